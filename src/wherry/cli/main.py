@@ -1,0 +1,210 @@
+"""The command line: finds the command, builds the engine, prints errors, and is the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from wherry.cli import flags, table
+from wherry.errors import WherryError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+
+__all__ = ["entry", "main"]
+
+_GLOBAL = flags.Verb(
+    "[OPTIONS] COMMAND",
+    "A container platform for AI applications: no daemon, standards all the way",
+    [
+        flags.Flag("root", "Keep images, containers and volumes in another folder", kind="string"),
+        flags.Flag("runtime", "OCI runtime to use (default: runc or crun, whichever works)", kind="string"),
+        flags.Flag("debug", "Show where an unexpected error came from", short="D"),
+        flags.Flag("version", "Print version information and quit", short="v"),
+        flags.Flag("help", "Print usage", short="h"),
+    ],
+    most=None,
+    interspersed=False,
+)
+
+
+def entry() -> int:
+    """The console script. Raises nothing; the exit code is returned."""
+    return main(sys.argv[1:])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    from wherry.cli.render import Output
+
+    out = Output(sys.stdout, sys.stderr, os.environ)
+    debug = False
+    try:
+        options = flags.parse("wherry", _GLOBAL, argv)
+        debug = options.on("debug")
+        return _dispatch(options, out)
+    except WherryError as fault:
+        if debug:
+            raise
+        return _report(fault, out)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Nobody reads any more (`wherry ps | head -1`): close without Python's complaint at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as fault:
+        if debug:
+            raise
+        out.error(f"wherry: {fault.strerror}: {fault.filename}" if fault.filename else f"wherry: {fault}")
+        return 1
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(fault: WherryError, out: Output) -> int:
+    if fault.code == "container-exited":
+        return fault.exit_code
+    if isinstance(fault, flags.FlagError | flags.ArgumentError):
+        out.error(str(fault))
+        return fault.exit_code
+    where = getattr(fault, "where", None)
+    out.error("wherry: " + (f"{where}: " if where else "") + str(fault))
+    if source := getattr(fault, "source", ""):
+        out.error(source)
+    if fault.hint:
+        out.error(f"hint: {fault.hint}")
+    return fault.exit_code
+
+
+def _dispatch(options: flags.Args, out: Output) -> int:
+    if options.on("version"):
+        from wherry._version import __version__
+
+        out.line(f"wherry version {__version__}")
+        return 0
+    words = options.rest
+    if options.on("help") or not words:
+        out.line(_overview())
+        return 0
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
+        if len(words) == 1:
+            out.line(_overview())
+            return 0
+    name, rest = _find(words)
+    if name in table.GROUPS:
+        return _group(name, rest, out)
+    module = _load(name)
+    verb = module.VERB[name] if isinstance(module.VERB, dict) else module.VERB
+    if _wants_help(verb, rest):
+        out.line(_verb_help(name, verb))
+        return 0
+    args = flags.parse(f"wherry {name}", verb, rest)
+    with _engine(options) as engine:
+        if isinstance(module.VERB, dict):
+            code: int = module.run(name, engine, args, out)
+        else:
+            code = module.run(engine, args, out)
+        return code
+
+
+def _find(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The canonical name and what follows it. Raises: ArgumentError."""
+    if words[0] in table.GROUPS:
+        if len(words) == 1 or words[1].startswith("-"):
+            return words[0], list(words[1:])
+        name = f"{words[0]} {words[1]}"
+        if name not in table.ALIASES and name not in table.SUMMARIES:
+            return words[0], list(words[1:])
+        return table.ALIASES.get(name, name), list(words[2:])
+    if words[0] not in table.SUMMARIES:
+        from wherry.errors import nearest
+
+        close = nearest(words[0], list(table.SUMMARIES))
+        mean = f"\n\nDid you mean this?\n\t{close}" if close else ""
+        raise flags.ArgumentError(f"wherry: '{words[0]}' is not a wherry command.\nSee 'wherry --help'{mean}")
+    return words[0], list(words[1:])
+
+
+def _load(name: str) -> ModuleType:
+    from importlib import import_module
+
+    return import_module(f"wherry.cli.{table.SUMMARIES[name][0]}")
+
+
+def _wants_help(verb: flags.Verb, rest: Sequence[str]) -> bool:
+    for word in rest:
+        if word == "--" or (not verb.interspersed and not word.startswith("-")):
+            return False
+        if word == "--help":
+            return True
+    return False
+
+
+def _engine(options: flags.Args) -> Engine:
+    from wherry.engine import Engine
+    from wherry.host.linux import LinuxHost
+    from wherry.settings import Paths, Settings
+
+    root = options.text("root") or os.environ.get("WHERRY_ROOT", "")
+    paths = Paths.for_user(os.environ, os.geteuid(), os.path.abspath(root) if root else None)
+    runtime = options.text("runtime") or os.environ.get("WHERRY_RUNTIME", "")
+    env = dict(os.environ)
+    settings = Settings(paths, env, os.geteuid(), os.getcwd(), jobs=os.cpu_count() or 2, runtime=runtime)
+    return Engine(settings, LinuxHost(env))
+
+
+def _group(name: str, rest: Sequence[str], out: Output) -> int:
+    from wherry.cli.render import help_text
+
+    members = {key: summary for key, (_, summary) in table.SUMMARIES.items() if key.startswith(name + " ")}
+    members |= {alias: table.SUMMARIES[to][1] for alias, to in table.ALIASES.items() if alias.startswith(name + " ")}
+    rows = [(key.split(" ", 1)[1], text) for key, text in sorted(members.items())]
+    page = help_text(f"wherry {name} COMMAND", table.GROUPS[name], [("Commands", rows)],
+                     f"Run 'wherry {name} COMMAND --help' for more information on a command.")  # fmt: skip
+    if rest and not rest[0].startswith("-"):
+        out.error(page)
+        return 1
+    out.line(page)
+    return 0
+
+
+def _flag_rows(verb: flags.Verb) -> list[tuple[str, str]]:
+    rows = []
+    for flag in sorted(verb.flags, key=lambda f: f.name):
+        short = f"-{flag.short}, " if flag.short else "    "
+        shown = f" (default {flag.default})" if flag.default != "" else ""
+        rows.append((f"{short}--{flag.name} {flag.type_name}".rstrip(), flag.help + shown))
+    return rows
+
+
+def _verb_help(name: str, verb: flags.Verb) -> str:
+    from wherry.cli.render import help_text
+
+    aliases = sorted(f"wherry {alias}" for alias, to in table.ALIASES.items() if to == name)
+    groups = [("Aliases", [(", ".join([f"wherry {name}", *aliases]), "")])] if aliases else []
+    examples = "Examples:\n" + "\n".join(f"  {line}" for line in verb.examples) if verb.examples else ""
+    return help_text(f"wherry {name} {verb.usage}", verb.summary, [*groups, ("Options", _flag_rows(verb))], examples)
+
+
+def _overview() -> str:
+    from wherry.cli.render import help_text
+
+    single = {key: text for key, (_, text) in table.SUMMARIES.items() if " " not in key}
+    groups = [
+        ("Common Commands", [(key, single[key]) for key in table.COMMON]),
+        ("Management Commands", sorted(table.GROUPS.items())),
+        ("Commands", [(key, text) for key, text in sorted(single.items()) if key not in table.COMMON]),
+        ("Global Options", _flag_rows(_GLOBAL)),
+    ]
+    return help_text("wherry [OPTIONS] COMMAND", _GLOBAL.summary, groups,
+                     "Run 'wherry COMMAND --help' for more information on a command.")  # fmt: skip

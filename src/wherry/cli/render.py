@@ -1,0 +1,130 @@
+"""Everything that is printed: lines, tables as docker prints them, JSON. The only module that writes to a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, TextIO
+
+__all__ = ["Output", "ago", "help_text", "human_size"]
+
+
+class Output:
+    """Standard output and error. `color` is off when piped, with NO_COLOR, and on a dumb terminal."""
+
+    def __init__(self, stdout: TextIO, stderr: TextIO, env: Mapping[str, str]) -> None:
+        self._out, self._err = stdout, stderr
+        self.is_terminal = stdout.isatty()
+        self.err_is_terminal = stderr.isatty()
+        self.color = self.is_terminal and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+
+    def line(self, text: str = "") -> None:
+        self._out.write(text + "\n")
+
+    def write(self, text: str) -> None:
+        self._out.write(text)
+
+    def error(self, text: str) -> None:
+        self._out.flush()
+        self._err.write(text + "\n")
+        self._err.flush()
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    @property
+    def out_fd(self) -> int:
+        """The fd of standard output, for bytes that are not ours to encode; flush first."""
+        self._out.flush()
+        return self._out.fileno()
+
+    @property
+    def err_fd(self) -> int:
+        self._err.flush()
+        return self._err.fileno()
+
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Columns three spaces apart, as docker's; control characters in cells are made harmless."""
+        cells = [list(headers), *([clean(cell) for cell in row] for row in rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+        for row in cells:
+            self.line("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def json(self, value: Any, *, indent: int | None = None) -> None:
+        import json
+
+        self.line(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def clean(text: str) -> str:
+    """A name from outside must not steer the terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+
+
+def human_size(size: int) -> str:
+    """1000-based with three digits, as docker shows sizes: 0B, 1.2kB, 125MB."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB", "PB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{float(f'{value:.3g}'):g}{units[0]}"
+
+
+_SPANS = ((60, 1, "second"), (3600, 60, "minute"), (172_800, 3600, "hour"), (1_209_600, 86_400, "day"),
+          (5_184_000, 604_800, "week"), (63_072_000, 2_592_000, "month"))  # fmt: skip
+
+
+def ago(seconds: float) -> str:
+    """A span as docker's units.HumanDuration says it: "About a minute", "3 hours", without "ago"."""
+    span = int(seconds)
+    if span < 1:
+        return "Less than a second"
+    if span == 1:
+        return "1 second"
+    if 60 <= span < 120:
+        return "About a minute"
+    if 3600 <= span < 5400:
+        return "About an hour"
+    for below, unit, name in _SPANS:
+        if span < below:
+            count = max(1, int(seconds / unit + (0.5 if name == "hour" else 0)))
+            return f"{count} {name}{'s' * (count != 1)}"
+    return f"{span // 31_536_000} years"
+
+
+def width() -> int:
+    try:
+        return max(40, min(os.get_terminal_size(sys.stdout.fileno()).columns, 120))
+    except (OSError, ValueError):
+        return 80
+
+
+def wrap(text: str, indent: int, columns: int) -> str:
+    lines, line = [], ""
+    for word in text.split():
+        if line and indent + len(line) + 1 + len(word) > columns:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return ("\n" + " " * indent).join([*lines, line])
+
+
+def help_text(
+    usage: str, summary: str, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]], footer: str = ""
+) -> str:
+    """A help page: groups of (heading, rows of (left, right))."""
+    columns = width()
+    parts = [f"Usage:  {usage}", "", summary]
+    for heading, rows in groups:
+        if not rows:
+            continue
+        left = max(len(row[0]) for row in rows) + 3
+        parts += ["", f"{heading}:"]
+        parts += [f"  {name.ljust(left)}{wrap(text, left + 2, columns)}".rstrip() for name, text in rows]
+    if footer:
+        parts += ["", footer]
+    return "\n".join(parts)

@@ -1,0 +1,82 @@
+"""The names of all commands, as data: nothing is imported until a command is chosen.
+
+Each module has `VERB` (a flags.Verb, or a dict of them by whole name when it serves several) and
+`run(engine, args, out) -> exit code`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ALIASES", "COMMON", "GROUPS", "SUMMARIES"]
+
+# name -> (module in wherry.cli, one line for help)
+SUMMARIES: dict[str, tuple[str, str]] = {
+    "run": ("run", "Create and run a new container from an image"),
+    "exec": ("exec", "Execute a command in a running container"),
+    "ps": ("ps", "List containers"),
+    "build": ("build", "Build an image from a Dockerfile"),
+    "images": ("images", "List images"),
+    "bootstrap": ("bootstrap", "Make a stand-in base image when no registry can be reached"),
+    "version": ("version", "Show the wherry version information"),
+    "info": ("info", "Display system-wide information"),
+    "doctor": ("doctor", "Check that this machine has what wherry needs"),
+    "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
+    "create": ("create", "Create a new container"),
+    "history": ("history", "Show the history of an image"),
+    "import": ("import", "Import the contents from a tarball to create a filesystem image"),
+    "inspect": ("inspect", "Return low-level information on wherry objects"),
+    "kill": ("kill", "Kill one or more running containers"),
+    "load": ("load", "Load an image from a tar archive or STDIN"),
+    "logs": ("logs", "Fetch the logs of a container"),
+    "pause": ("pause", "Pause all processes within one or more containers"),
+    "port": ("port", "List port mappings or a specific mapping for the container"),
+    "rename": ("rename", "Rename a container"),
+    "restart": ("restart", "Restart one or more containers"),
+    "rm": ("rm", "Remove one or more containers"),
+    "rmi": ("rmi", "Remove one or more images"),
+    "save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    "start": ("start", "Start one or more stopped containers"),
+    "stop": ("stop", "Stop one or more running containers"),
+    "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "top": ("top", "Display the running processes of a container"),
+    "unpause": ("unpause", "Unpause all processes within one or more containers"),
+    "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
+    "image prune": ("image_prune", "Remove unused images"),
+    "container prune": ("container_prune", "Remove all stopped containers"),
+    "network create": ("network", "Create a network"),
+    "network inspect": ("network", "Display detailed information on one or more networks"),
+    "network ls": ("network", "List networks"),
+    "network prune": ("network", "Remove all unused networks"),
+    "network rm": ("network", "Remove one or more networks"),
+    "volume create": ("volume", "Create a volume"),
+    "volume inspect": ("volume", "Display detailed information on one or more volumes"),
+    "volume ls": ("volume", "List volumes"),
+    "volume prune": ("volume", "Remove unused local volumes"),
+    "volume rm": ("volume", "Remove one or more volumes"),
+    "builder prune": ("builder_prune", "Remove build cache"),
+    "system df": ("system", "Show disk usage"),
+    "system prune": ("system", "Remove unused data"),
+}  # fmt: skip
+
+COMMON = ("run", "exec", "ps", "build", "images", "bootstrap", "version", "info", "doctor")
+
+GROUPS = {
+    "builder": "Manage builds",
+    "container": "Manage containers",
+    "image": "Manage images",
+    "network": "Manage networks",
+    "system": "Manage wherry",
+    "volume": "Manage volumes",
+}
+
+ALIASES = {
+    **{f"container {name}": name for name in (
+        "attach", "cp", "create", "exec", "inspect", "kill", "logs", "pause", "port", "rename", "restart", "rm",
+        "run", "start", "stop", "top", "unpause", "wait")},
+    "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
+    **{f"image {name}": name for name in ("build", "history", "import", "inspect", "load", "save", "tag")},
+    "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
+    "builder build": "build", "system info": "info",
+    "network list": "network ls", "network remove": "network rm",
+    "volume list": "volume ls", "volume remove": "volume rm",
+}  # fmt: skip

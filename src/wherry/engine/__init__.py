@@ -1,0 +1,56 @@
+"""The Python API, and the one place where the parts are joined.
+
+    with Engine(settings, host) as engine:
+        engine.containers.run(...)
+
+Parts load when they are first used, so that `ps` never pays for the builder.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Self
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wherry.engine.facts import Facts
+    from wherry.host import Host
+    from wherry.settings import Settings
+    from wherry.store.db import Database
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """`settings` and `host` are all it knows of the world. Close it (or use `with`) to close the database."""
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self.settings = settings
+        self.host = host
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if "db" in self.__dict__:
+            self.db.close()
+            del self.__dict__["db"]
+
+    @cached_property
+    def db(self) -> Database:
+        from wherry.store.db import Database
+
+        return Database(self.settings.paths.database)
+
+    def facts(self) -> Facts:
+        """What this machine is: kernel, cgroup layout, runtime. Cheap, read anew at each call."""
+        from wherry.engine.facts import gather
+
+        return gather(self.settings, self.host)

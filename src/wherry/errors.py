@@ -1,0 +1,202 @@
+"""The one error hierarchy.
+
+WherryError                    exit 1    .code: a stable string for --format json
+  UsageError                   exit 2    the command line only (125 for run, create, exec: as docker)
+  InputError                             what the user wrote: .where says file and line
+    InvalidReference
+    DockerfileError                      .source holds the lines to print under the message
+    InvalidSpec                          a JSON document of OCI or Docker that breaks its spec
+    HostileArchive                       a tar that tries to write outside its target
+  NotFound
+  Conflict                               name taken, image in use, wrong state
+  Locked
+  Unsupported                            known, but not built yet
+  IntegrityError                         digest or size differ; never retried
+  Cancelled                    exit 130
+  RegistryError
+    Unreachable
+  BuildError
+    StepFailed                 exit 1    a RUN ended with another code than 0: .status
+  HostError                              the machine lacks something: the hint says what to install
+  RuntimeFailure               exit 125  the engine could not start a container
+    NotExecutable              exit 126
+    CommandNotFound            exit 127
+  ContainerExited              exit = .exit_code; prints nothing
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "BuildError",
+    "Cancelled",
+    "CommandNotFound",
+    "Conflict",
+    "ContainerExited",
+    "DockerfileError",
+    "HostError",
+    "HostileArchive",
+    "InputError",
+    "IntegrityError",
+    "InvalidReference",
+    "InvalidSpec",
+    "Locked",
+    "NotExecutable",
+    "NotFound",
+    "RegistryError",
+    "RuntimeFailure",
+    "StepFailed",
+    "Unreachable",
+    "Unsupported",
+    "UsageError",
+    "WherryError",
+    "nearest",
+]
+
+
+class WherryError(Exception):
+    """Anything wherry tells its user. The message says what was being done and to what; `hint` what to try."""
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(WherryError):
+    code = "usage"
+    exit_code = 2
+
+
+class InputError(WherryError):
+    """Something the user wrote is wrong. `where` is "file" or "file:line", when known."""
+
+    code = "invalid-input"
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.where = where
+
+
+class InvalidReference(InputError):
+    code = "invalid-reference"
+
+
+class DockerfileError(InputError):
+    """A fault in a Dockerfile. `source` is the excerpt with a caret, ready to print, or ""."""
+
+    code = "invalid-dockerfile"
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, source: str = "") -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.source = source
+
+
+class InvalidSpec(InputError):
+    code = "invalid-spec"
+
+
+class HostileArchive(InputError):
+    code = "hostile-archive"
+
+
+class NotFound(WherryError):
+    code = "not-found"
+
+
+class Conflict(WherryError):
+    code = "conflict"
+
+
+class Locked(WherryError):
+    code = "locked"
+
+
+class Unsupported(WherryError):
+    code = "unsupported"
+
+
+class IntegrityError(WherryError):
+    """Bytes are not what their digest or size said. Never retried."""
+
+    code = "integrity"
+
+    def __init__(self, what: str, *, expected: str, actual: str) -> None:
+        super().__init__(f"{what}: expected {expected}, got {actual}")
+        self.expected = expected
+        self.actual = actual
+
+
+class Cancelled(WherryError):
+    code = "cancelled"
+    exit_code = 130
+
+
+class RegistryError(WherryError):
+    code = "registry"
+
+
+class Unreachable(RegistryError):
+    code = "unreachable"
+
+
+class BuildError(WherryError):
+    code = "build"
+
+
+class StepFailed(BuildError):
+    """A RUN step ended with `status`. `output` is its last lines, `source` the Dockerfile excerpt."""
+
+    code = "step-failed"
+
+    def __init__(self, message: str, *, status: int, output: Sequence[str] = (), source: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.output = tuple(output)
+        self.source = source
+
+
+class HostError(WherryError):
+    code = "host"
+
+
+class RuntimeFailure(WherryError):
+    code = "runtime"
+    exit_code = 125
+
+
+class NotExecutable(RuntimeFailure):
+    code = "not-executable"
+    exit_code = 126
+
+
+class CommandNotFound(RuntimeFailure):
+    code = "command-not-found"
+    exit_code = 127
+
+
+class ContainerExited(WherryError):
+    """Carries a container's exit code to the shell; the command line prints nothing for it."""
+
+    code = "container-exited"
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"container exited with status {exit_code}")
+        self.exit_code = exit_code
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word most like `word`, or None when nothing is close enough to be a slip of the fingers."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, known, n=1, cutoff=0.6)
+    return found[0] if found else None

@@ -1,0 +1,89 @@
+"""Every privileged act wherry can perform, and every process it can start. Nothing else touches the kernel so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+__all__ = ["Command", "Completed", "Host", "Mount", "Overlay"]
+
+
+class Mount(NamedTuple):
+    """One mount(2) call. `flags` is the MS_* bit mask, `data` the option string."""
+
+    source: str
+    target: str
+    fstype: str
+    flags: int = 0
+    data: str = ""
+
+
+class Overlay(NamedTuple):
+    """`lowers` is base layer first, as in an image; at least one. No `upper` means read-only (then no `work`).
+
+    `volatile` skips every sync: for trees that are thrown away when anything goes wrong.
+    """
+
+    lowers: tuple[str, ...]
+    upper: str = ""
+    work: str = ""
+    volatile: bool = False
+
+
+class Command(NamedTuple):
+    """A program and its world. `env` None means the caller's settings' PATH and LANG only.
+
+    `stdin` is what it reads (None: nothing); `timeout_s` None waits for ever. Files in `pass_fds` keep their numbers.
+    """
+
+    argv: Sequence[str]
+    stdin: bytes | None = None
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    pass_fds: Sequence[int] = ()
+    timeout_s: float | None = None
+
+
+class Completed(NamedTuple):
+    """`status` is the exit code, 128+n when signal n ended it."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Host(Protocol):
+    """The one door. `LinuxHost` acts; `FakeHost` records, and fails at the n-th call when told to."""
+
+    def overlay(self, overlay: Overlay) -> int:
+        """A *detached* overlay mount: a folder fd that no mount namespace shows, gone when the last fd closes.
+
+        An O_PATH fd: a dir_fd for every `*at` call and for `open_in_root`; open "." in it to list it. `attach`
+        gives it a path. The caller closes, and then the mount is gone. Raises: HostError, OSError.
+        """
+
+    def attach(self, mount_fd: int, target: str) -> None:
+        """Show a detached mount at `target` in the caller's mount namespace; the fd stays open. Raises: OSError."""
+
+    def mount(self, mount: Mount) -> None:
+        """Raises: OSError."""
+
+    def unmount(self, target: str, *, lazy: bool = False) -> None:
+        """Raises: OSError (EINVAL when nothing is mounted there, EBUSY while a file or the mount's fd is open)."""
+
+    def run(self, command: Command) -> Completed:
+        """Run to the end, capturing both outputs. Raises: HostError when the program is not installed or too slow."""
+
+    def spawn(
+        self, command: Command, *, stdin: int = -1, stdout: int = -1, stderr: int = -1, session: bool = False
+    ) -> int:
+        """Start and return the pid; -1 gives /dev/null. `session` makes it a session leader. The caller reaps."""
+
+    def signal(self, pid: int, start_time: int, signo: int) -> bool:
+        """Signal that very process: False, and nothing sent, when `pid` is gone or was started at another time."""
+
+    def start_time(self, pid: int) -> int | None:
+        """When the process was started, in clock ticks since boot; None when it is gone or a zombie."""
+
+    def boot_id(self) -> str:
+        """Changes at each boot, and says whether pids of a record can still mean anything."""

@@ -1,0 +1,87 @@
+"""The real host."""
+
+from __future__ import annotations
+
+import os
+import signal as _signal
+from collections.abc import Mapping
+from contextlib import suppress
+
+from wherry.errors import HostError
+from wherry.fs import kernel
+from wherry.host import process
+from wherry.host._api import Command, Completed, Mount, Overlay
+
+__all__ = ["LinuxHost"]
+
+_MOVE_MOUNT = 429
+_AT_FDCWD = -100
+_MOVE_F_EMPTY_PATH = 0x4
+
+
+class LinuxHost:
+    """Acts on this machine. `env` is what programs get when a Command names none."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
+
+    def overlay(self, overlay: Overlay) -> int:
+        from wherry.host import overlayfs
+
+        return overlayfs.detached(overlay)
+
+    def attach(self, mount_fd: int, target: str) -> None:
+        kernel.call(_MOVE_MOUNT, mount_fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_F_EMPTY_PATH, what=target)
+
+    def mount(self, mount: Mount) -> None:
+        from wherry.host import overlayfs
+
+        overlayfs.classic_mount(mount)
+
+    def unmount(self, target: str, *, lazy: bool = False) -> None:
+        from wherry.host import overlayfs
+
+        overlayfs.unmount(target, lazy=lazy)
+
+    def run(self, command: Command) -> Completed:
+        return process.run(command, self._env)
+
+    def spawn(
+        self, command: Command, *, stdin: int = -1, stdout: int = -1, stderr: int = -1, session: bool = False
+    ) -> int:
+        return process.spawn(command, self._env, (stdin, stdout, stderr), session=session)
+
+    def signal(self, pid: int, start_time: int, signo: int) -> bool:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        try:
+            # Checked after the pidfd is held, so a recycled pid cannot slip in between
+            if self.start_time(pid) != start_time:
+                return False
+            with suppress(ProcessLookupError):
+                _signal.pidfd_send_signal(pidfd, signo)
+                return True
+            return False
+        finally:
+            os.close(pidfd)
+
+    def start_time(self, pid: int) -> int | None:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                # The command's name may hold spaces and brackets: fields count from the last ")"
+                fields = file.read().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+    def boot_id(self) -> str:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+
+
+def require_root(uid: int, what: str) -> None:
+    """Raises: HostError for anybody but root."""
+    if uid != 0:
+        raise HostError(f"{what} needs root on this machine", hint="run it with sudo")

@@ -1,0 +1,63 @@
+"""Digests as values: text that was parsed once and is trusted from then on.
+
+Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import new as _new_hash
+from typing import Self
+
+from wherry.errors import InvalidSpec
+
+__all__ = ["DiffID", "Digest"]
+
+_LENGTH = {"sha256": 64, "sha512": 128}
+_PATTERN = re.compile(r"(sha256|sha512):([0-9a-f]+)\Z")
+
+
+class _Hash(str):
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises: InvalidSpec for an unknown algorithm, a wrong length or alphabet."""
+        found = _PATTERN.match(text)
+        if not found or len(found[2]) != _LENGTH[found[1]]:
+            raise InvalidSpec(f"invalid digest {text[:160]!r}", hint="expected sha256:<64 hex digits>")
+        return cls(text)
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The sha256 of `data`."""
+        return cls("sha256:" + _new_hash("sha256", data).hexdigest())
+
+    @classmethod
+    def from_hex(cls, sha256_hex: str) -> Self:
+        return cls.parse("sha256:" + sha256_hex)
+
+    @property
+    def algorithm(self) -> str:
+        return self.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        return self.partition(":")[2]
+
+    @property
+    def short(self) -> str:
+        """The first 12 hex digits, as docker shows ids."""
+        return self.hex[:12]
+
+
+class Digest(_Hash):
+    """The hash of bytes as they are stored or sent: of a compressed layer, a manifest, a config."""
+
+    __slots__ = ()
+
+
+class DiffID(_Hash):
+    """The hash of a layer's *uncompressed* tar. Another type than Digest, so that mypy finds a swap."""
+
+    __slots__ = ()

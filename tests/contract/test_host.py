@@ -1,0 +1,133 @@
+"""One suite for every Host: the real one and the fake must answer alike."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wherry.errors import HostError
+from wherry.host import Command, Host, Mount, Overlay
+from wherry.host.fake import FakeHost
+from wherry.host.linux import LinuxHost
+
+
+@pytest.fixture(params=["fake", pytest.param("linux", marks=pytest.mark.requires("root"))])
+def host(request: pytest.FixtureRequest) -> Host:
+    return FakeHost() if request.param == "fake" else LinuxHost({"PATH": "/usr/bin:/bin:/usr/sbin"})
+
+
+def folders(tmp_path: Path, *names: str) -> list[str]:
+    for name in names:
+        (tmp_path / name).mkdir()
+    return [str(tmp_path / name) for name in names]
+
+
+def test_an_overlay_is_a_folder_to_write_into(host: Host, tmp_path: Path) -> None:
+    base, upper, work = folders(tmp_path, "base", "upper", "work")
+    fd = host.overlay(Overlay((base,), upper, work))
+    try:
+        os.mkdir("made", dir_fd=fd)
+    finally:
+        os.close(fd)
+    assert os.listdir(upper) == ["made"]
+    assert not os.listdir(base)
+
+
+def test_a_missing_layer_folder_is_named(host: Host, tmp_path: Path) -> None:
+    upper, work = folders(tmp_path, "upper", "work")
+    with pytest.raises(FileNotFoundError) as fault:
+        host.overlay(Overlay((str(tmp_path / "gone"),), upper, work))
+    assert fault.value.filename == str(tmp_path / "gone")
+
+
+def test_an_attached_mount_is_taken_away_by_unmount(host: Host, tmp_path: Path) -> None:
+    base, other, target = folders(tmp_path, "base", "other", "target")
+    fd = host.overlay(Overlay((base, other)))
+    try:
+        host.attach(fd, target)
+        host.unmount(target, lazy=True)  # busy while its fd is open
+    finally:
+        os.close(fd)
+    with pytest.raises(OSError, match=r".") as fault:
+        host.unmount(target)
+    assert fault.value.errno == 22
+
+
+def test_mount_and_unmount(host: Host, tmp_path: Path) -> None:
+    (target,) = folders(tmp_path, "target")
+    host.mount(Mount("tmpfs", target, "tmpfs", 0, "size=1m"))
+    host.unmount(target)
+
+
+def test_run_gives_status_and_both_outputs(tmp_path: Path) -> None:
+    host = LinuxHost({"PATH": "/usr/bin:/bin"})
+    done = host.run(Command(["sh", "-c", "cat; echo err >&2; exit 3"], stdin=b"in"))
+    assert done == (3, b"in", b"err\n")
+
+
+def test_a_program_that_is_not_installed_says_what_to_install() -> None:
+    with pytest.raises(HostError, match="no-such-program is not installed"):
+        LinuxHost({"PATH": "/usr/bin:/bin"}).run(Command(["no-such-program"]))
+
+
+def test_a_program_over_its_time_is_ended() -> None:
+    with pytest.raises(HostError, match=r"did not end within"):
+        LinuxHost({"PATH": "/usr/bin:/bin"}).run(Command(["sleep", "60"], timeout_s=0.05))
+
+
+def test_signals_reach_only_the_process_that_was_meant(host: Host) -> None:
+    pid = host.spawn(Command(["sleep", "60"]))
+    start = host.start_time(pid)
+    assert start is not None
+    assert not host.signal(pid, start + 1, signal.SIGKILL)
+    assert host.start_time(pid) == start
+    assert host.signal(pid, start, signal.SIGKILL)
+    if isinstance(host, LinuxHost):
+        os.waitpid(pid, 0)
+    deadline = time.monotonic() + 10
+    while host.start_time(pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not host.signal(pid, start, signal.SIGTERM)
+
+
+def test_a_fake_fails_once_at_the_nth_act_so_that_undoing_is_seen() -> None:
+    host = FakeHost(fail_on=2)
+    host.mount(Mount("a", "/a", "bind"))
+    with pytest.raises(PermissionError):
+        host.mount(Mount("b", "/b", "bind"))
+    host.unmount("/a")
+    assert [verb for verb, _ in host.calls] == ["mount", "unmount"]
+
+
+def test_the_boot_id_stays_within_a_boot(host: Host) -> None:
+    assert host.boot_id() == host.boot_id()
+
+
+@pytest.mark.requires("root")
+def test_an_overlay_takes_150_layers(tmp_path: Path) -> None:
+    layers = folders(tmp_path, *[f"layer-with-a-rather-long-name-{i:03}" for i in range(150)])
+    for i, layer in enumerate(layers):
+        (Path(layer) / f"f{i}").touch()
+    upper, work = folders(tmp_path, "upper", "work")
+    fd = LinuxHost({}).overlay(Overlay(tuple(layers), upper, work))
+    try:
+        inside = os.open(".", os.O_RDONLY, dir_fd=fd)
+        assert len(os.listdir(inside)) == 150
+        os.close(inside)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.requires("root")
+def test_a_detached_overlay_is_in_no_mount_table(tmp_path: Path) -> None:
+    base, other = folders(tmp_path, "base", "other")
+    table: Callable[[], str] = Path("/proc/self/mountinfo").read_text
+    before = table()
+    fd = LinuxHost({}).overlay(Overlay((base, other)))
+    assert table() == before
+    os.close(fd)

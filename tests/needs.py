@@ -1,0 +1,34 @@
+"""What a test may ask of the machine, and how to see whether it is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+
+__all__ = ["missing"]
+
+PROGRAMS = {"runc", "nft", "ip", "mmdebstrap", "docker", "dockerd", "skopeo", "umoci", "busybox", "git", "mkfs.ext4"}
+
+
+@cache
+def missing(name: str) -> str:
+    """Why `name` can't be had on this machine, or "" when it can."""
+    if name == "root":
+        return "" if os.geteuid() == 0 else f"running as uid {os.geteuid()}"
+    if name == "pypi":
+        return _pypi()
+    if name in PROGRAMS:
+        where = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        return "" if shutil.which(name, path=where) else f"{name} is not installed"
+    raise KeyError(f"tests/needs.py knows no {name!r}")
+
+
+def _pypi() -> str:
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen("https://pypi.org/simple/six/", timeout=20):
+            return ""
+    except OSError as fault:
+        return f"PyPI can't be reached: {fault}"

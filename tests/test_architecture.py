@@ -1,0 +1,142 @@
+"""The laws of the house (docs/dev/architecture.md): imports point down, start-up stays light, effects have one home."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src" / "wherry"
+RANK = {  # equal rank = siblings, which may not import each other
+    "__init__": 0, "errors": 0, "_version": 0,
+    "oci": 1, "settings": 1, "cancel": 1,
+    "fs": 2,
+    "host": 3,
+    "image": 4, "dockerfile": 4,
+    "store": 5,
+    "bootstrap": 6, "build": 6, "runtime": 6, "network": 6, "volume": 6,
+    "engine": 7,
+    "cli": 9,
+}  # fmt: skip
+SOURCES = sorted(ROOT.rglob("*.py"))
+
+
+def unit(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, top-level wherry unit) for each import, function-level and TYPE_CHECKING ones included."""
+    package = ("wherry", *path.relative_to(ROOT).parent.parts)
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            head = ".".join(filter(None, [base, node.module]))
+            names = [f"{head}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "wherry":
+                yield node.lineno, parts[1] if len(parts) > 1 and parts[1] in RANK else "__init__"
+
+
+def test_every_unit_has_a_rank() -> None:
+    assert {unit(path) for path in SOURCES} <= RANK.keys()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    up = [
+        f"{path.name}:{line} imports {target}"
+        for line, target in imports(path)
+        if target != unit(path) and RANK[target] >= RANK[unit(path)] and target != "__init__"
+    ]
+    assert not up
+
+
+def test_files_stay_under_400_lines() -> None:
+    long = {str(path.relative_to(ROOT)): n for path in SOURCES if (n := path.read_text().count("\n")) > 400}
+    assert not long
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.FunctionDef) and node.end_lineno:
+            doc = node.body[0] if ast.get_docstring(node) else None
+            said = (doc.end_lineno or 0) - doc.lineno + 1 if doc else 0
+            yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1 - said
+
+
+def test_functions_stay_under_40_lines() -> None:
+    assert not {name: n for path in SOURCES for name, n in functions(path) if n > 40}
+
+
+def attribute_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.Name):
+            yield node.lineno, node.id
+
+
+HOMES = {
+    "print": ("cli/render.py",),
+    "subprocess": ("host/",),
+    "environ": ("cli/main.py", "host/"),
+    "getenv": ("cli/main.py",),
+    "chdir": ("host/", "runtime/monitor"),
+    "write_text": (),
+    "write_bytes": (),
+    "preexec_fn": (),
+    "fork": ("host/", "runtime/monitor"),
+    "system": (),
+    "popen": (),
+}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_effects_have_one_home(path: Path) -> None:
+    here = str(path.relative_to(ROOT))
+    astray = [
+        f"{here}:{line} uses {name}"
+        for line, name in attribute_names(ast.parse(path.read_bytes()))
+        if name in HOMES and not here.startswith(HOMES[name] or ("never",))
+    ]
+    assert not astray
+
+
+HEAVY = {
+    "asyncio", "ssl", "http.client", "dataclasses", "inspect", "logging", "yaml", "importlib.metadata", "argparse",
+    "subprocess", "tarfile", "urllib.request", "rich", "isal", "zstandard", "tempfile", "shutil", "concurrent.futures",
+    "wherry.build", "wherry.dockerfile", "wherry.image.tar",
+}  # fmt: skip
+LIGHTEST = {"typing", "sqlite3", "json", "ctypes", "re", "pathlib", "wherry.engine", "wherry.oci"}
+
+
+def loaded(argv: list[str], root: Path) -> set[str]:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); bare = set(sys.modules)\n"
+        f"from wherry.cli.main import main\nmain({argv!r})\n"
+        "print('LOADED', *sorted(set(sys.modules) - bare), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, env={"WHERRY_ROOT": str(root)}
+    )
+    return set(done.stderr.rpartition("LOADED")[2].split())
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["--help"], ["image", "--help"], ["images", "--bad"]])
+def test_help_and_version_load_next_to_nothing(argv: list[str], tmp_path: Path) -> None:
+    assert not (HEAVY | LIGHTEST) & loaded(argv, tmp_path)
+
+
+@pytest.mark.parametrize("argv", [["ps"], ["images"]])
+def test_listing_loads_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
+    assert not HEAVY & loaded(argv, tmp_path / "root")
