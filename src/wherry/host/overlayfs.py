@@ -45,8 +45,9 @@ def unmount(target: str, *, lazy: bool) -> None:
 
 
 def _options(overlay: Overlay) -> dict[str, str]:
-    # Explicit, since distributions differ in the defaults: an upper folder must hold a plain diff
-    options = {"redirect_dir": "off", "metacopy": "off", "index": "off", "xino": "off"}
+    # Explicit, since distributions differ in the defaults: an upper folder must hold a plain diff, and a
+    # redirect xattr that an image smuggled in must not be followed
+    options = {"redirect_dir": "nofollow", "metacopy": "off", "index": "off", "xino": "off"}
     if overlay.upper:
         options |= {"upperdir": overlay.upper, "workdir": overlay.work}
     return options
