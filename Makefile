@@ -1,0 +1,50 @@
+# Each target sets up what it needs: Debian's packages (only those that are missing) and a virtual environment from
+# requirements.lock. `make demo` on a fresh Debian 13 machine is one command.
+
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+TESTS ?= tests
+
+.PHONY: help setup venv demo test unit lint format bench docs lock clean
+
+help:  ## say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1|/' | column -t -s '|'
+
+setup:  ## everything that wherry and its tests need
+	@tools/setup.sh run test
+
+venv:
+	@tools/setup.sh
+
+demo:  ## build the lesson's app, run it, ask it for a prediction
+	@tools/setup.sh run
+	@$(PYTHON) tools/demo.py
+
+test: setup  ## unit, contract and integration tests (TESTS=tests/unit for some)
+	$(PYTHON) -m pytest $(TESTS)
+
+unit: venv  ## the tests that need no root, no network and no programs
+	$(PYTHON) -m pytest tests/unit tests/test_architecture.py
+
+lint: venv  ## ruff and mypy --strict
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: venv  ## let ruff write the code's layout
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench:  ## wherry beside docker, one row per workload (ROWS=run,noop for some)
+	@tools/setup.sh run bench
+	@$(PYTHON) -m bench --rows "$(ROWS)"
+
+docs: venv  ## write docs/cli.md anew from the commands' own declarations
+	$(PYTHON) tools/cli_reference.py
+
+lock:  ## resolve the dependencies anew, for every Python from 3.11 on, with hashes
+	@tools/lock.sh
+
+clean:  ## remove what the other targets made here (images and containers stay: wherry system prune)
+	rm -rf .venv .setup-stamp .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
