@@ -1,0 +1,51 @@
+"""What `wherry build` was asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from wherry.oci.config import ImageConfig
+from wherry.oci.digest import DiffID
+from wherry.oci.platform import Platform
+
+__all__ = ["Base", "BuildOptions", "FindBase"]
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class BuildOptions(NamedTuple):
+    """Everything that shapes the result. `build_args` maps names to values (a name alone is filled in before).
+
+    `shm_size` in bytes, 0 is the default; `ulimits` is (name, soft, hard); `hosts` is (name, address).
+    `platform` None is this machine's. `epoch_ns` is the clamp of all new times and `created` of the image.
+    """
+
+    target: str = ""
+    build_args: Mapping[str, str] = _NONE
+    labels: Mapping[str, str] = _NONE
+    no_cache: bool = False
+    pull: bool = False
+    network: str = "default"
+    hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+    platform: Platform | None = None
+    host_platform: Platform = Platform("linux", "amd64")
+    epoch_ns: int = 315_532_800 * 10**9
+    proxies: Mapping[str, str] = _NONE
+
+
+class Base(NamedTuple):
+    """An image that a FROM, a COPY --from or a mount names. `layers` is base layer first."""
+
+    name: str
+    config: ImageConfig
+    layers: tuple[DiffID, ...]
+
+
+class FindBase(Protocol):
+    """Finds a base image in the store. Raises: NotFound, whose hint says how to get it."""
+
+    def __call__(self, name: str, platform: Platform | None) -> Base: ...
