@@ -1,0 +1,186 @@
+"""The container verbs of the Python API.
+
+    id = engine.containers.create("debian", RunOptions(command=("true",))).id
+    engine.containers.start(id)
+    code = engine.containers.wait(id)
+
+Names may be whole ids, unambiguous id prefixes, or container names. Every verb sees the truth (`runtime.state`) and
+repairs what a killed process left, under the container's lock, before it acts. Each verb lives in a module of its own,
+`engine/containers_*.py`, loaded when it is used.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from wherry.cancel import Cancel
+    from wherry.engine import Engine
+    from wherry.engine.containers_list import Filters, Summary
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.runtime.attach import Streams
+    from wherry.runtime.exec_options import ExecOptions
+    from wherry.runtime.logs import LogQuery
+    from wherry.runtime.options import RunOptions
+    from wherry.runtime.state import ContainerState
+
+__all__ = ["Containers"]
+
+
+class Containers:
+    """Verbs on containers. One instance per engine; thread-safe as far as the database is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def bundle(self, id: str) -> str:
+        """The folder of the container with this whole id."""
+        return f"{self._engine.settings.paths.containers}/{id}"
+
+    def find(self, name: str) -> ContainerRow:
+        """Raises: NotFound (naming the nearest), Conflict when an id prefix fits several."""
+        from wherry.engine import containers_rows
+
+        return containers_rows.find(self._engine.db, name)
+
+    def state(self, id: str) -> ContainerState:
+        """What it does now. `id` is whole. Cheap."""
+        from wherry.runtime.state import observe
+
+        return observe(self.bundle(id), self._engine.host)
+
+    def create(self, image: str, options: RunOptions, *, warn: Callable[[str], None] | None = None) -> ContainerRow:
+        """Reserve a name and write the row: nothing runs yet. Raises: NotFound (image), Conflict (name), InputError."""
+        from wherry.engine import containers_create
+
+        return containers_create.create(self._engine, image, options, warn)
+
+    def start(self, name: str, streams: Streams | None = None) -> int | None:
+        """Start it; no-op when it runs. With `streams` attached first, so that no byte of output is lost: then waits,
+        and returns its exit code, or None when the user detached.
+
+        Raises: RuntimeFailure (CommandNotFound 127, NotExecutable 126), Conflict (a port is taken, paused), NotFound.
+        """
+        from wherry.engine import containers_start
+
+        return containers_start.start(self._engine, self.find(name), streams)
+
+    def run(self, image: str, options: RunOptions, streams: Streams | None = None,
+            warn: Callable[[str], None] | None = None) -> tuple[str, int | None]:  # fmt: skip
+        """create + start in one; (id, exit code as in `start`). A container with `remove` that can't start is removed,
+        and one that ended attached is wholly gone before this returns."""
+        from wherry.engine import containers_start
+
+        return containers_start.run(self._engine, image, options, streams, warn)
+
+    def attach(self, name: str, streams: Streams) -> int | None:
+        """Raises: Conflict when it does not run, or is paused."""
+        from wherry.engine import containers_start
+
+        return containers_start.attach(self._engine, self.find(name), streams)
+
+    def stop(self, name: str, timeout_s: int | None = None, signal: str = "") -> None:
+        """Its stop signal, then SIGKILL after `timeout_s` (None: the container's own, -1: never). Idempotent."""
+        from wherry.engine import containers_stop
+
+        containers_stop.stop(self._engine, self.find(name), timeout_s, signal)
+
+    def restart(self, name: str, timeout_s: int | None = None, signal: str = "") -> None:
+        from wherry.engine import containers_stop
+
+        containers_stop.restart(self._engine, self.find(name), timeout_s, signal)
+
+    def kill(self, name: str, signal: str = "KILL") -> None:
+        """Raises: Conflict when it does not run, InputError for an unknown signal."""
+        from wherry.engine import containers_stop
+
+        containers_stop.kill(self._engine, self.find(name), signal)
+
+    def pause(self, name: str) -> None:
+        """Raises: Conflict when it does not run or is paused already."""
+        from wherry.engine import containers_stop
+
+        containers_stop.pause(self._engine, self.find(name))
+
+    def unpause(self, name: str) -> None:
+        """Raises: Conflict when it is not paused."""
+        from wherry.engine import containers_stop
+
+        containers_stop.unpause(self._engine, self.find(name))
+
+    def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> str:
+        """Remove it whole and return its id. Raises: Conflict when it runs and `force` is not given."""
+        from wherry.engine import containers_remove
+
+        return containers_remove.remove(self._engine, self.find(name), force=force, volumes=volumes)
+
+    def prune(self, filters: Filters) -> tuple[list[str], int]:
+        """Remove all that are not running; (ids, bytes freed)."""
+        from wherry.engine import containers_remove
+
+        return containers_remove.prune(self._engine, filters)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Raises: Conflict when the name is taken, InputError when it is no name."""
+        from wherry.engine import containers_rows
+
+        containers_rows.rename(self._engine.db, self.find(name), new_name)
+
+    def wait(self, name: str, cancel: Cancel | None = None) -> int:
+        """Block until it is not running; its exit code."""
+        from wherry.engine import containers_stop
+
+        return containers_stop.wait(self._engine, self.find(name), cancel)
+
+    def list(self, filters: Filters | None = None, *, all: bool = False, size: bool = False) -> list[Summary]:
+        """Newest first; only running ones unless `all`. Repairs and re-adopts what killed processes left."""
+        from wherry.engine import containers_list
+
+        return containers_list.summaries(self._engine, filters, all=all, size=size)
+
+    def inspect(self, name: str, *, size: bool = False) -> dict[str, Any]:
+        """docker's JSON of a container (API 1.45), keys in its order."""
+        from wherry.engine import containers_inspect
+
+        return containers_inspect.inspect(self._engine, self.find(name), size=size)
+
+    def logs(self, name: str, query: LogQuery, cancel: Cancel | None = None) -> Iterator[tuple[str, bytes]]:
+        """("stdout" or "stderr", one line as it was written) in order, over rotation; follows while it runs."""
+        from wherry.engine import containers_logs
+
+        return containers_logs.lines(self._engine, self.find(name), query, cancel)
+
+    def ports(self, name: str) -> list[tuple[str, str]]:
+        """("80/tcp", "0.0.0.0:8080") for each published address."""
+        from wherry.engine import containers_list
+
+        return containers_list.ports(self._engine, self.find(name).id)
+
+    def top(self, name: str, ps_args: Sequence[str] = ()) -> list[list[str]]:
+        """Rows of ps for the container's processes, the header first."""
+        from wherry.engine import containers_top
+
+        return containers_top.top(self._engine, self.find(name), ps_args)
+
+    def exec(self, name: str, options: ExecOptions, streams: Streams | None = None) -> int | None:
+        """Run another program in it; its exit code (126, 127 when it can't be started), None when detached."""
+        from wherry.engine import containers_exec
+
+        return containers_exec.exec(self._engine, self.find(name), options, streams)
+
+    @contextmanager
+    def root_fd(self, name: str) -> Iterator[int]:
+        """An O_PATH fd of its root folder: a running one's own view (/proc/PID/root, volumes included), a stopped
+        one's overlay mounted for the purpose (volumes not). The container's lock is held meanwhile."""
+        from wherry.engine import containers_rows
+
+        with containers_rows.root_fd(self._engine, self.find(name)) as fd:
+            yield fd
+
+    def labels(self, row: ContainerRow) -> Mapping[str, str]:
+        """The image's labels under the container's own."""
+        return row.labels

@@ -1,0 +1,29 @@
+"""One flock file per container: whoever changes a container holds it. The kernel frees it when its holder dies."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from wherry.fs.lock import locked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+
+__all__ = ["held"]
+
+
+@contextmanager
+def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> Iterator[None]:
+    """The container's lock. Raises: Locked after `timeout_s`.
+
+    The lock files live in `RUN/locks`, not in the container's folder: a removal must hold the lock to its very end.
+    """
+    folder = f"{engine.settings.paths.run}/locks"
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with locked(f"{folder}/{row.id}", timeout_s=timeout_s, what=f"container {row.name}"):
+        yield
