@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from wherry.engine.containers import Containers
     from wherry.engine.facts import Facts
     from wherry.host import Host
     from wherry.settings import Settings
@@ -48,6 +49,12 @@ class Engine:
         from wherry.store.db import Database
 
         return Database(self.settings.paths.database)
+
+    @cached_property
+    def containers(self) -> Containers:
+        from wherry.engine.containers import Containers
+
+        return Containers(self)
 
     def facts(self) -> Facts:
         """What this machine is: kernel, cgroup layout, runtime. Cheap, read anew at each call."""
