@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from wherry.engine.containers import Containers
     from wherry.engine.facts import Facts
+    from wherry.engine.networks import Networks
+    from wherry.engine.volumes import Volumes
     from wherry.host import Host
     from wherry.settings import Settings
     from wherry.store.db import Database
@@ -55,6 +57,18 @@ class Engine:
         from wherry.engine.containers import Containers
 
         return Containers(self)
+
+    @cached_property
+    def networks(self) -> Networks:
+        from wherry.engine.networks import Networks
+
+        return Networks(self)
+
+    @cached_property
+    def volumes(self) -> Volumes:
+        from wherry.engine.volumes import Volumes
+
+        return Volumes(self)
 
     def facts(self) -> Facts:
         """What this machine is: kernel, cgroup layout, runtime. Cheap, read anew at each call."""
