@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
     from wherry.engine.containers import Containers
     from wherry.engine.facts import Facts
+    from wherry.engine.images import Images
     from wherry.engine.networks import Networks
     from wherry.engine.volumes import Volumes
     from wherry.host import Host
     from wherry.settings import Settings
+    from wherry.store.blobs import BlobStore
     from wherry.store.db import Database
+    from wherry.store.images import ImageStore
+    from wherry.store.layers import LayerStore
+    from wherry.store.lease import Leases
+    from wherry.store.scratch import Scratch
 
 __all__ = ["Engine"]
 
@@ -51,6 +57,43 @@ class Engine:
         from wherry.store.db import Database
 
         return Database(self.settings.paths.database)
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """ROOT/tmp."""
+        from wherry.store.scratch import Scratch
+
+        return Scratch(self.settings.paths, self.host)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        from wherry.store.blobs import BlobStore
+
+        return BlobStore(self.settings.paths, self.scratch)
+
+    @cached_property
+    def layers(self) -> LayerStore:
+        from wherry.store.layers import LayerStore
+
+        return LayerStore(self.settings.paths, self.db, self.scratch, self.blobs)
+
+    @cached_property
+    def leases(self) -> Leases:
+        from wherry.store.lease import Leases
+
+        return Leases(self.db, self.host)
+
+    @cached_property
+    def image_store(self) -> ImageStore:
+        from wherry.store.images import ImageStore
+
+        return ImageStore(self.db, self.blobs, self.layers, self.leases)
+
+    @cached_property
+    def images(self) -> Images:
+        from wherry.engine.images import Images
+
+        return Images(self)
 
     @cached_property
     def containers(self) -> Containers:

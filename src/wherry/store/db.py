@@ -1,0 +1,188 @@
+"""The state database: one SQLite file (WAL), shared by every wherry process of a root."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from binascii import crc32
+from collections.abc import Callable
+from contextlib import suppress
+
+from wherry.errors import HostError, Locked, WherryError
+from wherry.store import schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Database"]
+
+_BUSY_S = 30.0
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_VERSION = crc32("\n".join([*schema.STATEMENTS, *map(str, schema.COLUMNS)]).encode()) & 0x7FFFFFFF
+
+
+class Database:
+    """One per process; threads may share it (each gets a connection of its own). Opens at first use.
+
+    A file that is damaged is set aside as `state.db.damaged-N`, a new one is made and `rebuild(db, aside)` is called
+    to fill it from what the folders hold. Raises (everywhere): HostError, Locked.
+    """
+
+    def __init__(self, path: str, *, rebuild: Callable[[Database, str], None] | None = None) -> None:
+        self.path = path
+        self._rebuild = rebuild
+        self._local = threading.local()
+        self._guard = threading.Lock()
+        self._open: list[sqlite3.Connection] = []
+        self._pid = os.getpid()
+
+    def read(self) -> sqlite3.Connection:
+        """For SELECTs; each statement sees one moment. Inside `write()` of this thread it sees its own changes."""
+        if self._pid != os.getpid():
+            # A forked child must never use, or even close, the connections of its parent
+            self._local, self._open, self._pid = threading.local(), [], os.getpid()
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        return found or self._connect()
+
+    def write(self) -> _Write:
+        """`with db.write() as conn:` BEGIN IMMEDIATE, then COMMIT, or ROLLBACK when an exception leaves the block.
+
+        Keep it short: other processes wait for it. Never hold it across file contents, exec or a wait. A write inside
+        a write of the same thread joins the outer one.
+        """
+        return _Write(self)
+
+    def close(self) -> None:
+        """Idempotent. Closes the connections of all threads."""
+        with self._guard:
+            if self._pid == os.getpid():
+                for connection in self._open:
+                    connection.close()
+            self._open = []
+            self._local = threading.local()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = self._prepared()
+        except sqlite3.DatabaseError as fault:
+            if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in _CORRUPT:
+                raise failure(fault, self.path) from fault
+            connection = self._replace_damaged(fault)
+        self._local.connection, self._local.depth = connection, 0
+        with self._guard:
+            self._open.append(connection)
+        return connection
+
+    def _prepared(self) -> sqlite3.Connection:
+        try:
+            connection = self._bare()
+        except sqlite3.OperationalError:
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            connection = self._bare()
+        try:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                _create(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _bare(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+
+    def _replace_damaged(self, fault: sqlite3.DatabaseError) -> sqlite3.Connection:
+        from wherry.fs.lock import locked
+
+        with locked(self.path + ".lock", what="the state database"):
+            try:
+                return self._prepared()  # another process was quicker
+            except sqlite3.DatabaseError as again:
+                if getattr(again, "sqlite_errorcode", 0) & 0xFF not in _CORRUPT:
+                    raise failure(again, self.path) from fault
+            number = 1
+            while os.path.exists(aside := f"{self.path}.damaged-{number}"):
+                number += 1
+            for suffix in ("-wal", "-shm", ""):
+                with suppress(FileNotFoundError):
+                    os.rename(self.path + suffix, aside + suffix)
+            connection = self._prepared()
+            self._local.connection, self._local.depth = connection, 0
+            if self._rebuild:
+                self._rebuild(self, aside)
+            return connection
+
+
+class _Write:
+    __slots__ = ("_connection", "_db")
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def __enter__(self) -> sqlite3.Connection:
+        connection = self._connection = self._db.read()
+        if self._db._local.depth == 0:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.DatabaseError as fault:
+                raise failure(fault, self._db.path) from fault
+        self._db._local.depth += 1
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db._local.depth -= 1
+        if self._db._local.depth:
+            return
+        if kind is None:
+            try:
+                self._connection.execute("COMMIT")
+                return
+            except sqlite3.DatabaseError as failed:
+                self._roll_back()
+                raise failure(failed, self._db.path) from failed
+        self._roll_back()
+        if isinstance(fault, sqlite3.OperationalError):
+            raise failure(fault, self._db.path) from fault
+
+    def _roll_back(self) -> None:
+        # Some faults (a full disk) end the transaction themselves
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def _create(connection: sqlite3.Connection, path: str) -> None:
+    """Make what is missing; idempotent, and safe when two processes do it at once."""
+    with suppress(OSError):
+        os.chmod(path, 0o600)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in schema.STATEMENTS:
+            connection.execute(statement)
+        for table, column, declaration in schema.COLUMNS:
+            known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            if column not in known:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def failure(fault: sqlite3.DatabaseError, path: str) -> WherryError:
+    """The wherry error for a SQLite one, chosen by its code."""
+    code = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Locked(f"the state database {path} is busy for {_BUSY_S:.0f} s", hint="another wherry is stuck; see ps")
+    if code == sqlite3.SQLITE_FULL:
+        return HostError(f"no space left on the disk of {path}", hint="wherry system df; wherry image prune")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return HostError(f"cannot write the state database {path}", hint="run wherry as root, or choose another --root")
+    return HostError(f"the state database {path}: {fault}")

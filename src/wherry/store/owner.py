@@ -1,0 +1,40 @@
+"""Which process owns a piece of work: told apart from a later process with the same pid, and from another boot."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.host import Host
+
+__all__ = ["Owner"]
+
+
+class Owner(NamedTuple):
+    """`start_time` is in clock ticks since boot."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+
+    @classmethod
+    def current(cls, host: Host) -> Owner:
+        """This very process."""
+        pid = os.getpid()
+        return cls(pid, host.start_time(pid) or 0, host.boot_id())
+
+    def is_alive(self, host: Host) -> bool:
+        if self.boot_id != host.boot_id():
+            return False
+        return (
+            (host.start_time(self.pid) or 0) == self.start_time
+            if self.pid == os.getpid()
+            else (host.start_time(self.pid) == self.start_time)
+        )
+
+    @property
+    def tag(self) -> str:
+        """As it stands in the names of temporary files: PID-START-BOOT."""
+        return f"{self.pid}-{self.start_time}-{self.boot_id[:8]}"

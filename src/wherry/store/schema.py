@@ -1,0 +1,101 @@
+"""Every table of the state database, one constant per package.
+
+The schema only grows: `CREATE ... IF NOT EXISTS`, and `COLUMNS` for a column that a table got later. So an older and
+a newer wherry can share one file (docs/adr/0031-additive-schema.md). Statements end with ";" at the end of a line.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COLUMNS", "KEEPS_BLOBS", "KEEPS_LAYERS", "STATEMENTS"]
+
+# `is_deleted`: removed by force while a container uses it; gone from lists, kept until that container goes
+IMAGE = """
+CREATE TABLE IF NOT EXISTS image (
+  id TEXT PRIMARY KEY,
+  manifest TEXT NOT NULL,
+  created_ns INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  added_ns INTEGER NOT NULL,
+  is_deleted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS image_layer (
+  image_id TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  diff_id TEXT NOT NULL,
+  PRIMARY KEY (image_id, position)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS image_layer_diff_id ON image_layer (diff_id);
+CREATE TABLE IF NOT EXISTS image_blob (
+  image_id TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (image_id, digest)
+) WITHOUT ROWID;
+"""
+
+# name: the whole reference (docker.io/library/python:3.10, or ...@sha256:...)
+REFERENCE = """
+CREATE TABLE IF NOT EXISTS reference (
+  name TEXT PRIMARY KEY,
+  image_id TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reference_image_id ON reference (image_id);
+"""
+
+# size: bytes of the uncompressed tar. blob: the stored tar (mostly compressed) when pack can't make its bytes again
+LAYER = """
+CREATE TABLE IF NOT EXISTS layer (
+  diff_id TEXT PRIMARY KEY,
+  size INTEGER NOT NULL,
+  blob TEXT,
+  created_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+# kind: layer (key is a DiffID) or blob (key is a Digest)
+LEASE = """
+CREATE TABLE IF NOT EXISTS lease (
+  id INTEGER PRIMARY KEY,
+  what TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  start_time INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  created_ns INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS lease_item (
+  lease_id INTEGER NOT NULL REFERENCES lease(id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  PRIMARY KEY (lease_id, kind, key)
+) WITHOUT ROWID;
+"""
+
+# Read by the store: an image is in use when a row here names it in `image_id`
+CONTAINER = """
+CREATE TABLE IF NOT EXISTS container (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  image_id TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+NETWORK = ""
+
+VOLUME = ""
+
+BUILD = ""
+
+_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD)
+
+# (table, column, declaration) of columns that came after the table was first released
+COLUMNS: tuple[tuple[str, str, str], ...] = ()
+
+STATEMENTS: tuple[str, ...] = tuple(part.strip() for text in _ALL for part in text.split(";\n") if part.strip())
+
+# Queries of one column: what garbage collection must keep. A package with a table that needs layers adds its own.
+KEEPS_LAYERS: tuple[str, ...] = ("SELECT diff_id FROM image_layer",)
+KEEPS_BLOBS: tuple[str, ...] = (
+    "SELECT id FROM image",
+    "SELECT manifest FROM image",
+    "SELECT digest FROM image_blob",
+    "SELECT blob FROM layer WHERE blob IS NOT NULL",
+)
