@@ -82,7 +82,34 @@ NETWORK = ""
 
 VOLUME = ""
 
-BUILD = ""
+# step: what a build step made. key: hex of everything the step depends on; kind: "ordinary" now, another kind of key
+# (what the step read) can stand beside it. step_layer: what the step adds, base first,
+# never the tree below it.
+# file_hash: the content of a file of a build context, as it was at that size, mtime and ctime
+BUILD = """
+CREATE TABLE IF NOT EXISTS step (
+  key TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  what TEXT NOT NULL,
+  created_ns INTEGER NOT NULL,
+  used_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS step_layer (
+  key TEXT NOT NULL REFERENCES step(key) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  diff_id TEXT NOT NULL,
+  PRIMARY KEY (key, position)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS file_hash (
+  device INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  ctime_ns INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (device, inode)
+) WITHOUT ROWID;
+"""
 
 _ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD)
 
@@ -92,7 +119,7 @@ COLUMNS: tuple[tuple[str, str, str], ...] = ()
 STATEMENTS: tuple[str, ...] = tuple(part.strip() for text in _ALL for part in text.split(";\n") if part.strip())
 
 # Queries of one column: what garbage collection must keep. A package with a table that needs layers adds its own.
-KEEPS_LAYERS: tuple[str, ...] = ("SELECT diff_id FROM image_layer",)
+KEEPS_LAYERS: tuple[str, ...] = ("SELECT diff_id FROM image_layer", "SELECT diff_id FROM step_layer")
 KEEPS_BLOBS: tuple[str, ...] = (
     "SELECT id FROM image",
     "SELECT manifest FROM image",
