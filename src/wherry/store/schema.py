@@ -78,9 +78,68 @@ CREATE TABLE IF NOT EXISTS container (
 ) WITHOUT ROWID;
 """
 
-NETWORK = ""
+# `number` names the bridge (0 is the default network); `cursor` is the offset in the pool that was given last, so that
+# an address is not given again at once. `slot` names the veth. `owner_*` is the process of a build step ("" for
+# containers, which live by their own records)
+NETWORK = """
+CREATE TABLE IF NOT EXISTS network (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL UNIQUE,
+  subnet TEXT NOT NULL,
+  gateway TEXT NOT NULL,
+  ip_range TEXT NOT NULL DEFAULT '',
+  internal INTEGER NOT NULL DEFAULT 0,
+  is_auto INTEGER NOT NULL DEFAULT 1,
+  labels TEXT NOT NULL DEFAULT '{}',
+  options TEXT NOT NULL DEFAULT '{}',
+  created_ns INTEGER NOT NULL,
+  cursor INTEGER NOT NULL DEFAULT 1
+);
+CREATE TABLE IF NOT EXISTS endpoint (
+  slot INTEGER PRIMARY KEY AUTOINCREMENT,
+  container_id TEXT NOT NULL UNIQUE,
+  network INTEGER NOT NULL REFERENCES network(number),
+  address TEXT NOT NULL,
+  mac TEXT NOT NULL,
+  name TEXT NOT NULL DEFAULT '',
+  hostname TEXT NOT NULL DEFAULT '',
+  aliases TEXT NOT NULL DEFAULT '[]',
+  hosts_path TEXT NOT NULL DEFAULT '',
+  owner_pid INTEGER NOT NULL DEFAULT 0,
+  owner_start INTEGER NOT NULL DEFAULT 0,
+  owner_boot TEXT NOT NULL DEFAULT '',
+  UNIQUE (network, address)
+);
+CREATE TABLE IF NOT EXISTS published (
+  protocol TEXT NOT NULL,
+  host_port INTEGER NOT NULL,
+  host_ip TEXT NOT NULL,
+  container_id TEXT NOT NULL REFERENCES endpoint(container_id) ON DELETE CASCADE,
+  container_port INTEGER NOT NULL,
+  PRIMARY KEY (protocol, host_port, host_ip)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS published_container_id ON published (container_id);
+"""
 
-VOLUME = ""
+# volume_use: which containers mount it; the folder is ROOT/volumes/NAME/_data
+VOLUME = """
+CREATE TABLE IF NOT EXISTS volume (
+  name TEXT PRIMARY KEY,
+  labels TEXT NOT NULL DEFAULT '{}',
+  options TEXT NOT NULL DEFAULT '{}',
+  created_ns INTEGER NOT NULL,
+  is_anonymous INTEGER NOT NULL DEFAULT 0,
+  needs_copy INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS volume_use (
+  container_id TEXT NOT NULL,
+  target TEXT NOT NULL,
+  volume TEXT NOT NULL REFERENCES volume(name) ON DELETE CASCADE,
+  PRIMARY KEY (container_id, target)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS volume_use_volume ON volume_use (volume);
+"""
 
 # step: what a build step made. key: hex of everything the step depends on; kind: "ordinary" now, another kind of key
 # (what the step read) can stand beside it. step_layer: what the step adds, base first,
