@@ -69,13 +69,24 @@ CREATE TABLE IF NOT EXISTS lease_item (
 ) WITHOUT ROWID;
 """
 
-# Read by the store: an image is in use when a row here names it in `image_id`
+# Read by the store: an image is in use when a row here names it in `image_id`.
+# The columns stand in the order of engine.containers_rows.ContainerRow, which says what they hold
 CONTAINER = """
 CREATE TABLE IF NOT EXISTS container (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
-  image_id TEXT NOT NULL
+  image_id TEXT NOT NULL,
+  image_name TEXT NOT NULL,
+  created_ns INTEGER NOT NULL,
+  phase TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  command TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  ports TEXT NOT NULL,
+  remove INTEGER NOT NULL,
+  options TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS container_image_id ON container (image_id);
 """
 
 # `number` names the bridge (0 is the default network); `cursor` is the offset in the pool that was given last, so that
