@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wherry.settings import Settings
     from wherry.store.blobs import BlobStore
     from wherry.store.db import Database
+    from wherry.store.gc import Collector
     from wherry.store.images import ImageStore
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Leases
@@ -36,6 +37,7 @@ class Engine:
     """`settings` and `host` are all it knows of the world. Close it (or use `with`) to close the database."""
 
     def __init__(self, settings: Settings, host: Host) -> None:
+        self.notices: list[str] = []
         self.settings = settings
         self.host = host
 
@@ -56,7 +58,7 @@ class Engine:
     def db(self) -> Database:
         from wherry.store.db import Database
 
-        return Database(self.settings.paths.database)
+        return Database(self.settings.paths.database, rebuild=self._rebuild)
 
     @cached_property
     def scratch(self) -> Scratch:
@@ -87,7 +89,26 @@ class Engine:
     def image_store(self) -> ImageStore:
         from wherry.store.images import ImageStore
 
-        return ImageStore(self.db, self.blobs, self.layers, self.leases)
+        return ImageStore(self.settings.paths, self.db, self.blobs, self.layers, self.leases)
+
+    @cached_property
+    def collector(self) -> Collector:
+        from wherry.store.gc import Collector
+
+        return Collector(self.db, self.blobs, self.layers, self.leases, self.scratch)
+
+    def _rebuild(self, db: Database, aside: str) -> None:
+        """The state database was damaged: fill the new one from the folders."""
+        from wherry.store.blobs import BlobStore
+        from wherry.store.index import rebuild
+        from wherry.store.layers import LayerStore
+
+        paths = self.settings.paths
+        blobs = BlobStore(paths, self.scratch)
+        count = rebuild(paths, db, blobs, LayerStore(paths, db, self.scratch, blobs))
+        self.notices.append(
+            f"the state database was damaged; it was set aside as {aside}, and {count} images were found again"
+        )
 
     @cached_property
     def images(self) -> Images:

@@ -108,13 +108,17 @@ class BlobStore:
         digest = Digest.of(data)
         return Blob(digest, len(data)) if self.has(digest) else self.put([data], digest)
 
-    def remove(self, digest: Digest) -> int:
-        """Idempotent. Returns the bytes freed. Only garbage collection calls this, inside its transaction."""
-        with suppress(FileNotFoundError):
-            size = os.stat(self.path(digest)).st_size
-            os.unlink(self.path(digest))
-            return size
-        return 0
+    def detach(self, digest: Digest) -> tuple[str, int] | None:
+        """Move the blob out of the store: (the path to remove afterwards, size), or None when it was not there.
+
+        Only garbage collection calls this, inside its transaction: a rename is quick, freeing a large file is not.
+        """
+        away = self._scratch.path("gone")
+        try:
+            os.rename(self.path(digest), away)
+        except FileNotFoundError:
+            return None
+        return away, os.stat(away).st_size
 
     def all(self) -> list[Digest]:
         """Every blob, in no order."""

@@ -16,14 +16,15 @@ from wherry.oci.reference import Reference
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from wherry.settings import Paths
     from wherry.store.blobs import BlobStore
     from wherry.store.db import Database
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Leases
 
-__all__ = ["ImageRecord", "ImageStore"]
+__all__ = ["ImageRecord", "ImageStore", "created_ns", "insert_image", "point"]
 
 _Row = tuple[str, str, int, int, int]
 _Rows = list[_Row]
@@ -58,7 +59,8 @@ class ImageRecord(NamedTuple):
 class ImageStore:
     """The images of a root."""
 
-    def __init__(self, db: Database, blobs: BlobStore, layers: LayerStore, leases: Leases) -> None:
+    def __init__(self, paths: Paths, db: Database, blobs: BlobStore, layers: LayerStore, leases: Leases) -> None:
+        self._paths = paths
         self._db = db
         self._blobs = blobs
         self._layers = layers
@@ -88,9 +90,9 @@ class ImageStore:
                 sum(layer.size for layer in layers), parsed.diff_ids, time.time_ns(),
             )  # fmt: skip
             with self._db.write() as conn:
-                _insert(conn, record, [one.digest for one in needs.layers])
+                insert_image(conn, record, [one.digest for one in needs.layers])
                 for reference in references:
-                    _point(conn, reference, image)
+                    point(conn, reference, image)
         self.write_index()
         return self.get(image)
 
@@ -147,7 +149,7 @@ class ImageStore:
             found = conn.execute("SELECT 1 FROM image WHERE id = ? AND is_deleted = 0", (image_id,)).fetchone()
             if not found:
                 raise NotFound(f"No such image: {image_id}")
-            _point(conn, reference, image_id)
+            point(conn, reference, image_id)
         self.write_index()
 
     def untag(self, reference: Reference) -> None:
@@ -157,6 +159,30 @@ class ImageStore:
                 raise NotFound(f"No such image: {reference.familiar}")
         self.write_index()
 
+    def remove(self, image: ImageRecord, untag: Sequence[str], *, delete: bool, known_users: Collection[str]) -> None:
+        """Take the names away and, with `delete`, the image; its layers and blobs go at the next collection.
+
+        An image that only containers in `known_users` use is hidden and kept for them. Raises: Conflict when another
+        container took it meanwhile, or it got another name; then nothing is changed.
+        """
+        with self._db.write() as conn:
+            conn.executemany(
+                "DELETE FROM reference WHERE name = ? AND image_id = ?", [(name, image.id) for name in untag]
+            )
+            if delete:
+                if new := set(self.users(image.id)) - set(known_users):
+                    raise Conflict(
+                        f"conflict: unable to delete {image.id.short} (cannot be forced) - image is being used by "
+                        f"running container {min(new)[:12]}"
+                    )
+                if conn.execute("SELECT 1 FROM reference WHERE image_id = ?", (image.id,)).fetchone():
+                    raise Conflict(f"conflict: image {image.id.short} was given a name while it was being removed")
+                if known_users:
+                    conn.execute("UPDATE image SET is_deleted = 1 WHERE id = ?", (image.id,))
+                else:
+                    conn.execute("DELETE FROM image WHERE id = ?", (image.id,))
+        self.write_index()
+
     def users(self, image_id: Digest) -> tuple[str, ...]:
         """Ids of the containers that were made from the image."""
         rows = self._db.read().execute("SELECT id FROM container WHERE image_id = ? ORDER BY id", (image_id,))
@@ -164,6 +190,9 @@ class ImageStore:
 
     def write_index(self) -> None:
         """Write ROOT/index.json: what the database can be rebuilt from."""
+        from wherry.store.index import write_index
+
+        write_index(self._paths, self._db, self._blobs)
 
     def _select(self, where: str, value: str) -> _Rows:
         return self._db.read().execute(f"{_SELECT} {where}", (value,)).fetchall()
@@ -205,7 +234,7 @@ def _as_record(row: _Row, names: Sequence[str], layers: Sequence[str]) -> ImageR
     )
 
 
-def _insert(conn: sqlite3.Connection, record: ImageRecord, blobs: Sequence[Digest]) -> None:
+def insert_image(conn: sqlite3.Connection, record: ImageRecord, blobs: Sequence[Digest]) -> None:
     conn.execute(
         "INSERT INTO image (id, manifest, created_ns, size, added_ns) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest, is_deleted = 0",
@@ -221,7 +250,7 @@ def _insert(conn: sqlite3.Connection, record: ImageRecord, blobs: Sequence[Diges
     )
 
 
-def _point(conn: sqlite3.Connection, reference: Reference, image_id: Digest) -> None:
+def point(conn: sqlite3.Connection, reference: Reference, image_id: Digest) -> None:
     conn.execute(
         "INSERT INTO reference (name, image_id) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id",
