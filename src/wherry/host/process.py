@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
-import subprocess
+import time
 from collections.abc import Mapping
 
 from wherry.errors import HostError
@@ -24,6 +25,84 @@ def _missing(program: str) -> HostError:
 
 def run(command: Command, default_env: Mapping[str, str]) -> Completed:
     """Raises: HostError when the program is not installed or runs longer than `timeout_s`."""
+    if command.cwd is not None:
+        return _run_in_folder(command, default_env)
+    # Not subprocess: importing it costs 10 ms of each `run`
+    deadline = None if command.timeout_s is None else time.monotonic() + command.timeout_s
+    out, out_w = os.pipe2(os.O_CLOEXEC)
+    err, err_w = os.pipe2(os.O_CLOEXEC)
+    stdin, stdin_w = os.pipe2(os.O_CLOEXEC) if command.stdin else (-1, -1)
+    pending = {out: b"", err: b""}
+    try:
+        try:
+            pid = spawn(command, default_env, (stdin, out_w, err_w), session=False)
+        finally:
+            for fd in (out_w, err_w, stdin):
+                if fd >= 0:
+                    os.close(fd)
+        try:
+            _exchange(pending, stdin_w, command.stdin or b"", deadline)
+        except BaseException as fault:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            if isinstance(fault, TimeoutError):
+                raise HostError(f"{command.argv[0]} did not end within {command.timeout_s} s") from None
+            raise
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return Completed(status if status >= 0 else 128 - status, pending[out], pending[err])
+    finally:
+        os.close(out)
+        os.close(err)
+
+
+def _exchange(pending: dict[int, bytes], stdin: int, data: bytes, deadline: float | None) -> None:
+    """Feed `data` and collect until both outputs end. Closes `stdin`. Raises: TimeoutError."""
+    poll = select.poll()
+    for fd in pending:
+        poll.register(fd, select.POLLIN)
+    if stdin >= 0:
+        os.set_blocking(stdin, False)
+        poll.register(stdin, select.POLLOUT)
+    chunks: dict[int, list[bytes]] = {fd: [] for fd in pending}
+    ended = 0
+    try:
+        while ended < len(pending):
+            left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000) + 1)
+            ready = poll.poll(left)
+            if not ready and deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError
+            for fd, _ in ready:
+                if fd == stdin:
+                    data = _feed(fd, data)
+                    if not data:
+                        poll.unregister(fd)
+                        os.close(fd)
+                        stdin = -1
+                elif chunk := os.read(fd, 1 << 16):
+                    chunks[fd].append(chunk)
+                else:
+                    poll.unregister(fd)
+                    ended += 1
+    finally:
+        if stdin >= 0:
+            os.close(stdin)
+    for fd, parts in chunks.items():
+        pending[fd] = b"".join(parts)
+
+
+def _feed(fd: int, data: bytes) -> bytes:
+    """What is left to write; nothing when the reader has gone."""
+    try:
+        return data[os.write(fd, data) :]
+    except BlockingIOError:
+        return data
+    except BrokenPipeError:
+        return b""
+
+
+def _run_in_folder(command: Command, default_env: Mapping[str, str]) -> Completed:
+    import subprocess
+
     env = default_env if command.env is None else command.env
     try:
         done = subprocess.run(
