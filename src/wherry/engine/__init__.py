@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from wherry.engine.bootstrap import Bootstrap
     from wherry.engine.containers import Containers
     from wherry.engine.facts import Facts
     from wherry.engine.images import Images
@@ -133,6 +134,12 @@ class Engine:
         from wherry.engine.volumes import Volumes
 
         return Volumes(self)
+
+    @cached_property
+    def bootstrap(self) -> Bootstrap:
+        from wherry.engine.bootstrap import Bootstrap
+
+        return Bootstrap(self)
 
     def facts(self) -> Facts:
         """What this machine is: kernel, cgroup layout, runtime. Cheap, read anew at each call."""
