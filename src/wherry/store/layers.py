@@ -1,6 +1,7 @@
 """Layer folders: `ROOT/layers/HEX/fs`, each the tree of one layer, ready to be a lower folder of an overlay.
 
-Beside `fs` stands `layer.json` (what the database knows of the layer, so that it can be rebuilt).
+Beside `fs` stand `layer.json` (what the database knows of the layer, so that it can be rebuilt) and, for a layer that
+another tool packed and that came uncompressed, `recipe`: what gives its very tar again (docs/adr/0030-store-layout.md).
 The folder is the truth: a layer is in the store when its folder is; the row follows.
 """
 
@@ -12,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from wherry.errors import IntegrityError, NotFound
+from wherry.errors import IntegrityError, NotFound, Unsupported
 from wherry.oci.digest import DiffID, Digest
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from wherry.image.tar.unpack import Reader
+    from wherry.image.tar.unpack import Reader, UnpackResult
     from wherry.settings import Paths
     from wherry.store.blobs import BlobStore
     from wherry.store.db import Database
@@ -108,21 +109,46 @@ class LayerStore:
                 raise
 
     def extract(
-        self, stream: Reader, lease: Lease, expected: DiffID | None = None, *, blob: Digest | None = None
+        self,
+        stream: Reader,
+        lease: Lease,
+        expected: DiffID | None = None,
+        *,
+        blob: Digest | None = None,
+        again: Callable[[], Reader] | None = None,
     ) -> tuple[DiffID, int]:
-        """A layer from its *uncompressed* tar; (DiffID, bytes of the tar). `blob`: the stored form it comes from.
+        """A layer from its *uncompressed* tar; (DiffID, bytes of the tar).
 
+        `blob` is the stored form that the tar comes from; without one, a recipe is kept beside the tree that gives the
+        same bytes again. `again` opens the tar once more, for the rare one that no recipe can describe.
         Raises: IntegrityError (not `expected`), HostileArchive, InvalidSpec, OSError; then nothing is stored.
         """
         from wherry.image.tar import unpack
 
         with self.workdir() as folder:
             os.mkdir(f"{folder}/fs", 0o755)
-            result = unpack.unpack(stream, f"{folder}/fs")
+            if blob:
+                result = unpack.unpack(stream, f"{folder}/fs")
+            else:
+                result = _unpack_with_recipe(stream, folder)
             if expected and result.diff_id != expected:
                 raise IntegrityError("layer content (diff id)", expected=expected, actual=result.diff_id)
+            if not blob and not result.replayable:
+                os.unlink(f"{folder}/recipe")
+                blob = self._keep_tar(result.diff_id, lease, again)
             self.commit(folder, result.diff_id, result.size, lease, blob=blob)
         return result.diff_id, result.size
+
+    def _keep_tar(self, diff_id: DiffID, lease: Lease, again: Callable[[], Reader] | None) -> Digest:
+        if again is None:
+            raise Unsupported(
+                f"layer {diff_id.short} writes the same file twice, and can be read only once",
+                hint="give it as a file rather than through a pipe",
+            )
+        digest = Digest(diff_id)
+        lease.add_blob(digest)
+        stream = again()
+        return self._blobs.put(iter(lambda: stream.read(1 << 20), b""), digest).digest
 
     def write_tar(self, diff_id: DiffID, write: Callable[[bytes | bytearray | memoryview], object]) -> None:
         """Give `write` the layer's uncompressed tar: bytes that hash to `diff_id`. Checked at the end.
@@ -152,10 +178,18 @@ class LayerStore:
                 stream = compress.reader(file)
                 while chunk := stream.read(1 << 20):
                     write(chunk)
-        else:
+            return
+        try:
+            file = open(f"{self._folder}/{layer.diff_id.hex}/recipe", "rb")
+        except FileNotFoundError:
             from wherry.image.tar import pack
 
             pack.tree_to_tar(self.path(layer.diff_id), write)
+            return
+        with file:
+            from wherry.image.tar import compress, recipe
+
+            recipe.replay(self.path(layer.diff_id), compress.reader(file), write)
 
     def detach(self, diff_id: DiffID) -> str | None:
         """Move the layer out of the store; the path to remove afterwards, or None when it was not there.
@@ -183,6 +217,17 @@ class LayerStore:
         except (FileNotFoundError, ValueError):
             return None
         return Layer(diff_id, int(doc["size"]), Digest.parse(doc["blob"]) if doc.get("blob") else None)
+
+
+def _unpack_with_recipe(stream: Reader, folder: str) -> UnpackResult:
+    """Into `folder`/fs, with `folder`/recipe (zstd: about 1 % of the tar) beside it."""
+    from wherry.image.tar import compress, unpack
+
+    with open(f"{folder}/recipe", "wb") as file:
+        writer = compress.zstd_writer(file.write)
+        result = unpack.unpack(stream, f"{folder}/fs", recipe=writer.write)
+        writer.close()
+    return result
 
 
 def _write_record(folder: str, layer: Layer) -> None:

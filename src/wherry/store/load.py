@@ -1,0 +1,234 @@
+"""Images from archives: what docker, skopeo, umoci, buildah and podman write, as docker-archive or OCI image layout.
+
+Everything is verified: each blob by digest and size, each layer's content by its DiffID.
+Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md; docker-archive: moby's image/spec/v1.2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+from wherry.errors import IntegrityError, InvalidReference, InvalidSpec, Unsupported
+from wherry.oci import mediatype
+from wherry.oci.config import ImageConfig
+from wherry.oci.digest import DiffID, Digest
+from wherry.oci.manifest import Index, Manifest
+from wherry.oci.reference import Reference
+from wherry.store.index import NAME, REF_NAME
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wherry.oci.descriptor import Descriptor
+    from wherry.oci.platform import Platform
+    from wherry.store.source import Source
+
+__all__ = ["ImagePlan", "LayerPart", "plan_load"]
+
+_MANIFEST_LIMIT = 4 << 20
+_CONFIG_LIMIT = 8 << 20
+_MAX_DEPTH = 8
+_MAX_LAYERS = 1000
+_HEX = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?\Z")
+
+
+class LayerPart(NamedTuple):
+    """One layer of an archive. `digest` is None when nothing but the DiffID says what its bytes should be."""
+
+    diff_id: DiffID
+    name: str
+    size: int
+    digest: Digest | None = None
+
+
+class ImagePlan(NamedTuple):
+    """One image to load; `manifest` is None for a docker-archive, which has none."""
+
+    config: bytes
+    manifest: bytes | None
+    layers: tuple[LayerPart, ...]
+    references: tuple[Reference, ...]
+
+
+def plan_load(source: Source, platform: Platform) -> list[ImagePlan]:
+    """What `source` holds for `platform`. Reads only manifests and configs.
+
+    Raises: InvalidSpec, IntegrityError, Unsupported (no image, or none for the platform).
+    """
+    if source.has("index.json") and source.has("oci-layout"):
+        return _Layout(source, platform).plans()
+    if source.has("manifest.json"):
+        return [_docker_plan(source, entry, f"manifest.json[{i}]") for i, entry in enumerate(_docker_entries(source))]
+    if source.has("repositories"):
+        raise Unsupported("this archive is of docker 1.9 or older", hint="save the image again with a newer docker")
+    raise InvalidSpec(
+        "this is no image archive: it has neither index.json nor manifest.json",
+        hint="for a root file system use `wherry import`",
+    )
+
+
+class _Layout:
+    """An OCI image layout."""
+
+    def __init__(self, source: Source, platform: Platform) -> None:
+        self._source = source
+        self._platform = platform
+        self._names = _docker_names(source)
+
+    def plans(self) -> list[ImagePlan]:
+        index = Index.from_bytes(self._source.read("index.json", _MANIFEST_LIMIT))
+        groups: dict[str, list[Descriptor]] = {}
+        for entry in index.manifests:
+            # Without a name, several entries are several images, unless each says its platform
+            key = (
+                entry.annotations.get(NAME)
+                or entry.annotations.get(REF_NAME)
+                or ("" if entry.platform else entry.digest)
+            )
+            groups.setdefault(key, []).append(entry)
+        found: dict[Digest, ImagePlan] = {}
+        for entries in groups.values():
+            chosen = self._choose(entries, 0)
+            references = _named(entries[0])
+            if known := found.get(chosen.digest):
+                found[chosen.digest] = known._replace(references=(*known.references, *references))
+            else:
+                found[chosen.digest] = self._plan(chosen, references)
+        if not found:
+            raise Unsupported("the archive holds no image")
+        return list(found.values())
+
+    def _choose(self, entries: Sequence[Descriptor], depth: int) -> Descriptor:
+        """The manifest for our platform, down through nested indexes. Raises: Unsupported, InvalidSpec."""
+        if depth > _MAX_DEPTH:
+            raise InvalidSpec(f"indexes are nested deeper than {_MAX_DEPTH}")
+        candidates = [one for one in entries if not _is_attestation(one)]
+        fitting = [one for one in candidates if one.platform is None or _fits(one.platform, self._platform)]
+        if not fitting:
+            there = ", ".join(sorted({str(one.platform) for one in candidates})) or "none"
+            raise Unsupported(f"the image is not there for {self._platform}; there are: {there}")
+        # An exact platform before one that says nothing, in the index's order
+        best = next((one for one in fitting if one.platform == self._platform), fitting[0])
+        if best.media_type in mediatype.INDEXES:
+            return self._choose(Index.from_bytes(self._verified(best, _MANIFEST_LIMIT)).manifests, depth + 1)
+        return best
+
+    def _plan(self, descriptor: Descriptor, references: tuple[Reference, ...]) -> ImagePlan:
+        data = self._verified(descriptor, _MANIFEST_LIMIT)
+        manifest = Manifest.from_bytes(data)
+        if manifest.config.media_type not in mediatype.CONFIGS:
+            raise Unsupported(f"{descriptor.digest.short} is an artifact ({manifest.config.media_type}), not an image")
+        config = self._verified(manifest.config, _CONFIG_LIMIT)
+        diff_ids = ImageConfig.from_bytes(config).diff_ids
+        _check_count(len(manifest.layers), len(diff_ids), "manifest")
+        layers = []
+        for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
+            name = _blob_name(layer.digest)
+            _check_size(layer, self._source.size(name))
+            layers.append(LayerPart(diff_id, name, layer.size, layer.digest))
+        if not references:
+            references = self._names.get(manifest.config.digest, ())
+        return ImagePlan(config, data, tuple(layers), references)
+
+    def _verified(self, descriptor: Descriptor, limit_bytes: int) -> bytes:
+        data = self._source.read(_blob_name(descriptor.digest), limit_bytes)
+        _check_size(descriptor, len(data))
+        _check_digest(data, descriptor.digest, descriptor.digest.short)
+        return data
+
+
+def _docker_entries(source: Source) -> list[dict[str, object]]:
+    try:
+        doc = json.loads(source.read("manifest.json", _MANIFEST_LIMIT))
+    except (ValueError, RecursionError) as fault:
+        raise InvalidSpec(f"manifest.json: not JSON: {fault}") from None
+    if not isinstance(doc, list) or not doc or not all(isinstance(one, dict) for one in doc):
+        raise InvalidSpec("manifest.json: expected a list of objects")
+    return doc
+
+
+def _docker_plan(source: Source, entry: dict[str, object], at: str) -> ImagePlan:
+    from wherry.oci import _decode
+
+    name = _decode.get_required(entry, "Config", str, at)
+    config = source.read(_inside(name), _CONFIG_LIMIT)
+    if found := _HEX.match(name):
+        _check_digest(config, Digest.from_hex(found[1]), name)
+    diff_ids = ImageConfig.from_bytes(config).diff_ids
+    layers = _decode.get_sequence(entry, "Layers", at, _decode.string) or ()
+    _check_count(len(layers), len(diff_ids), at)
+    parts = [
+        LayerPart(diff_id, _inside(path), source.size(_inside(path)))
+        for diff_id, path in zip(diff_ids, layers, strict=True)
+    ]
+    tags = _decode.get_sequence(entry, "RepoTags", at, _decode.string) or ()
+    return ImagePlan(config, None, tuple(parts), tuple(Reference.parse(tag) for tag in tags))
+
+
+def _docker_names(source: Source) -> dict[Digest, tuple[Reference, ...]]:
+    """Names by config, from the manifest.json that docker puts beside its OCI layout."""
+    if not source.has("manifest.json"):
+        return {}
+    names = {}
+    for i, entry in enumerate(_docker_entries(source)):
+        plan = _docker_plan(source, entry, f"manifest.json[{i}]")
+        names[Digest.of(plan.config)] = plan.references
+    return names
+
+
+def _named(entry: Descriptor) -> tuple[Reference, ...]:
+    """docker and containerd write the whole name; skopeo and umoci what their user typed: a name, or a tag alone."""
+    text = entry.annotations.get(NAME) or entry.annotations.get(REF_NAME, "")
+    if NAME not in entry.annotations and ":" not in text and "/" not in text:
+        return ()
+    try:
+        return (Reference.parse(text),)
+    except InvalidReference:
+        return ()
+
+
+def _is_attestation(entry: Descriptor) -> bool:
+    unknown = entry.platform is not None and entry.platform.os == "unknown"
+    return unknown or entry.annotations.get("vnd.docker.reference.type") == "attestation-manifest"
+
+
+def _fits(offered: Platform, wanted: Platform) -> bool:
+    if offered.os != wanted.os or offered.architecture != wanted.architecture:
+        return False
+    # v7 runs v6 and v5; amd64's v2-v4 are newer than what we can promise
+    if offered.architecture == "arm":
+        return not wanted.variant or (offered.variant or "v7") <= wanted.variant
+    return not offered.variant or offered.variant == wanted.variant
+
+
+def _blob_name(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def _inside(name: str) -> str:
+    from wherry.store.source import clean
+
+    return clean(name)
+
+
+def _check_count(layers: int, diff_ids: int, at: str) -> None:
+    if layers != diff_ids:
+        raise InvalidSpec(f"{at}: {layers} layers, but the config has {diff_ids} diff_ids")
+    if layers > _MAX_LAYERS:
+        raise InvalidSpec(f"{at}: {layers} layers is over the limit of {_MAX_LAYERS}")
+
+
+def _check_size(descriptor: Descriptor, actual: int) -> None:
+    if descriptor.size != actual:
+        raise IntegrityError(f"size of {descriptor.digest.short}", expected=f"{descriptor.size}", actual=f"{actual}")
+
+
+def _check_digest(data: bytes, expected: Digest, what: str) -> None:
+    from hashlib import new
+
+    actual = f"{expected.algorithm}:{new(expected.algorithm, data).hexdigest()}"
+    if actual != expected:
+        raise IntegrityError(what, expected=expected, actual=actual)
