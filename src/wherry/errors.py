@@ -92,13 +92,25 @@ class InvalidReference(InputError):
 
 
 class DockerfileError(InputError):
-    """A fault in a Dockerfile. `source` is the excerpt with a caret, ready to print, or ""."""
+    """A fault in a Dockerfile. `source` is the excerpt with a caret, ready to print, or "".
+
+    `faults` are the faults of the whole file, when there are several; `source` then shows them all.
+    """
 
     code = "invalid-dockerfile"
 
-    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, source: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        where: str | None = None,
+        source: str = "",
+        faults: tuple[DockerfileError, ...] = (),
+    ) -> None:
         super().__init__(message, hint=hint, where=where)
         self.source = source
+        self.faults = faults
 
 
 class InvalidSpec(InputError):

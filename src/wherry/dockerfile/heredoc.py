@@ -56,7 +56,14 @@ class Heredoc(NamedTuple):
             words = Lex(skips_unset=True, keeps_quotes=True, keeps_escapes=True).words(line, {})
         except WordError:
             return []  # an odd quote: the shell in the container will say what it thinks of it
-        return [doc for word in words if (doc := cls.of_word(word))]
+        found = []
+        depth = 0
+        for word in words:
+            # Differs from docker: it takes the << of `$((1 << 3))` for a heredoc and complains that it does not end
+            if depth <= 0 and (doc := cls.of_word(word)):
+                found.append(doc)
+            depth += word.count("((") - word.count("))")
+        return found
 
 
 def _quotes(word: str) -> int:

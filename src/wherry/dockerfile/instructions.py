@@ -226,7 +226,7 @@ class User(NamedTuple):
 
 
 class Expose(NamedTuple):
-    """EXPOSE PORT[-PORT][/PROTOCOL] ... . After `expand`, `ports` is "8000/tcp", one entry a port, sorted, once each."""
+    """EXPOSE PORT[-PORT][/PROTOCOL] ... . After `expand`, `ports` is "8000/tcp", one a port, sorted, once each."""
 
     span: Span
     text: str

@@ -146,6 +146,14 @@ class _Scan:
             value = self._single() if char == "'" else self._double()
             result.append(value)
             words.raw(value)
+        elif char == "<" and self.text.startswith("<<", self.pos):
+            # Spaces between << and its word belong to the word, so that `RUN << EOF` is found
+            start = self.pos
+            self.pos += 2
+            while self.peek() and self.peek() in " \t":
+                self.pos += 1
+            result.append(self.text[start : self.pos])
+            words.raw(self.text[start : self.pos])
         elif char == self.lex.escape:
             self.pos += 1
             if self.keeps_escapes:
@@ -213,6 +221,8 @@ class _Scan:
 
     def _braced(self, name: str) -> str:
         modifier = self.next()
+        if not modifier:
+            raise WordError("syntax error: missing '}'")
         if modifier == "}":
             value = self._value(name)
             return (f"${{{name}}}" if self.lex.skips_unset else "") if value is None else value
@@ -246,10 +256,10 @@ class _Scan:
         pattern = self._rest("/", "syntax error: missing '/' in ${}", True)
         replacement = self._rest("}", "syntax error: missing '}'", True)
         value = self._value(name)
-        if value is None:
-            return f"${{{name}/{pattern}/{replacement}}}" if self.lex.skips_unset else ""
+        if value is None and self.lex.skips_unset:
+            return f"${{{name}/{pattern}/{replacement}}}"
         try:
-            return replace(value, pattern, replacement, every)
+            return replace(value or "", pattern, replacement, every)
         except PatternError as fault:
             raise WordError(f"invalid pattern ({pattern}) in substitution: {fault}") from None
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wherry.dockerfile.instructions import Arg, From, Instruction
+from wherry.dockerfile.parser import Directive
 from wherry.dockerfile.shell import Lex
 from wherry.dockerfile.span import Source, Span
 from wherry.errors import nearest
 
 __all__ = ["Directive", "Dockerfile", "Stage"]
-
-
-class Directive(NamedTuple):
-    """`# name=value` at the top: syntax, escape or check."""
-
-    name: str
-    value: str
-    span: Span
 
 
 class Stage(NamedTuple):
