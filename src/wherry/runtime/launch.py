@@ -1,0 +1,129 @@
+"""The engine's end of a monitor: spawned early, told what to do, and asked how it went.
+
+    monitor = launch.spawn(host, env)           # at once: its start overlaps with the planning that follows
+    monitor.prepare(plan, rootfs_fd)            # namespaces and root; monitor.pid's network namespace is ready
+    monitor.go(listeners)                       # the runtime runs; Failed when it does not
+    sock = monitor.sock                         # from here on an attached client's socket (runtime.attach)
+
+Whatever goes wrong in between: `monitor.abandon()`, and it is gone with all its namespaces.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from wherry.errors import RuntimeFailure, WherryError
+from wherry.host import Command
+from wherry.runtime import monitor_kernel as kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from wherry.host import Host
+
+__all__ = ["Failed", "Monitor", "connect", "python_argv", "spawn"]
+
+_SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Failed(WherryError):
+    """The monitor or its runtime could not start the container. `log` is the runtime's own log, or ""."""
+
+    code = "runtime"
+
+    def __init__(self, message: str, log: str) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+def python_argv(statement: str, *, site: bool) -> list[str]:
+    """This interpreter, isolated from the caller's environment, running `statement` with wherry importable.
+
+    `site` False leaves out site-packages: for processes that import nothing of them, at half the cost.
+    """
+    flags = ["-I"] if site else ["-I", "-S"]
+    return [sys.executable, *flags, "-c", f"import sys; sys.path.append({_SOURCES!r}); {statement}"]
+
+
+def _pair() -> tuple[kernel.Socket, kernel.Socket]:
+    kind = kernel.socket.SOCK_SEQPACKET | kernel.socket.SOCK_CLOEXEC
+    return kernel.socket.socketpair(kernel.socket.AF_UNIX, kind)
+
+
+class Monitor:
+    """A monitor that has been spawned. `pid` is its process; `sock` the control socket, the caller's to close."""
+
+    def __init__(self, pid: int, sock: kernel.Socket) -> None:
+        self.pid, self.sock = pid, sock
+
+    def prepare(self, plan: Mapping[str, Any], rootfs_fd: int | None) -> None:
+        """Returns when its namespaces are there and the root is attached. Raises: Failed."""
+        self._send(b"P", plan, [] if rootfs_fd is None else [rootfs_fd])
+        self._expect(b"r")
+
+    def go(self, listeners: Sequence[tuple[int, str, str, int]]) -> int:
+        """The pid of the container's first process. `listeners` are (fd, protocol, address, port). Raises: Failed."""
+        self._send(b"G", {"listeners": [one[1:] for one in listeners]}, [one[0] for one in listeners])
+        return int(self._expect(b"s")["pid"])
+
+    def _send(self, kind: bytes, value: Mapping[str, Any], fds: Sequence[int]) -> None:
+        ancillary = []
+        if fds:
+            raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+            ancillary = [(kernel.socket.SOL_SOCKET, kernel.socket.SCM_RIGHTS, raw)]
+        try:
+            self.sock.sendmsg([kind + kernel.encode(dict(value)).encode()], ancillary)
+        except OSError as fault:
+            raise Failed(f"its monitor does not answer: {fault.strerror}", "") from None
+
+    def _expect(self, kind: bytes) -> dict[str, Any]:
+        # Output can come before the word that it runs: what a fast container wrote stays in the socket's order
+        try:
+            packet = self.sock.recv(1 << 20)
+        except OSError as fault:
+            raise Failed(f"its monitor does not answer: {fault.strerror}", "") from None
+        if packet[:1] == kind:
+            return kernel.decode(packet[1:])
+        if packet[:1] == b"f":
+            told = kernel.decode(packet[1:])
+            raise Failed(str(told["error"]), str(told["log"]))
+        raise Failed("its monitor ended unexpectedly", "")
+
+    def abandon(self) -> None:
+        """Nothing was started, or it failed: end it. Idempotent."""
+        self.sock.close()
+        self.reap()
+
+    def reap(self) -> None:
+        """Wait for its end, when it is this process's own child."""
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass
+
+
+def spawn(host: Host, env: Mapping[str, str]) -> Monitor:
+    """A fresh monitor, waiting for its plan. It ends by itself when this process does."""
+    mine, theirs = _pair()
+    try:
+        fd = theirs.fileno()
+        statement = "from wherry.runtime.monitor import main; main()"
+        argv = [*python_argv(statement, site=False), str(fd)]
+        pid = host.spawn(Command(argv, env=env, pass_fds=[fd]), session=True)
+    finally:
+        theirs.close()
+    return Monitor(pid, mine)
+
+
+def connect(path: str) -> kernel.Socket:
+    """A client's socket to a running monitor. Raises: RuntimeFailure when it does not listen."""
+    sock = kernel.Socket(kernel.socket.AF_UNIX, kernel.socket.SOCK_SEQPACKET | kernel.socket.SOCK_CLOEXEC, 0)
+    try:
+        sock.connect(path)
+    except OSError as fault:
+        sock.close()
+        raise RuntimeFailure(f"its monitor does not listen: {fault.strerror}", hint="try again") from None
+    return sock

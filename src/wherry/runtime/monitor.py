@@ -1,0 +1,336 @@
+"""The monitor: one small process that owns one container. Standard library only; docs/adr/0050-monitor.md.
+
+It runs as `python -I -S -c BOOT CONTROL_FD` and imports nothing of wherry but its own modules, `monitor_*.py`. The
+engine talks to it over a SEQPACKET socket; the first byte of a packet is its kind, JSON follows, and fds where named:
+  engine → `P` the plan below, with the fd of the root file system (a detached mount) unless it adopts
+  monitor → `r` {"pid"}: the namespaces are ready, the root is attached
+  engine → `G` {"listeners": [[protocol, address, port], ...]}, with one listening fd for each
+  monitor → `s` {"pid"}: it runs   or   `f` {"status", "log"}: the runtime's complaint, and the monitor ends
+From then on the engine's socket is an attached client like any other (protocol in monitor_streams.py), the `owner`.
+
+The plan: id, bundle, socket (the attach socket's path), boot, netns ("new": one of its own; "host": none),
+sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "ioe"; the engine's own client),
+log {path, max_bytes, max_files} or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
+runtime_log, console, memory_events (files that count OOM kills), health or null, cleaner (argv),
+adopt {pid, start, started_ns, restarts, wait_status} or null.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from wherry.runtime import monitor_kernel as kernel
+from wherry.runtime.monitor_io import Stdio
+from wherry.runtime.monitor_streams import IN, Clients, Log, Loop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wherry.runtime.monitor_health import Health
+    from wherry.runtime.monitor_streams import Client
+
+_BACKOFF_FIRST_S, _BACKOFF_MOST_S, _STEADY_S = 0.1, 60.0, 10.0
+_LAST_WORDS_S = 2.0
+
+
+class Monitor:
+    """One container, from its first start to the end of its last run."""
+
+    def __init__(self, plan: dict[str, Any], control: kernel.Socket, host_spaces: tuple[int, int]) -> None:
+        self.plan, self.bundle = plan, plan["bundle"]
+        self._spaces = host_spaces
+        self.loop = Loop()
+        self.clients = Clients(self.loop, self._on_input)
+        self._control = self.clients.add(control, plan["wants"], owner=bool(plan["wants"]))
+        log = plan["log"]
+        self.log = Log(log["path"], log["max_bytes"], log["max_files"]) if log else None
+        self.stdio = Stdio(self.loop, self.clients, self.log, self.bundle)
+        self.health: Health | None = None
+        self.pid = self.pidfd = -1
+        self.started_ns, self.started_at, self.restarts, self._backoff_s = 0, 0.0, 0, 0.0
+        self._oom_before = 0
+        self._waiting = self._over = self._cleaned = False
+        self._proxy: Any = None
+        self._wake_on_children()
+
+    def _wake_on_children(self) -> None:
+        wake, wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        kernel.signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        for number in (kernel.signal.SIGCHLD, kernel.signal.SIGTERM, kernel.signal.SIGINT, kernel.signal.SIGHUP):
+            # Handlers, since exec resets them in children. The container's end is what ends a monitor
+            kernel.signal.signal(number, lambda *_: None)
+
+        def reap(_: int) -> None:
+            try:
+                os.read(wake, 512)
+            except BlockingIOError:
+                pass
+            self._reap()
+
+        self.loop.watch(wake, IN, reap)
+
+    def spawn(self, argv: list[str], fds: list[int]) -> int:
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+        return os.posix_spawnp(
+            argv[0], argv, self.plan["env"], file_actions=actions,
+            setsigdef=[kernel.signal.SIGPIPE, kernel.signal.SIGXFSZ], setsigmask=[],
+        )  # fmt: skip
+
+    def start(self) -> str | None:
+        """Have the runtime start it. None, or the runtime's complaint."""
+        plan = self.plan
+        fds = self.stdio.prepare(tty=plan["tty"], stdin=plan["stdin"], console=plan["console"])
+        try:
+            runtime = self.spawn(plan["run"], fds)
+        except OSError as fault:
+            self.stdio.discard()
+            return f"{plan['run'][0]}: {fault.strerror}"
+        finally:
+            for fd in fds:
+                os.close(fd)
+        status = os.waitstatus_to_exitcode(os.waitpid(runtime, 0)[1])
+        if status != 0:
+            self.stdio.discard()
+            return _text(plan["runtime_log"]) or f"the runtime ended with status {status}"
+        self.pid = int(_text(plan["pid_file"]))
+        self.started_ns, self.started_at = time.time_ns(), time.monotonic()
+        self._oom_before = self._oom_kills()
+        self._record_run()
+        self.stdio.started(plan["size"])
+        self._watch_health()
+        return None
+
+    def adopt(self) -> None:
+        """Take over a container whose monitor was killed."""
+        was = self.plan["adopt"]
+        self.pid, self.started_ns, self.restarts = was["pid"], was["started_ns"], was["restarts"]
+        self.started_at = time.monotonic()
+        self.pidfd = os.pidfd_open(self.pid)
+        self._record_run()
+        if not self.plan["tty"]:
+            self.stdio.adopt("stdout")
+            self.stdio.adopt("stderr")
+        self.stdio.started(None)
+        self.loop.watch(self.pidfd, IN, lambda _: self._lost_child())
+        self._watch_health()
+
+    def _record_run(self) -> None:
+        kernel.replace(f"{self.bundle}/run.json", {
+            "boot": self.plan["boot"], "pid": self.pid, "start": kernel.start_time(self.pid),
+            "started_ns": self.started_ns, "restarts": self.restarts,
+        })  # fmt: skip
+
+    def _watch_health(self) -> None:
+        if self.plan["health"]:
+            from wherry.runtime.monitor_health import Health
+
+            self.health = Health(self, self.plan["health"])
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.pid:
+                self._on_exit(os.waitstatus_to_exitcode(status))
+            elif self.health:
+                self.health.reaped(pid, os.waitstatus_to_exitcode(status))
+
+    def _lost_child(self) -> None:
+        self.loop.forget(self.pidfd)
+        status = kernel.exit_status(self.pidfd)
+        os.close(self.pidfd)
+        self.pidfd = -1
+        if status is None:
+            return self._on_exit(
+                255, "its first monitor was killed, and this kernel does not tell others the exit code"
+            )
+        return self._on_exit(os.waitstatus_to_exitcode(status))
+
+    def _on_exit(self, code: int, error: str = "") -> None:
+        self.pid = -1
+        if self.health:
+            self.health.stop()
+            self.health = None
+        self.stdio.drain()
+        record = {
+            "started_ns": self.started_ns, "finished_ns": time.time_ns(), "code": code if code >= 0 else 128 - code,
+            "oom": self._oom_kills() > self._oom_before, "error": error, "again_ns": 0,
+        }  # fmt: skip
+        self._waiting = self._wants_restart(code)
+        if self._waiting:
+            steady = time.monotonic() - self.started_at >= _STEADY_S
+            self._backoff_s = _BACKOFF_FIRST_S if steady or not self._backoff_s else self._backoff_s * 2
+            self._backoff_s = min(self._backoff_s, _BACKOFF_MOST_S)
+            record["again_ns"] = time.time_ns() + int(self._backoff_s * 1e9)
+            self.loop.at(self._backoff_s, self._restart)
+        self._finish_run(record)
+
+    def _finish_run(self, record: dict[str, Any]) -> None:
+        try:
+            # A container that is removed at its end needs no record after a power cut: fsync is for the others
+            kernel.replace(f"{self.bundle}/exit.json", record, durable=not self.plan["remove"])
+        except OSError as fault:
+            record["error"] = f"exit record: {fault.strerror}"
+        self.clients.send(b"x", kernel.encode(record).encode())
+        if not self._waiting:
+            self._over = True
+            self.loop.at(_LAST_WORDS_S, self.clients.close_others)
+
+    def _wants_restart(self, code: int) -> bool:
+        policy = self.plan["restart"]
+        if os.path.exists(f"{self.bundle}/stopped"):
+            return False
+        if policy["name"] == "on-failure":
+            return code != 0 and (policy["max"] == 0 or self.restarts < policy["max"])
+        return policy["name"] in ("always", "unless-stopped")
+
+    def _restart(self) -> None:
+        if not self._waiting:
+            return
+        self._waiting = False
+        if os.path.exists(f"{self.bundle}/stopped"):
+            self._give_up()
+            return
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        os.waitpid(self.spawn(self.plan["delete"], [null, null, null]), 0)
+        os.close(null)
+        self.restarts += 1
+        complaint = self.start()
+        if complaint is not None:
+            kernel.replace(f"{self.bundle}/failed.json", {"code": 127, "error": complaint, "at_ns": time.time_ns()})
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """No restart after all: the record of the last run must not promise one."""
+        self._waiting = False
+        record = kernel.decode(_text(f"{self.bundle}/exit.json").encode() or b"{}")
+        record["again_ns"] = 0
+        self._finish_run(record)
+
+    def _oom_kills(self) -> int:
+        for path in self.plan["memory_events"]:
+            for line in _text(path).splitlines():
+                name, _, count = line.partition(" ")
+                if name == "oom_kill":
+                    return int(count)
+        return 0
+
+    def _on_input(self, client: Client, packet: bytes) -> None:
+        kind, data = packet[:1], packet[1:]
+        if kind == b"I" and "i" in client.wants:
+            self.stdio.input(client, data)
+        elif kind == b"R":
+            rows, columns = data.split()
+            self.stdio.resize(int(rows) & 0xFFFF, int(columns) & 0xFFFF)
+        elif kind == b"Q" and self._waiting and os.path.exists(f"{self.bundle}/stopped"):
+            self._give_up()
+        elif kind == b"":
+            self._cleaned = self._cleaned or client.cleans
+            if "i" in client.wants and self.plan["stdin_once"]:
+                self.stdio.input(client, b"")
+
+    def serve(self, listeners: list[tuple[int, str, str, int]]) -> None:
+        """Relay published ports."""
+        if listeners:
+            from wherry.runtime.monitor_proxy import Proxy
+
+            self._proxy = Proxy(listeners)  # type: ignore[no-untyped-call,unused-ignore]
+            self.loop.watch(self._proxy.fileno(), IN, lambda _: self._proxy.turn())
+
+    def tell(self, kind: bytes, value: dict[str, Any]) -> None:
+        self.clients.give(self._control, kind + kernel.encode(value).encode())
+
+    def run(self) -> None:
+        while not (self._over and self.clients.is_drained() and self.clients.owner() is None):
+            self.loop.turn()
+        if self._cleaned:
+            os._exit(0)
+        become_cleaner(self.plan, self._spaces)
+
+
+def become_cleaner(plan: dict[str, Any], host_spaces: tuple[int, int]) -> None:
+    """Go back to the host's namespaces and run what removes the container's traces; no attached client does it."""
+    for fd, kind in zip(host_spaces, (kernel.CLONE_NEWNET, kernel.CLONE_NEWNS), strict=True):
+        kernel.setns(fd, kind)
+    os.execve(plan["cleaner"][0], plan["cleaner"], plan["env"])  # noqa: S606
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""
+
+
+def receive(control: kernel.Socket) -> tuple[bytes, dict[str, Any], list[int]]:
+    """One packet of the engine; the process ends when there is no engine any more."""
+    data, ancillary, _, _ = control.recvmsg(1 << 18, 4096, kernel.socket.MSG_CMSG_CLOEXEC)
+    if not data:
+        os._exit(1)
+    fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
+    return data[:1], kernel.decode(data[1:]), fds
+
+
+def enter(plan: dict[str, Any], root_fds: list[int]) -> None:
+    """The namespaces that the container will live in, with its root at BUNDLE/rootfs."""
+    root = root_fds[0] if root_fds else -1
+    if plan["adopt"]:
+        spaces = f"/proc/{plan['adopt']['pid']}/ns"
+        mine = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        kernel.setns(f"{spaces}/mnt", kernel.CLONE_NEWNS)
+        root = kernel.clone_root()
+        kernel.setns(mine, kernel.CLONE_NEWNS)
+        os.close(mine)
+        if plan["netns"] == "new":
+            kernel.setns(f"{spaces}/net", kernel.CLONE_NEWNET)
+    kernel.private_mounts()
+    if plan["netns"] == "new" and not plan["adopt"]:
+        kernel.unshare(kernel.CLONE_NEWNET)
+        kernel.loopback_up()
+        for name, value in plan["sysctls"].items():
+            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+                file.write(value)
+    kernel.attach(root, f"{plan['bundle']}/rootfs")
+    os.close(root)
+
+
+def _fail(control: kernel.Socket, log: str, error: str) -> None:
+    """Say why there is no container, and end: the engine cleans up."""
+    control.setblocking(True)
+    control.send(b"f" + kernel.encode({"status": 1, "log": log, "error": error}).encode())
+    os._exit(1)
+
+
+def main() -> None:
+    control = kernel.Socket(fileno=int(sys.argv[1]))
+    _, plan, root_fds = receive(control)
+    host_spaces = (os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC),
+                   os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))  # fmt: skip
+    try:
+        kernel.become_subreaper()
+        enter(plan, root_fds)
+        kernel.replace(f"{plan['bundle']}/monitor.json", {
+            "boot": plan["boot"], "pid": os.getpid(), "start": kernel.start_time(os.getpid()),
+        })  # fmt: skip
+        control.send(b"r" + kernel.encode({"pid": os.getpid()}).encode())
+        _, go, fds = receive(control)
+        monitor = Monitor(plan, control, host_spaces)
+        monitor.clients.listen(plan["socket"])
+        monitor.serve([(fd, *where) for fd, where in zip(fds, go["listeners"], strict=True)])
+        complaint = None if plan["adopt"] else monitor.start()
+        if plan["adopt"]:
+            monitor.adopt()
+    except OSError as fault:
+        _fail(control, "", f"{fault.filename or 'monitor'}: {fault.strerror}")
+    if complaint is not None:
+        _fail(control, complaint, "")
+    monitor.tell(b"s", {"pid": monitor.pid})
+    monitor.run()
