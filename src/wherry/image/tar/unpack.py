@@ -9,8 +9,15 @@ Internals").
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import os
+from typing import NamedTuple
 
+from wherry.image.tar.archive import Archive
+from wherry.image.tar.dress import Options
+from wherry.image.tar.hashing import ChunkHash
+from wherry.image.tar.place import Target
+from wherry.image.tar.recipe import Recorder
+from wherry.image.tar.stream import DEFAULT_LIMITS, Limits, Reader, Source
 from wherry.oci.digest import DiffID
 
 TYPE_CHECKING = False
@@ -19,23 +26,6 @@ if TYPE_CHECKING:
     from wherry.image.tar.pack import Write
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Reader", "UnpackResult", "extract", "unpack"]
-
-
-class Reader(Protocol):
-    """What a tar is read from: a file, a pipe, a response, `compress.reader(...)`."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; b"" at the end."""
-
-
-class Limits(NamedTuple):
-    """`total_bytes` bounds the stream and, apart from it, the sum of the files' sizes (holes count)."""
-
-    total_bytes: int = 1 << 40
-    entries: int = 10_000_000
-
-
-DEFAULT_LIMITS = Limits()
 
 
 class UnpackResult(NamedTuple):
@@ -68,7 +58,33 @@ def unpack(
     Raises: HostileArchive (tries to leave the target, or to speak to overlayfs), InvalidSpec (broken,
     truncated, over a limit), HostError (what this user or file system can't make), Cancelled, OSError.
     """
-    raise NotImplementedError
+    recorder = Recorder(recipe) if recipe else None
+    with ChunkHash() as hashed:
+        source = Source(stream, limits, hashed, recorder, cancel)
+        archive = Archive(source, limits)
+        root_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Whatever the caller's umask is: this is the root that a container sees
+            os.fchmod(root_fd, 0o755)
+            replaced = _place(archive, root_fd, b"", Options(layer=True, owners=owners))
+        finally:
+            os.close(root_fd)
+        source.drain()
+        if recorder:
+            recorder.close()
+        return UnpackResult(DiffID.from_hex(hashed.hexdigest()), source.size, archive.entries, not replaced)
+
+
+def _place(archive: Archive, root_fd: int, dest: bytes, options: Options) -> bool:
+    """Everything; whether something was replaced."""
+    target = Target(root_fd, dest, archive, options)
+    try:
+        while (member := archive.next()) is not None:
+            target.put(member)
+        target.finish()
+        return target.replaced
+    finally:
+        target.close()
 
 
 def extract(
@@ -80,11 +96,15 @@ def extract(
     keep_folders: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     cancel: Cancel | None = None,
-) -> UnpackResult:
+) -> int:
     """Any uncompressed tar into the folder `dest` below `root_fd` (which is "/" to every link), over what is there.
 
     As docker's ADD and cp: whiteouts mean nothing, folders merge, anything else is replaced; `keep_folders` (cp)
     refuses to put a file where a folder is, or a folder where a file is. `owner` (uid, gid) instead of the
-    archive's. Raises: as `unpack`, and Conflict.
+    archive's. Reads to the end of the stream; returns the count of entries. Raises: as `unpack`, and Conflict.
     """
-    raise NotImplementedError
+    source = Source(stream, limits, None, None, cancel)
+    archive = Archive(source, limits)
+    _place(archive, root_fd, os.fsencode(dest), Options(owner=owner, keep_folders=keep_folders))
+    source.drain()
+    return archive.entries

@@ -1,0 +1,125 @@
+"""Trees walked by folder fds: a link put in the way while the walk runs is refused, never followed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from wherry.fs.kernel import RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_in_root
+
+__all__ = ["Folder", "open_folder", "remove", "walk"]
+
+
+class Folder(NamedTuple):
+    """One folder of a walk. `path` is relative to the root (b"" is the root itself); `fd` lives until the next step.
+
+    `files` are all entries but folders, sorted by name as bytes; `folders` too, and taking names out of it keeps
+    the walk from going there.
+    """
+
+    path: bytes
+    fd: int
+    files: list[os.DirEntry[str]]
+    folders: list[bytes]
+
+
+def open_folder(root_fd: int, path: bytes = b"") -> int:
+    """The folder `path` below `root_fd`, to be listed; no component may be a link. The caller closes.
+
+    Raises: OSError.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    return open_in_root(root_fd, path or b".", flags, resolve=RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+
+def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Folder]:
+    """Each folder at or below `start`, a parent before its children, siblings sorted by name as bytes.
+
+    One fd is open at a time, however deep the tree. `live` skips folders that vanish meanwhile.
+    Raises: OSError (ENAMETOOLONG for a path over 4095 bytes).
+    """
+    pending = [start]
+    while pending:
+        path = pending.pop()
+        try:
+            fd = open_folder(root_fd, path)
+        except (FileNotFoundError, NotADirectoryError):
+            if live and path != start:
+                continue
+            raise
+        try:
+            files: list[os.DirEntry[str]] = []
+            folders: list[bytes] = []
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(os.fsencode(entry.name))
+                    else:
+                        files.append(entry)
+            files.sort(key=lambda entry: os.fsencode(entry.name))
+            folders.sort()
+            yield Folder(path, fd, files, folders)
+        finally:
+            os.close(fd)
+        prefix = path + b"/" if path else b""
+        pending += [prefix + name for name in reversed(folders)]
+
+
+def remove(dir_fd: int, name: bytes) -> None:
+    """Remove `name` in `dir_fd`, and all below it when it is a folder; links are removed, not followed.
+
+    However deep the tree. Raises: OSError (FileNotFoundError when there is nothing).
+    """
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except IsADirectoryError:
+        _empty(dir_fd, name)
+        os.rmdir(name, dir_fd=dir_fd)
+
+
+def _empty(dir_fd: int, name: bytes) -> None:
+    """Iterative, and going back by "..": neither the stack nor the number of fds grows with the depth."""
+    top = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    emptied: list[tuple[bytes, os.stat_result]] = []
+    here = top
+    try:
+        while True:
+            below = _unlink_files(here)
+            if below is not None:
+                emptied.append((below, os.fstat(here)))
+                here = _step(here, below, top)
+            elif emptied:
+                below, parent = emptied.pop()
+                here = _step(here, b"..", top)
+                if not os.path.samestat(parent, os.fstat(here)):
+                    # Somebody moved the folder: what is above it now is not ours to empty
+                    raise OSError(errno.ESTALE, "folder was moved while it was being removed", os.fsdecode(name))
+                os.rmdir(below, dir_fd=here)
+            else:
+                return
+    finally:
+        if here != top:
+            os.close(here)
+        os.close(top)
+
+
+def _unlink_files(fd: int) -> bytes | None:
+    """Remove all but folders; the name of one folder that is left, if any."""
+    with os.scandir(fd) as entries:
+        found = list(entries)
+    folder = None
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            folder = os.fsencode(entry.name)
+        else:
+            os.unlink(entry.name, dir_fd=fd)
+    return folder
+
+
+def _step(here: int, name: bytes, keep: int) -> int:
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    if here != keep:
+        os.close(here)
+    return fd
