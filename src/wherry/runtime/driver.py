@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
+
+from wherry.errors import NotFound, RuntimeFailure
+from wherry.host import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.host import Host
+    from collections.abc import Mapping
+
+    from wherry.host import Completed, Host
     from wherry.settings import Settings
 
 __all__ = ["Driver", "Runtime", "choose"]
+
+_TIMEOUT_S = 60.0
 
 
 class Runtime(NamedTuple):
@@ -22,20 +30,34 @@ class Runtime(NamedTuple):
 def choose(settings: Settings, host: Host) -> Runtime:
     """The runtime that works here: settings.runtime, else runc, else crun, each tried once per boot.
 
-    The answer is kept in settings.paths.run. Raises: HostError that says what is missing.
+    The answer is kept in settings.paths.run: later calls cost two small reads. Raises: HostError with all reasons.
     """
-    raise NotImplementedError
+    from wherry.runtime import trial
+
+    return Runtime(*trial.choose(settings, host))
 
 
 class Driver:
-    """One runtime with its state folder (`root`, on a file system that a reboot empties)."""
+    """One runtime with its state folder (`root`, on a file system that a reboot empties).
+
+    The `*_argv` are command lines for whoever owns the container's stdio (the monitor, a step's child); what goes wrong
+    there is in `log`, for `complaints.explain`. The other verbs run the program to its end.
+    """
 
     def __init__(self, host: Host, runtime: Runtime, root: str) -> None:
         self.host, self.runtime, self.root = host, runtime, root
 
+    def _argv(self, *words: str, log: str = "") -> list[str]:
+        logging = ["--log", log, "--log-format", "json"] if log else []
+        return [self.runtime.path, "--root", self.root, *logging, *words]
+
     def run_argv(self, id: str, bundle: str, *, log: str, pid_file: str = "", console_socket: str = "") -> list[str]:
-        """`run --detach`: for the process that will own the container's stdio. It prints its complaint into `log`."""
-        raise NotImplementedError
+        """`run --detach`: create and start; the container's stdio is the program's own, or the console socket's."""
+        return self._argv("run", "--detach", *_made(bundle, pid_file, console_socket), id, log=log)
+
+    def create_argv(self, id: str, bundle: str, *, log: str, pid_file: str = "", console_socket: str = "") -> list[str]:
+        """As `run_argv`, but the container waits for `start`."""
+        return self._argv("create", *_made(bundle, pid_file, console_socket), id, log=log)
 
     def exec_argv(
         self,
@@ -47,29 +69,83 @@ class Driver:
         console_socket: str = "",
         detach: bool = False,
     ) -> list[str]:
-        raise NotImplementedError
+        """`process_file` holds a `process` object (`spec.exec_process`)."""
+        words = ["exec", "--process", process_file, *(["--detach"] if detach else [])]
+        return self._argv(*words, *_made("", pid_file, console_socket), id, log=log)
 
     def delete_argv(self, id: str, *, force: bool = False) -> list[str]:
-        raise NotImplementedError
+        return self._argv("delete", *(["--force"] if force else []), id)
+
+    def _run(self, doing: str, words: list[str], stdin: bytes | None = None) -> Completed:
+        """Raises: NotFound, Conflict, RuntimeFailure; HostError when the program is gone or hangs."""
+        done = self.host.run(Command(self._argv(*words), stdin=stdin, timeout_s=_TIMEOUT_S))
+        if done.status == 0:
+            return done
+        from wherry.runtime.complaints import explain
+
+        raise explain(done.stderr.decode("utf-8", "replace"), doing=doing)
+
+    def start(self, id: str) -> None:
+        """Let a created container run. Raises: RuntimeFailure."""
+        self._run("start the container", ["start", id])
 
     def delete(self, id: str, *, force: bool = False) -> None:
         """Remove the runtime's state and the cgroup; `force` kills first. Idempotent. Raises: RuntimeFailure."""
-        raise NotImplementedError
+        try:
+            self._run("remove the container", ["delete", *(["--force"] if force else []), id])
+        except NotFound:
+            pass
 
     def kill(self, id: str, signo: int, *, everyone: bool = False) -> None:
-        """Raises: RuntimeFailure, NotFound when it does not run any more."""
-        raise NotImplementedError
+        """Raises: NotFound or Conflict when it does not run any more, RuntimeFailure."""
+        self._run("signal the container", ["kill", *(["--all"] if everyone else []), id, str(signo)])
 
     def pause(self, id: str) -> None:
-        raise NotImplementedError
+        """Freeze every process of it. Raises: RuntimeFailure, NotFound, Conflict."""
+        self._run("pause the container", ["pause", id])
 
     def resume(self, id: str) -> None:
-        raise NotImplementedError
+        self._run("unpause the container", ["resume", id])
 
     def state(self, id: str) -> dict[str, Any] | None:
-        """The OCI state, or None when the runtime knows no such container."""
-        raise NotImplementedError
+        """The OCI state, or None when the runtime knows no such container. Raises: RuntimeFailure."""
+        try:
+            return _object(self._run("read the container's state", ["state", id]).stdout)
+        except NotFound:
+            return None
 
     def pids(self, id: str) -> list[int]:
-        """All processes of the container, in host pids."""
-        raise NotImplementedError
+        """All processes of the container, in host pids, ascending. Raises: NotFound, RuntimeFailure."""
+        found = _decode(self._run("list the container's processes", ["ps", "--format", "json", id]).stdout)
+        return sorted(int(pid) for pid in found or ())
+
+    def update(self, id: str, resources: Mapping[str, Any]) -> None:
+        """Other limits for a running container: `linux.resources` of the runtime spec. Raises: RuntimeFailure."""
+        stdin = json.dumps(resources).encode()
+        self._run("update the container", ["update", "--resources", "-", id], stdin)
+
+    def stats(self, id: str) -> dict[str, Any]:
+        """One reading of the cgroup's counters, as `events --stats` gives them. Raises: RuntimeFailure, NotFound."""
+        return _object(self._run("read the container's counters", ["events", "--stats", id]).stdout)
+
+
+def _made(bundle: str, pid_file: str, console_socket: str) -> list[str]:
+    words = []
+    for flag, value in (("--bundle", bundle), ("--pid-file", pid_file), ("--console-socket", console_socket)):
+        if value:
+            words += [flag, value]
+    return words
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise RuntimeFailure(f"the runtime gave an answer that is no JSON: {data[:200]!r}") from None
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    doc = _decode(data)
+    if not isinstance(doc, dict):
+        raise RuntimeFailure(f"the runtime gave an answer that is no object: {data[:200]!r}")
+    return doc

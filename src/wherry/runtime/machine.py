@@ -16,7 +16,7 @@ class Machine(NamedTuple):
 
     `may_raise_limits`: CAP_SYS_RESOURCE is effective, so a hard rlimit may go up. `rlimits` maps names ("nofile") to
     this process's (soft, hard), -1 for unlimited. `apparmor`: the kernel enforces AppArmor. `swap_limit`: the memory
-    controller counts swap.
+    controller counts swap. `thermal_throttle`: /sys shows the CPUs' throttling, which docker masks.
     """
 
     kernel: tuple[int, int]
@@ -29,6 +29,7 @@ class Machine(NamedTuple):
     apparmor: bool = False
     swap_limit: bool = True
     cpus: int = 1
+    thermal_throttle: bool = False
 
 
 def kernel_version(release: str) -> tuple[int, int]:
@@ -84,4 +85,5 @@ def read_machine(root: str = "/sys/fs/cgroup") -> Machine:
         apparmor=os.path.exists("/sys/kernel/security/apparmor/profiles"),
         swap_limit=layout == "v2" or os.path.exists(swap),
         cpus=os.cpu_count() or 1,
+        thermal_throttle=os.path.exists("/sys/devices/system/cpu/cpu0/thermal_throttle"),
     )
