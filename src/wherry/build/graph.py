@@ -7,7 +7,7 @@ from typing import NamedTuple
 from wherry.oci.config import ImageConfig
 from wherry.oci.digest import DiffID
 
-__all__ = ["CacheMount", "Copy", "Graph", "InlineFile", "Op", "Run", "Source", "Vertex", "Workdir"]
+__all__ = ["Copy", "Graph", "InlineFile", "Op", "Run", "RunMount", "Source", "Vertex", "Workdir"]
 
 
 class Source(NamedTuple):
@@ -17,7 +17,7 @@ class Source(NamedTuple):
     layers: tuple[DiffID, ...]
 
 
-class CacheMount(NamedTuple):
+class RunMount(NamedTuple):
     """A RUN mount that this version executes. `kind` is "cache", "bind" or "tmpfs".
 
     `target` is absolute. A bind reads from the step's `inputs[input]`, or from the context when `input` is None;
@@ -52,7 +52,7 @@ class Run(NamedTuple):
     network: str = "default"
     hidden_env: tuple[str, ...] = ()
     script: tuple[str, bytes] | None = None
-    mounts: tuple[CacheMount, ...] = ()
+    mounts: tuple[RunMount, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()
     shm_size: int = 0
     ulimits: tuple[tuple[str, int, int], ...] = ()

@@ -10,8 +10,9 @@ from wherry.oci.config import ImageConfig
 from wherry.oci.digest import DiffID
 from wherry.oci.platform import Platform
 
-__all__ = ["Base", "BuildOptions", "FindBase"]
+__all__ = ["ZIP_EPOCH_NS", "Base", "BuildOptions", "FindBase"]
 
+ZIP_EPOCH_NS = 315_532_800 * 10**9
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -19,7 +20,8 @@ class BuildOptions(NamedTuple):
     """Everything that shapes the result. `build_args` maps names to values (a name alone is filled in before).
 
     `shm_size` in bytes, 0 is the default; `ulimits` is (name, soft, hard); `hosts` is (name, address).
-    `platform` None is this machine's. `epoch_ns` is the clamp of all new times and `created` of the image.
+    `platform` None is this machine's. `clamp_ns` becomes every time in a new layer (SOURCE_DATE_EPOCH, else
+    1980-01-01, which zip can say); `created_ns` is when the image says it was made. Neither is the clock's.
     """
 
     target: str = ""
@@ -33,8 +35,8 @@ class BuildOptions(NamedTuple):
     ulimits: tuple[tuple[str, int, int], ...] = ()
     platform: Platform | None = None
     host_platform: Platform = Platform("linux", "amd64")
-    epoch_ns: int = 315_532_800 * 10**9
-    proxies: Mapping[str, str] = _NONE
+    clamp_ns: int = ZIP_EPOCH_NS
+    created_ns: int = ZIP_EPOCH_NS
 
 
 class Base(NamedTuple):
