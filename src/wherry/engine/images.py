@@ -1,4 +1,4 @@
-"""The image verbs."""
+"""The image verbs of the Python API. What costs imports stands in `engine/image_*.py`, loaded when it is used."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from wherry.oci.reference import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from wherry.cancel import Cancel
     from wherry.engine import Engine
+    from wherry.engine.image_list import Filter, HistoryRow
+    from wherry.engine.image_load import ImportRequest, Loaded
+    from wherry.engine.image_prune import Pruned
     from wherry.oci.config import ImageConfig
     from wherry.oci.digest import Digest
+    from wherry.oci.platform import Platform
     from wherry.store.images import ImageRecord
 
 __all__ = ["Images"]
@@ -29,10 +37,72 @@ class Images:
         """Raises: NotFound."""
         return self._store.config(image_id)
 
-    def list(self) -> list[ImageRecord]:
-        """All images, the newest first."""
-        return self._store.list()
+    def list(self, filters: Sequence[Filter] = ()) -> Sequence[ImageRecord]:
+        """The newest first. A `reference` filter also drops the names that do not match. Raises: InputError."""
+        records = self._store.list()
+        if not filters:
+            return records
+        from wherry.engine import image_list
+
+        return image_list.filtered(self._engine, records, filters)
 
     def tag(self, source: str, target: str) -> None:
         """Raises: NotFound, InvalidReference."""
-        self._store.tag(self.resolve(source).id, Reference.parse(target))
+        reference = Reference.parse(target)
+        if reference.digest:
+            from wherry.errors import InvalidReference
+
+            raise InvalidReference("refusing to create a tag with a digest reference")
+        self._store.tag(self.resolve(source).id, reference)
+
+    def remove(self, text: str, *, force: bool = False) -> Sequence[str]:
+        """docker's lines of what was untagged and deleted. Raises: NotFound, Conflict (a container uses it, ...)."""
+        from wherry.engine import image_prune
+
+        return image_prune.remove(self._engine, text, force=force)
+
+    def prune(self, *, everything: bool = False, filters: Sequence[Filter] = ()) -> Pruned:
+        """Remove images without a name (`everything`: without a container). Raises: InputError."""
+        from wherry.engine import image_prune
+
+        return image_prune.prune(self._engine, everything=everything, filters=filters)
+
+    def history(self, text: str) -> Sequence[HistoryRow]:
+        """The newest step first. Raises: NotFound."""
+        from wherry.engine import image_list
+
+        return image_list.history(self._engine, self.resolve(text))
+
+    def inspect(self, text: str) -> dict[str, Any]:
+        """docker's JSON of an image (API 1.45), keys in its order. Raises: NotFound."""
+        from wherry.engine import image_inspect
+
+        return image_inspect.inspect(self._engine, self.resolve(text))
+
+    def load(
+        self,
+        source: str | int,
+        *,
+        platform: Platform | None = None,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        cancel: Cancel | None = None,
+    ) -> Sequence[Loaded]:
+        """Images of an archive: a path (file or folder) or an fd. `progress(layer, done_bytes, total_bytes)`.
+
+        Raises: InputError, InvalidSpec, HostileArchive, IntegrityError, Unsupported, Cancelled, OSError.
+        """
+        from wherry.engine import image_load
+
+        return image_load.load(self._engine, source, platform, progress, cancel)
+
+    def save(self, names: Sequence[str], write: Callable[[bytes | bytearray | memoryview], object]) -> None:
+        """Give `write` one tar of these images. Raises: NotFound, and what `write` raises."""
+        from wherry.engine import image_load
+
+        image_load.save(self._engine, names, write)
+
+    def import_(self, request: ImportRequest) -> ImageRecord:
+        """An image of one layer from a root file system's tar. Raises: InputError, HostileArchive, DockerfileError."""
+        from wherry.engine import image_load
+
+        return image_load.import_(self._engine, request)

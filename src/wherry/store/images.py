@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Leases
 
-__all__ = ["ImageRecord", "ImageStore", "created_ns", "insert_image", "point"]
+__all__ = ["ImageRecord", "ImageStore", "created_ns", "insert_image", "point", "rfc3339"]
 
 _Row = tuple[str, str, int, int, int]
 _Rows = list[_Row]
@@ -282,3 +282,12 @@ def created_ns(text: str) -> int:
     if moment.tzinfo is None:
         return 0
     return int(moment.timestamp()) * 1_000_000_000 + int((digits + "0" * 9)[:9])
+
+
+def rfc3339(moment_ns: int) -> str:
+    """As docker writes times: UTC, nanoseconds without trailing zeros."""
+    from datetime import UTC, datetime
+
+    whole, rest = divmod(moment_ns, 1_000_000_000)
+    digits = f".{rest:09d}".rstrip("0").rstrip(".")
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}{digits}Z"

@@ -179,16 +179,13 @@ class LayerStore:
                 while chunk := stream.read(1 << 20):
                     write(chunk)
             return
-        try:
-            file = open(f"{self._folder}/{layer.diff_id.hex}/recipe", "rb")
-        except FileNotFoundError:
-            from wherry.image.tar import pack
+        from wherry.image.tar import compress, pack, recipe
 
+        kept = f"{self._folder}/{layer.diff_id.hex}/recipe"
+        if not os.path.exists(kept):
             pack.tree_to_tar(self.path(layer.diff_id), write)
             return
-        with file:
-            from wherry.image.tar import compress, recipe
-
+        with open(kept, "rb") as file:
             recipe.replay(self.path(layer.diff_id), compress.reader(file), write)
 
     def detach(self, diff_id: DiffID) -> str | None:

@@ -90,8 +90,8 @@ CREATE INDEX IF NOT EXISTS container_image_id ON container (image_id);
 """
 
 # `number` names the bridge (0 is the default network); `cursor` is the offset in the pool that was given last, so that
-# an address is not given again at once. `slot` names the veth. `owner_*` is the process of a build step ("" for
-# containers, which live by their own records)
+# an address is not given again at once. `slot` names the veth. `owner_*` is the process that reserved it;
+# a build step lives as long as that, a container by its own records
 NETWORK = """
 CREATE TABLE IF NOT EXISTS network (
   number INTEGER PRIMARY KEY,
@@ -120,6 +120,7 @@ CREATE TABLE IF NOT EXISTS endpoint (
   owner_pid INTEGER NOT NULL DEFAULT 0,
   owner_start INTEGER NOT NULL DEFAULT 0,
   owner_boot TEXT NOT NULL DEFAULT '',
+  is_step INTEGER NOT NULL DEFAULT 0,
   UNIQUE (network, address)
 );
 CREATE TABLE IF NOT EXISTS published (

@@ -1,0 +1,160 @@
+"""Filters of `images`, and `history`."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import NamedTuple
+
+from wherry.errors import InputError
+from wherry.oci.reference import Reference
+from wherry.store.images import created_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wherry.engine import Engine
+    from wherry.store.images import ImageRecord
+
+__all__ = ["Filter", "HistoryRow", "filtered", "history", "parse_filters", "parse_moment"]
+
+KEYS = ("dangling", "reference", "label", "label!", "before", "since", "until")
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|m|s)")
+_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+
+
+class Filter(NamedTuple):
+    """One `--filter key=value`; key "label!" is `label!=...`."""
+
+    key: str
+    value: str
+
+
+class HistoryRow(NamedTuple):
+    """One step. `image` is the id for the newest, "<missing>" else; `size` of its layer's tar, 0 without one."""
+
+    image: str
+    created_ns: int
+    created_by: str
+    size: int
+    comment: str
+
+
+def parse_filters(texts: Sequence[str], allowed: Sequence[str] = KEYS) -> tuple[Filter, ...]:
+    """Of "key=value" texts. Raises: InputError with docker's message."""
+    found = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip().lower()
+        if not equals:
+            raise InputError(
+                f'invalid argument {text!r} for "-f, --filter" flag: bad format of filter (expected name=value)'
+            )
+        if key not in allowed:
+            raise InputError(
+                f"invalid filter '{key}'", hint=f"known here: {', '.join(k for k in allowed if k[-1] != '!')}"
+            )
+        found.append(Filter(key, value.strip()))
+    return tuple(found)
+
+
+def parse_moment(text: str, now_ns: int) -> int:
+    """ "24h", "1h30m" (ago), a unix time, or RFC 3339, as ns since the epoch. Raises: InputError."""
+    if text and "".join(n + u for n, u in _SPAN.findall(text)) == text:
+        return now_ns - int(sum(float(n) * _UNIT_S[u] for n, u in _SPAN.findall(text)) * 1e9)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return int(float(text) * 1e9)
+    for candidate in (text, text + "Z", text + "T00:00:00Z"):
+        if moment := created_ns(candidate):
+            return moment
+    raise InputError(f"invalid time {text!r}", hint="as 24h, 2026-01-31 or 2026-01-31T12:00:00Z")
+
+
+def filtered(engine: Engine, records: Sequence[ImageRecord], filters: Sequence[Filter]) -> list[ImageRecord]:
+    """Those that pass: values of one key are alternatives (labels must all be there), keys must all hold."""
+    kept = list(records)
+    patterns = [one.value for one in filters if one.key == "reference"]
+    if patterns:
+        kept = [named for record in kept if (named := _matching(record, patterns)).references]
+    for one in filters:
+        if one.key == "dangling":
+            wanted = _boolean(one.value)
+            kept = [record for record in kept if (not record.tags) == wanted]
+        elif one.key in {"label", "label!"}:
+            wanted = one.key == "label"
+            kept = [record for record in kept if has_label(engine, record, one.value) == wanted]
+        elif one.key == "before":
+            limit = engine.images.resolve(one.value).created_ns
+            kept = [record for record in kept if record.created_ns < limit]
+        elif one.key == "since":
+            limit = engine.images.resolve(one.value).created_ns
+            kept = [record for record in kept if record.created_ns > limit]
+        elif one.key == "until":
+            limit = parse_moment(one.value, time.time_ns())
+            kept = [record for record in kept if record.created_ns < limit]
+    return kept
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in {"1", "t", "true"}:
+        return True
+    if text.lower() in {"0", "f", "false"}:
+        return False
+    raise InputError(f"invalid filter 'dangling={text}'", hint="true or false")
+
+
+def has_label(engine: Engine, record: ImageRecord, text: str) -> bool:
+    key, equals, value = text.partition("=")
+    labels = engine.images.config(record.id).config.labels
+    return key in labels and (not equals or labels[key] == value)
+
+
+def _matching(record: ImageRecord, patterns: Sequence[str]) -> ImageRecord:
+    names = tuple(name for name in record.references if any(_fits(name, pattern) for pattern in patterns))
+    return record._replace(references=names)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """As distribution's FamiliarMatch: the pattern against `name:tag` and against `name`; `*` stops at "/"."""
+    reference = Reference.parse(name)
+    rule = re.compile(_translated(pattern), re.DOTALL)
+    return any(rule.fullmatch(text) for text in (reference.familiar, reference.familiar_name))
+
+
+def _translated(pattern: str) -> str:
+    out, i = [], 0
+    while i < len(pattern):
+        char = pattern[i]
+        i += 1
+        if char == "*":
+            out.append("[^/]*")
+        elif char == "?":
+            out.append("[^/]")
+        elif char == "[" and (end := pattern.find("]", i + 1)) > 0:
+            inside = pattern[i:end].replace("\\", "\\\\").replace("[", "\\[")
+            out.append(f"[{inside}]")
+            i = end + 1
+        elif char == "\\" and i < len(pattern):
+            out.append(re.escape(pattern[i]))
+            i += 1
+        else:
+            out.append(re.escape(char))
+    return "".join(out)
+
+
+def history(engine: Engine, record: ImageRecord) -> list[HistoryRow]:
+    """The newest step first; layers without a history entry are listed too."""
+    config = engine.images.config(record.id)
+    layers = list(record.layers)
+    rows = []
+    for step in config.history:
+        size = 0
+        if not step.empty_layer and layers:
+            size = engine.layers.get(layers.pop(0)).size
+        rows.append(HistoryRow("<missing>", created_ns(step.created), step.created_by, size, step.comment))
+    rows += [HistoryRow("<missing>", 0, "", engine.layers.get(diff_id).size, "") for diff_id in layers]
+    rows.reverse()
+    if rows:
+        rows[0] = rows[0]._replace(image=record.id)
+    return rows

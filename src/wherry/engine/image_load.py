@@ -1,0 +1,171 @@
+"""load, save and import."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wherry.errors import InputError, NotFound
+from wherry.oci.platform import Platform
+from wherry.oci.reference import Reference
+from wherry.store.images import rfc3339
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wherry.build.options import Base
+    from wherry.cancel import Cancel
+    from wherry.engine import Engine
+    from wherry.image.tar.unpack import Reader
+    from wherry.oci.config import ImageConfig
+    from wherry.store.images import ImageRecord
+    from wherry.store.save import Saved
+
+__all__ = ["ImportRequest", "Loaded", "import_", "load", "save"]
+
+
+class Loaded(NamedTuple):
+    """An image that came in, and the names it came with as docker prints them."""
+
+    image: ImageRecord
+    names: tuple[str, ...]
+
+
+class ImportRequest(NamedTuple):
+    """`source` is a path or an fd; `origin` how history names it; `changes` are Dockerfile lines."""
+
+    source: str | int
+    origin: str = "-"
+    reference: Reference | None = None
+    changes: tuple[str, ...] = ()
+    message: str = ""
+    platform: Platform | None = None
+    created_ns: int = 0
+
+
+def load(
+    engine: Engine,
+    source: str | int,
+    platform: Platform | None,
+    progress: Callable[[str, int, int], None],
+    cancel: Cancel | None,
+) -> list[Loaded]:
+    """Every image of the archive for one platform (None: this machine's)."""
+    from wherry.store.load import plan_load
+    from wherry.store.loader import Loader
+    from wherry.store.source import open_source
+
+    engine.leases.sweep()
+    engine.scratch.sweep()
+    loader = Loader(engine.image_store, engine.layers, engine.blobs, engine.leases, engine.settings.jobs, progress)
+    archive = open_source(source, engine.scratch)
+    try:
+        found = []
+        for plan in plan_load(archive, platform or here()):
+            image = loader.load(archive, plan, cancel)
+            found.append(Loaded(image, tuple(one.familiar for one in plan.references)))
+        return found
+    finally:
+        archive.close()
+
+
+def here() -> Platform:
+    """This machine's platform."""
+    return Platform.of("linux", os.uname().machine)
+
+
+def save(engine: Engine, names: Sequence[str], write: Callable[[bytes | bytearray | memoryview], object]) -> None:
+    """A name brings its image under that name; an id or a bare repository under all its names."""
+    from wherry.store.save import Saver
+
+    with engine.leases.hold("save images") as lease:
+        saved = _selected(engine, names)
+        for one in saved:
+            lease.add_layer(*one.image.layers)
+            manifest = engine.image_store.manifest(one.image)
+            lease.add_blob(one.image.id, one.image.manifest, *(layer.digest for layer in manifest.layers))
+            engine.image_store.get(one.image.id)  # leased, and still there
+        Saver(engine.image_store, engine.layers, engine.blobs).save(saved, write)
+
+
+def _selected(engine: Engine, names: Sequence[str]) -> list[Saved]:
+    from wherry.store.removal import is_id_prefix
+    from wherry.store.save import Saved
+
+    found: dict[str, Saved] = {}
+    for text in names:
+        image = engine.images.resolve(text)
+        # Differs from docker: an id brings no names there either, but a name without tag means "latest", not all tags
+        wanted = () if is_id_prefix(image, text) else (str(Reference.parse(text)),)
+        before = found[image.id].names if image.id in found else ()
+        found[image.id] = Saved(image, tuple(dict.fromkeys((*before, *wanted))))
+    return list(found.values())
+
+
+def import_(engine: Engine, request: ImportRequest) -> ImageRecord:
+    """The layer is packed anew from its tree, so that its DiffID depends on the tree alone."""
+    from wherry.image.tar import compress, pack, unpack
+    from wherry.oci.config import History, ImageConfig
+
+    config = ImageConfig(request.platform or here())
+    config = _changed(config, request)  # a wrong change is said before the work
+    engine.scratch.sweep()
+    with engine.leases.hold("import an image") as lease, engine.layers.workdir() as folder:
+        os.mkdir(f"{folder}/fs", 0o755)
+        with _opened(request.source) as raw:
+            unpack.unpack(compress.reader(raw), f"{folder}/fs")
+        diff_id, size = pack.diff_id(f"{folder}/fs")
+        engine.layers.commit(folder, diff_id, size, lease)
+        comment = request.message or f"Imported from {request.origin}"
+        moment = rfc3339(request.created_ns)
+        config = config._replace(
+            diff_ids=(diff_id,), created=moment, history=(History(created=moment, comment=comment),)
+        )
+        return engine.image_store.create(config, [request.reference] if request.reference else [])
+
+
+_CHANGES = frozenset({
+    "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "SHELL", "STOPSIGNAL", "USER", "VOLUME",
+    "WORKDIR",
+})  # fmt: skip
+
+
+def _changed(config: ImageConfig, request: ImportRequest) -> ImageConfig:
+    """`config` after the Dockerfile lines. Raises: DockerfileError, InputError for an instruction that does work."""
+    if not request.changes:
+        return config
+    from wherry.build.options import BuildOptions
+    from wherry.build.plan import plan
+    from wherry.dockerfile import parse
+
+    for line in request.changes:
+        word = line.split(maxsplit=1)[0].upper() if line.strip() else ""
+        if word not in _CHANGES:
+            raise InputError(
+                f"{word.lower() or 'an empty line'} is not a valid change command",
+                hint=f"--change takes {', '.join(sorted(_CHANGES))}",
+            )
+    text = "\n".join(["FROM scratch", *request.changes, ""])
+    graph = plan(parse(text.encode(), "--change"), BuildOptions(host_platform=config.platform), _no_base)
+    return config._replace(config=graph.config.config)
+
+
+def _no_base(name: str, platform: Platform | None) -> Base:
+    raise NotFound(f"--change can't name the image {name}")
+
+
+@contextmanager
+def _opened(source: str | int) -> Iterator[Reader]:
+    fd = os.dup(source) if isinstance(source, int) else _open(source)
+    with open(fd, "rb", buffering=1 << 20) as file:
+        yield file
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise InputError(f"cannot open {path}: {fault.strerror}") from None

@@ -1,0 +1,58 @@
+"""Removing images, and what nothing needs any more."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wherry.store.removal import plan_removal, removed_lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wherry.engine import Engine
+    from wherry.engine.image_list import Filter
+
+__all__ = ["Pruned", "prune", "remove"]
+
+
+class Pruned(NamedTuple):
+    """`lines` as docker prints them; `freed_bytes` of layers and blobs."""
+
+    lines: tuple[str, ...]
+    freed_bytes: int
+
+
+def remove(engine: Engine, text: str, *, force: bool) -> list[str]:
+    """Raises: NotFound, Conflict."""
+    image = engine.images.resolve(text)
+    users = {one: _is_running(engine, one) for one in engine.image_store.users(image.id)}
+    removal = plan_removal(image, text, force=force, users=users)
+    engine.image_store.remove(image, removal.untag, delete=removal.delete, known_users=users)
+    gone = engine.collector.collect().layers if removal.delete else ()
+    return removed_lines(image, removal, gone)
+
+
+def prune(engine: Engine, *, everything: bool, filters: Sequence[Filter]) -> Pruned:
+    """`everything` takes images with names too, when no container was made from them."""
+    from wherry.errors import Conflict
+
+    removed = []
+    for image in engine.images.list(filters):
+        if engine.image_store.users(image.id) or (image.tags and not everything):
+            continue
+        try:
+            engine.image_store.remove(image, image.references, delete=True, known_users=())
+        except Conflict:
+            continue  # a container was made from it just now
+        removed.append(image)
+    collected = engine.collector.collect()
+    lines: list[str] = []
+    for image in removed:
+        whole = removed_lines(image, plan_removal(image, image.id, force=True, users={}), collected.layers)
+        lines += [one.replace("Untagged:", "untagged:").replace("Deleted:", "deleted:") for one in whole]
+    return Pruned(tuple(dict.fromkeys(lines)), collected.freed_bytes)
+
+
+def _is_running(engine: Engine, container_id: str) -> bool:
+    return engine.containers.state(container_id).is_running
