@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from queue import SimpleQueue
-from threading import Thread
+from threading import Semaphore, Thread
 from types import TracebackType
 from typing import Self
 
-__all__ = ["BufferHash", "ChunkHash"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.image.tar.stream import Reader
+
+__all__ = ["BufferHash", "ReadAhead"]
 
 
-class ChunkHash:
-    """Hashes bytes objects in order. `close` (or `with`) joins the thread; `hexdigest` waits for all that was put.
+class ReadAhead:
+    """Reads, and with that decompresses, and hashes a stream in a thread, while the caller places what was read before.
 
-    The thread starts with the second chunk: most small layers never need it. At most `depth` chunks wait.
+    The first two chunks are read by the caller itself: most small layers need no thread. `close` (or `with`) ends it;
+    a thread that waits for a pipe's other end is left behind after a second. `hexdigest` is of all that was read.
     """
 
-    def __init__(self, depth: int = 8) -> None:
+    def __init__(self, stream: Reader, depth: int = 4) -> None:
+        self._stream = stream
         self._sha = hashlib.sha256()
-        self._first: bytes | None = None
-        self._todo: SimpleQueue[bytes | None] = SimpleQueue()
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(depth):
-            self._free.put(None)
+        self._ready: SimpleQueue[bytes | BaseException] = SimpleQueue()
+        self._room = Semaphore(depth)
         self._thread: Thread | None = None
+        self._stop = False
+        self._reads = 0
 
     def __enter__(self) -> Self:
         return self
@@ -34,35 +39,44 @@ class ChunkHash:
     ) -> None:
         self.close()
 
-    def _work(self) -> None:
-        while (chunk := self._todo.get()) is not None:
-            self._sha.update(chunk)
-            self._free.put(None)
+    def _next(self, size: int) -> bytes:
+        chunk = self._stream.read(size)
+        self._sha.update(chunk)
+        return chunk
 
-    def update(self, chunk: bytes) -> None:
+    def _work(self, size: int) -> None:
+        try:
+            chunk = b"-"
+            while chunk and not self._stop:
+                chunk = self._next(size)
+                self._ready.put(chunk)
+                self._room.acquire()
+        except BaseException as fault:
+            self._ready.put(fault)
+
+    def read(self, size: int, /) -> bytes:
+        if self._reads < 2:
+            self._reads += 1
+            return self._next(size)
         if self._thread is None:
-            if self._first is None:
-                self._first = chunk
-                return
-            self._thread = Thread(target=self._work, name="sha256", daemon=True)
+            self._thread = Thread(target=self._work, args=(size,), name="read-ahead", daemon=True)
             self._thread.start()
-            self._todo.put(self._first)
-        self._free.get()
-        self._todo.put(chunk)
+        chunk = self._ready.get()
+        if isinstance(chunk, BaseException):
+            raise chunk
+        self._room.release()
+        return chunk
 
     def hexdigest(self) -> str:
-        """Of everything; nothing may follow."""
-        if self._thread is None and self._first is not None:
-            self._sha.update(self._first)
-        self.close()
+        """Once `read` gave b""."""
         return self._sha.hexdigest()
 
     def close(self) -> None:
         """Idempotent."""
-        self._first = None
         if self._thread is not None:
-            self._todo.put(None)
-            self._thread.join()
+            self._stop = True
+            self._room.release()
+            self._thread.join(1)
             self._thread = None
 
 

@@ -1,4 +1,4 @@
-"""A tar's bytes, in order, once: bounded, hashed beside, and noted down for a recipe."""
+"""A tar's bytes, in order, once: bounded, and noted down for a recipe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from wherry.errors import InvalidSpec
-from wherry.image.tar.hashing import ChunkHash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +35,10 @@ DEFAULT_LIMITS = Limits()
 
 
 class Source:
-    """Reads `stream` in big chunks. `hashed` and `recorder` may be None: not wanted."""
+    """Reads `stream` in big chunks. `recorder` may be None: no recipe is wanted."""
 
-    def __init__(
-        self, stream: Reader, limits: Limits, hashed: ChunkHash | None, recorder: Recorder | None, cancel: Cancel | None
-    ) -> None:
-        self._stream, self._limit, self._hashed, self._cancel = stream, limits.total_bytes, hashed, cancel
+    def __init__(self, stream: Reader, limits: Limits, recorder: Recorder | None, cancel: Cancel | None) -> None:
+        self._stream, self._limit, self._cancel = stream, limits.total_bytes, cancel
         self.recorder = recorder
         self._chunk, self._at = b"", 0
         self.size = 0
@@ -56,8 +53,6 @@ class Source:
                 f"tar: it is larger than the limit of {self._limit} bytes",
                 hint="if the archive is what you expect, raise the limit",
             )
-        if self._chunk and self._hashed:
-            self._hashed.update(self._chunk)
         return bool(self._chunk)
 
     def take(self, count: int, what: str, *, may_end: bool = False) -> bytes:

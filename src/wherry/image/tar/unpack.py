@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from wherry.image.tar.archive import Archive
 from wherry.image.tar.dress import Options
-from wherry.image.tar.hashing import ChunkHash
+from wherry.image.tar.hashing import ReadAhead
 from wherry.image.tar.place import Target
 from wherry.image.tar.recipe import Recorder
 from wherry.image.tar.stream import DEFAULT_LIMITS, Limits, Reader, Source
@@ -59,8 +59,8 @@ def unpack(
     truncated, over a limit), HostError (what this user or file system can't make), Cancelled, OSError.
     """
     recorder = Recorder(recipe) if recipe else None
-    with ChunkHash() as hashed:
-        source = Source(stream, limits, hashed, recorder, cancel)
+    with ReadAhead(stream) as ahead:
+        source = Source(ahead, limits, recorder, cancel)
         archive = Archive(source, limits)
         root_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -72,7 +72,7 @@ def unpack(
         source.drain()
         if recorder:
             recorder.close()
-        return UnpackResult(DiffID.from_hex(hashed.hexdigest()), source.size, archive.entries, not replaced)
+        return UnpackResult(DiffID.from_hex(ahead.hexdigest()), source.size, archive.entries, not replaced)
 
 
 def _place(archive: Archive, root_fd: int, dest: bytes, options: Options) -> bool:
@@ -103,7 +103,7 @@ def extract(
     refuses to put a file where a folder is, or a folder where a file is. `owner` (uid, gid) instead of the
     archive's. Reads to the end of the stream; returns the count of entries. Raises: as `unpack`, and Conflict.
     """
-    source = Source(stream, limits, None, None, cancel)
+    source = Source(stream, limits, None, cancel)
     archive = Archive(source, limits)
     _place(archive, root_fd, os.fsencode(dest), Options(owner=owner, keep_folders=keep_folders))
     source.drain()
