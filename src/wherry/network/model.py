@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 __all__ = [
+    "EVERY_IPV4",
     "Attachment",
     "Endpoint",
     "FileRequest",
@@ -17,6 +18,8 @@ __all__ = [
     "PortMapping",
     "Published",
 ]
+
+EVERY_IPV4 = "0.0.0.0"  # noqa: S104  what -p without an address means in messages
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 

@@ -1,0 +1,236 @@
+"""Tells the kernel what `plan` wrote: `ip -batch`, `nft -f -`, a few sysctls. Every program runs through Host."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from wherry.errors import RuntimeFailure
+from wherry.host import Command, Completed, Host
+from wherry.network import plan
+from wherry.network.model import Endpoint, Network
+
+__all__ = ["LIST_CHAINS", "Firewall", "connect", "drop", "has_link", "nft", "replace_rules", "uplink_mtu"]
+
+LIST_CHAINS = Command(["nft", "list", "chains"])
+
+_SIOCGIFMTU = 0x8921
+_DEFAULT_MTU = 1500
+
+
+def has_link(name: str) -> bool:
+    """In this process's network namespace (unlike /sys, which shows the one it was mounted in)."""
+    import socket
+
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
+def uplink_mtu(routes: str) -> int:
+    """The MTU of the default route's device (`routes` is /proc/net/route), at most 1500."""
+    device = next(
+        (f[0] for line in routes.splitlines()[1:] if len(f := line.split()) > 7 and f[1] == f[7] == "0" * 8), ""
+    )
+    if not device:
+        return _DEFAULT_MTU
+    import fcntl
+    import socket
+
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        answer = fcntl.ioctl(sock, _SIOCGIFMTU, device.encode()[:15].ljust(40, b"\0"))
+        return min(_DEFAULT_MTU, int.from_bytes(answer[16:20], "little"))
+    return _DEFAULT_MTU
+
+
+def ip(lines: str, netns_pid: int = 0) -> Command:
+    """One `ip -batch`, in the namespace of that process when given."""
+    inside = ["nsenter", f"--net=/proc/{netns_pid}/ns/net"] if netns_pid else []
+    return Command([*inside, "ip", "-batch", "-"], stdin=lines.encode())
+
+
+def nft(rules: str) -> Command:
+    return Command(["nft", "-f", "-"], stdin=rules.encode())
+
+
+def run_beside(host: Host, commands: Sequence[Command]) -> Callable[[], list[Completed]]:
+    """Start them, each in a thread; the answer waits for all and raises what the first of them raised."""
+    results: list[Completed | BaseException] = [Completed(0, b"", b"")] * len(commands)
+
+    def work(index: int) -> None:
+        try:
+            results[index] = host.run(commands[index])
+        except BaseException as fault:
+            results[index] = fault
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(commands))]
+    for thread in threads:
+        thread.start()
+
+    def wait() -> list[Completed]:
+        for thread in threads:
+            thread.join()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if isinstance(result, Completed)]
+
+    return wait
+
+
+def checked(done: Completed, what: str) -> Completed:
+    """Raises: RuntimeFailure with what the program said."""
+    if done.status:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RuntimeFailure(
+            f"cannot {what}: {said[0] if said else f'status {done.status}'}", hint="wherry doctor says what is missing"
+        )
+    return done
+
+
+def write_sysctl(path: str, value: str) -> None:
+    """`path` is below /proc/sys/net, which shows the caller's namespace. Raises: OSError."""
+    fd = os.open(f"/proc/sys/net/{path}", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def read_sysctl(path: str) -> str:
+    with open(f"/proc/sys/net/{path}", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def connect(
+    host: Host, endpoint: Endpoint, netns_pid: int, mtu: int, new: Network | None, beside: Sequence[Command]
+) -> list[Completed]:
+    """The link, and addresses and routes at its far end; the bridge before it when it is `new`.
+
+    `beside` (nft) runs meanwhile; its results are the answer. Nothing of the links stays when it fails.
+    Raises: RuntimeFailure, HostError.
+    """
+    wait = run_beside(host, beside)
+    try:
+        lines = (plan.bridge_lines(new, mtu) if new else "") + plan.veth_lines(endpoint, netns_pid, mtu)
+        checked(host.run(ip(lines)), f"connect the container to {endpoint.bridge}")
+        if new:
+            _bridge_sysctls(new.bridge)
+        checked(host.run(ip(plan.inside_lines(endpoint), netns_pid)), f"set the address {endpoint.address}")
+    except BaseException:
+        for link in (endpoint.link, *([new.bridge] if new else [])):
+            if has_link(link):
+                host.run(Command(["ip", "link", "del", "dev", link]))
+        wait()
+        raise
+    return wait()
+
+
+def _bridge_sysctls(bridge: str) -> None:
+    if read_sysctl("ipv4/ip_forward") != "1":
+        write_sysctl("ipv4/ip_forward", "1")
+    # Lets 127.0.0.1:PORT of this host be sent to a container; the `guard` chain keeps the way back shut
+    write_sysctl(f"ipv4/conf/{bridge}/route_localnet", "1")
+    with suppress(OSError):  # no IPv6 in this kernel
+        write_sysctl(f"ipv6/conf/{bridge}/disable_ipv6", "1")
+
+
+def replace_rules(host: Host, rules: str) -> None:
+    """One atomic transaction. Raises: RuntimeFailure."""
+    checked(host.run(nft(rules)), "write the network rules")
+
+
+def drop(host: Host, rules: str, links: Sequence[str], marker: str, lock_fd: int) -> int:
+    """Start writing `rules` and taking `links` away, and do not wait: the kernel takes 50 ms. Returns the child's pid.
+
+    The child holds the lock until it is done, so that the next container waits for it. It removes the file `marker`
+    when nft agreed; as long as that is there, `sweep` tries again.
+    """
+    first = "nft -f - && " if rules else ""
+    away = "".join(f"ip link del dev {link} 2>/dev/null; " for link in links)
+    script = f"{first}{{ {away}rm -f '{marker}'; }}"
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        os.set_blocking(writing, False)
+        os.write(writing, rules.encode())
+        os.close(writing)
+        return host.spawn(Command(["sh", "-c", script], pass_fds=(lock_fd,)), stdin=reading, session=True)
+    finally:
+        os.close(reading)
+
+
+def foreign_chains(listing: str) -> list[tuple[str, str, str]]:
+    """Where other firewalls would drop forwarded packets, from `nft list chains`: (family, table, chain).
+
+    Docker's own hook for others, DOCKER-USER, where it is; else each base chain on forward that drops by default.
+    """
+    found: list[tuple[str, str, str]] = []
+    family = name = chain = ""
+    for line in listing.splitlines():
+        words = line.split()
+        if words[:1] == ["table"]:
+            family, name = words[1], words[2]
+        elif words[:1] == ["chain"]:
+            chain = words[1]
+            if (family, name, chain) == ("ip", "filter", "DOCKER-USER"):
+                found.append((family, name, chain))
+        elif "hook forward" in line and "policy drop" in line and family in ("ip", "inet"):
+            found.append((family, name, chain))
+    if ("ip", "filter", "DOCKER-USER") in found:
+        found = [one for one in found if one[:2] != ("ip", "filter") or one[2] == "DOCKER-USER"]
+    return found
+
+
+class Firewall:
+    """Our passage through other firewalls. `record` is the file that says where it was made."""
+
+    def __init__(self, host: Host, tag: str, record: str) -> None:
+        self._host = host
+        self._tag = tag
+        self._record = record
+
+    def open(self, listing: str) -> None:
+        """Where `listing` (of `nft list chains`) shows that it is needed. A chain that others lock stays shut."""
+        chains = foreign_chains(listing)
+        if not chains:
+            return
+        self.close()
+        fd = os.open(self._record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, "".join(f"{' '.join(one)}\n" for one in chains).encode())
+        finally:
+            os.close(fd)
+        for family, name, chain in chains:
+            self._host.run(nft(plan.pass_rules(self._tag, family, name, chain)))
+
+    def close(self) -> None:
+        """Idempotent, and forgiving: the other firewall may have gone, or begun anew."""
+        try:
+            with open(self._record, encoding="utf-8") as file:
+                chains = [line.split() for line in file if len(line.split()) == 3]
+        except FileNotFoundError:
+            return
+        ours = plan.table(self._tag)
+        for family, name, chain in chains:
+            # Found by its text: a remembered handle could by now be another rule's
+            listing = self._host.run(Command(["nft", "-a", "list", "chain", family, name, chain]))
+            rules = "".join(
+                f"delete rule {family} {name} {chain} handle {handle}\n"
+                for handle in jump_handles(listing.stdout.decode(errors="replace"), ours)
+            )
+            self._host.run(nft(f"{rules}delete chain {family} {name} {ours}\n"))
+        with suppress(FileNotFoundError):
+            os.unlink(self._record)
+
+
+def jump_handles(listing: str, target: str) -> list[str]:
+    """The handles of `jump TARGET` rules in `nft -a list chain`."""
+    return [
+        words[-1]
+        for line in listing.splitlines()
+        if (words := line.split())[-2:-1] == ["handle"] and words[:2] == ["jump", target]
+    ]
