@@ -1,8 +1,25 @@
-"""One RUN step of a build: a container without a monitor, whose caller waits for it."""
+"""One RUN step of a build: a container without a monitor, whose caller waits for it.
+
+The step's child (`step_child`) makes the namespaces and runs the runtime; this side feeds it, reads the output, and
+ends it. Ids name the process they belong to, so that whoever comes later can tell a step that nobody waits for.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from wherry.errors import HostError, RuntimeFailure
+from wherry.host import Command
+from wherry.runtime import cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,15 +28,23 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.host import Host
 
-__all__ = ["StepRequest", "run_step", "sweep_step"]
+__all__ = ["StepRequest", "run_step", "step_id", "sweep_dead_steps", "sweep_step"]
+
+_POLL_MS = 100
+_CHUNK_BYTES = 1 << 16
+_DRAIN_S = 2.0
+_END_S = 15.0
+_PREFIX = "step-"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class StepRequest(NamedTuple):
     """`spec` is a config.json whose root.path is replaced; `rootfs_fd` a detached mount (the caller closes it).
 
-    `network` is "bridge", "none" (both a namespace of the step's own, lo up) or "host". `folder` is an empty folder of
-    the caller's, on any file system, used as the bundle and left for the caller to remove. `runtime` is the program's
-    path, `runtime_root` its state folder. `sysctls` are written in the step's own network namespace.
+    `id` comes from `step_id`; its cgroup is the spec's cgroupsPath. `network` is "bridge", "none" (both a namespace of
+    the step's own, lo up) or "host". `folder` is an empty folder of the caller's, on any file system, used as the
+    bundle and left for the caller to remove. `runtime` is the program's path, `runtime_root` its state folder.
+    `sysctls` are written in the step's own network namespace (`spec.network_sysctls`).
     """
 
     id: str
@@ -29,7 +54,13 @@ class StepRequest(NamedTuple):
     runtime_root: str
     folder: str
     network: str = "none"
-    sysctls: Mapping[str, str] = {}
+    sysctls: Mapping[str, str] = _NONE
+
+
+def step_id(host: Host) -> str:
+    """A fresh id that names this process: at most 64 characters, fit for cgroups and the runtime."""
+    pid = os.getpid()
+    return f"{_PREFIX}{pid}-{host.start_time(pid)}-{os.urandom(6).hex()}"
 
 
 def run_step(
@@ -42,13 +73,177 @@ def run_step(
     """Run it to its end and return its exit status (128+n when signal n ended it). Blocks; may run in a thread.
 
     `on_output` gets what the step writes, both streams on one pipe, as it comes. `on_netns(pid)` is called once before
-    the step starts, when the network namespace of `pid` is the step's: move the veth in there. Nothing is left behind
-    when this returns or raises: no process, cgroup, mount, namespace or runtime state.
+    the step starts, when the network namespace of `pid` is the step's: move the veth in there ("bridge" only). Nothing
+    is left behind when this returns or raises: no process, cgroup, mount, namespace or runtime state.
     Raises: Cancelled (promptly), CommandNotFound, NotExecutable, RuntimeFailure, and whatever the callbacks raise.
     """
-    raise NotImplementedError
+    cancel.check()
+    _write_bundle(request)
+    step = _Step(host, request)
+    try:
+        return step.follow(cancel, on_output, on_netns)
+    finally:
+        step.end()
 
 
-def sweep_step(host: Host, runtime: str, runtime_root: str, id: str) -> None:
-    """Kill and remove what is left of a step whose wherry was killed together with its child. Idempotent."""
-    raise NotImplementedError
+def sweep_step(host: Host, runtime: str, runtime_root: str, id: str, cgroup: str = "") -> None:
+    """Kill and remove what is left of a step whose wherry was killed together with its child. Idempotent.
+
+    `cgroup` is its cgroupsPath, "/wherry/ID" by default. Raises: HostError when a process can't be killed.
+    """
+    host.run(Command([runtime, "--root", runtime_root, "delete", "--force", id], timeout_s=_END_S))
+    if not cgroups.remove(cgroup or f"/wherry/{id}"):
+        raise HostError(
+            f"a process of the build step {id} can't be killed", hint="it waits for a device or network disk"
+        )
+
+
+def sweep_dead_steps(host: Host, runtime: str, runtime_root: str, cgroup_prefix: str = "/wherry") -> list[str]:
+    """Sweep every step whose wherry is gone; the ids of those. Two listings when there is none."""
+    found = cgroups.children(cgroup_prefix)
+    with suppress(FileNotFoundError):
+        found.update(os.listdir(runtime_root))
+    dead = [id for id in sorted(found) if id.startswith(_PREFIX) and not _has_owner(id, host)]
+    for id in dead:
+        sweep_step(host, runtime, runtime_root, id, f"{cgroup_prefix}/{id}")
+    return dead
+
+
+def _has_owner(id: str, host: Host) -> bool:
+    words = id.split("-")
+    if len(words) != 4 or not (words[1].isdecimal() and words[2].isdecimal()):
+        return False
+    return host.start_time(int(words[1])) == int(words[2])
+
+
+def _write_bundle(request: StepRequest) -> None:
+    spec = {**request.spec, "root": {**request.spec.get("root", {}), "path": f"{request.folder}/rootfs"}}
+    with open(f"{request.folder}/config.json", "w", encoding="utf-8") as file:
+        json.dump(spec, file)
+
+
+class _Step:
+    """One child, from spawn to reaping."""
+
+    def __init__(self, host: Host, request: StepRequest) -> None:
+        self._host, self._request = host, request
+        self._lines = b""
+        self._control, theirs = socket.socketpair()
+        self._output, writer = os.pipe()
+        try:
+            self._pid = host.spawn(
+                Command(
+                    [sys.executable, "-I", "-S", f"{os.path.dirname(__file__)}/step_child.py", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno(), request.rootfs_fd],
+                ),
+                stdout=writer,
+                stderr=writer,
+                session=True,
+            )
+        except BaseException:
+            self._control.close()
+            os.close(self._output)
+            raise
+        finally:
+            theirs.close()
+            os.close(writer)
+        self._pidfd = os.pidfd_open(self._pid)
+        self._alive = True
+        self._clean = False
+
+    def _order(self) -> bytes:
+        one = self._request
+        base = [one.runtime, "--root", one.runtime_root]
+        log, pid_file = f"{one.folder}/runtime.log", f"{one.folder}/pid"
+        order = {
+            "rootfs_fd": one.rootfs_fd,
+            "rootfs": f"{one.folder}/rootfs",
+            "own_network": one.network != "host",
+            "sysctls": dict(one.sysctls),
+            "run": [*base, "--log", log, "--log-format", "json", "run", "--detach", "--bundle", one.folder,
+                    "--pid-file", pid_file, one.id],
+            "delete": [*base, "delete", "--force", one.id],
+            "pid_file": pid_file,
+            "log": log,
+        }  # fmt: skip
+        return json.dumps(order).encode() + b"\n"
+
+    def follow(self, cancel: Cancel, on_output: Callable[[bytes], None], on_netns: Callable[[int], None] | None) -> int:
+        with suppress(BrokenPipeError):
+            self._control.sendall(self._order())
+        poller = select.poll()
+        for fd in (self._control.fileno(), self._output, self._pidfd):
+            poller.register(fd, select.POLLIN)
+        while True:
+            cancel.check()
+            ready = {fd for fd, _ in poller.poll(_POLL_MS)}
+            if self._output in ready and not self._pass_on(on_output):
+                poller.unregister(self._output)
+            if self._control.fileno() in ready:
+                for event in self._events():
+                    if "ready" in event:
+                        self._go(event["ready"], on_netns)
+                    else:
+                        self._drain(on_output)
+                        return self._result(event)
+            elif self._pidfd in ready:
+                raise RuntimeFailure("the process that runs the build step was killed")
+
+    def _go(self, pid: int, on_netns: Callable[[int], None] | None) -> None:
+        if on_netns and self._request.network == "bridge":
+            on_netns(pid)
+        with suppress(BrokenPipeError):
+            self._control.sendall(b"go\n")
+
+    def _events(self) -> list[dict[str, Any]]:
+        try:
+            data = self._control.recv(_CHUNK_BYTES)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            raise RuntimeFailure("the process that runs the build step was killed")
+        *lines, self._lines = (self._lines + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _pass_on(self, on_output: Callable[[bytes], None]) -> bool:
+        data = os.read(self._output, _CHUNK_BYTES)
+        if data:
+            on_output(data)
+        return bool(data)
+
+    def _drain(self, on_output: Callable[[bytes], None]) -> None:
+        """What is still in the pipe. The step is dead and only the child could still write."""
+        poller = select.poll()
+        poller.register(self._output, select.POLLIN)
+        deadline = time.monotonic() + _DRAIN_S
+        while time.monotonic() < deadline and poller.poll(_POLL_MS) and self._pass_on(on_output):
+            pass
+
+    def _result(self, event: Mapping[str, Any]) -> int:
+        # Whatever the child reports, it has removed the container before
+        self._clean = "status" in event or "failed" in event
+        if "status" in event:
+            return int(event["status"])
+        if "failed" in event:
+            from wherry.runtime.complaints import explain
+
+            raise explain(event["failed"], doing="start the build step")
+        raise RuntimeFailure(f"can't prepare the build step: {event.get('what') or 'step'}: {event.get('fault')}")
+
+    def end(self) -> None:
+        """Reap the child; kill what it could not. The closed control socket is its order to end the step."""
+        self._control.close()
+        poller = select.poll()
+        poller.register(self._pidfd, select.POLLIN)
+        ended = bool(poller.poll(int(_END_S * 1000)))
+        # The child leads a session of its own; unreaped, its number can't be another's. With it goes a runtime
+        # that its killing left behind
+        with suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+        _, status = os.waitpid(self._pid, 0)
+        os.close(self._pidfd)
+        os.close(self._output)
+        if not (self._clean and ended and status == 0):
+            one = self._request
+            path = one.spec.get("linux", {}).get("cgroupsPath", "")
+            sweep_step(self._host, one.runtime, one.runtime_root, one.id, path)

@@ -1,0 +1,84 @@
+"""The cgroups of containers as folders, on v1, hybrid and v2: finding what a killed process left, and removing it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ROOT", "children", "remove"]
+
+ROOT = "/sys/fs/cgroup"
+_PATIENCE_S = 2.0
+
+
+def _hierarchies(root: str) -> Iterator[str]:
+    if os.path.exists(f"{root}/cgroup.controllers"):
+        yield root
+        return
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(root):
+            # v1 has links for controllers that share a hierarchy (cpu → cpu,cpuacct)
+            if entry.is_dir(follow_symlinks=False):
+                yield entry.path
+
+
+def children(path: str, root: str = ROOT) -> set[str]:
+    """The names of the cgroups directly below `path` ("/wherry"), in any hierarchy."""
+    found: set[str] = set()
+    for top in _hierarchies(root):
+        with suppress(FileNotFoundError):
+            found.update(entry.name for entry in os.scandir(top + path) if entry.is_dir(follow_symlinks=False))
+    return found
+
+
+def remove(path: str, root: str = ROOT) -> bool:
+    """Kill what is in the cgroup `path` ("/wherry/ID") and remove it with all below, in each hierarchy. Idempotent.
+
+    False when something is still there after two seconds: a process in an uninterruptible sleep.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        left = [top for top in _hierarchies(root) if not _remove(top + path)]
+        if not left:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+
+
+def _remove(folder: str) -> bool:
+    if not os.path.isdir(folder):
+        return True
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            _remove(entry.path)
+    _kill(folder)
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _kill(folder: str) -> None:
+    try:
+        with open(f"{folder}/cgroup.procs", encoding="ascii") as file:
+            pids = [int(line) for line in file]
+    except OSError:
+        # Gone meanwhile, or a threaded cgroup
+        return
+    for pid in pids:
+        # The pid is of this cgroup as of now, and pid 0 (of another pid namespace) is nobody's
+        if pid > 0:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    with suppress(OSError), open(f"{folder}/freezer.state", "w", encoding="ascii") as file:
+        file.write("THAWED")

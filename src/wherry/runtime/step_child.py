@@ -1,0 +1,190 @@
+"""The process that owns one RUN step: its mount and network namespaces, the runtime's run, the exit status.
+
+Run as `python -I -S step_child.py CONTROL_FD` by `runtime.step`: alone and single-threaded, since a namespace can't be
+left by one thread of many; standard library only, since it starts with every step. CONTROL_FD is a socket: it reads one
+line of JSON, writes one line for each event ({"ready"}, {"status"}, {"failed"}, {"fault"}), and takes the other end's
+closing as the order to end the step: however wherry dies, the step dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+_MS_REC, _MS_SLAVE = 0x4000, 0x80000
+_PR_SET_CHILD_SUBREAPER = 36
+_MOVE_MOUNT, _AT_FDCWD, _MOVE_F_EMPTY_PATH = 429, -100, 0x4
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+_RUNTIME_PATIENCE_S = 10.0
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Ended(Exception):
+    """The other end closed: wherry is gone, or wants the step to end."""
+
+
+def check(result: int, what: str) -> None:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), what)
+
+
+def say(control: int, **event: object) -> None:
+    try:
+        os.write(control, json.dumps(event).encode() + b"\n")
+    except BrokenPipeError:
+        raise Ended from None
+
+
+def read_line(control: int) -> bytes:
+    """One line; what comes behind it is lost, and nothing does."""
+    data = b""
+    while not data.endswith(b"\n"):
+        chunk = os.read(control, 1 << 16)
+        if not chunk:
+            raise Ended
+        data += chunk
+    return data
+
+
+def enter_namespaces(network: bool) -> None:
+    flags = _CLONE_NEWNS | (_CLONE_NEWNET if network else 0)
+    check(_libc.unshare(flags), "unshare")
+    check(_libc.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None), "make / a slave mount")
+    if network:
+        bring_up_loopback()
+
+
+def bring_up_loopback() -> None:
+    """ioctl(SIOCSIFFLAGS). Spec: netdevice(7)."""
+    import fcntl
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        request = bytearray(b"lo".ljust(40, b"\0"))
+        fcntl.ioctl(one, _SIOCGIFFLAGS, request)
+        flags = int.from_bytes(request[16:18], sys.byteorder) | _IFF_UP
+        request[16:18] = flags.to_bytes(2, sys.byteorder)
+        fcntl.ioctl(one, _SIOCSIFFLAGS, request)
+
+
+def attach(mount_fd: int, target: str) -> None:
+    os.makedirs(target, exist_ok=True)
+    check(
+        _libc.syscall(
+            ctypes.c_long(_MOVE_MOUNT), ctypes.c_long(mount_fd), b"", ctypes.c_long(_AT_FDCWD), os.fsencode(target),
+            ctypes.c_long(_MOVE_F_EMPTY_PATH),
+        ),
+        target,
+    )  # fmt: skip
+    os.close(mount_fd)
+
+
+def write_sysctls(sysctls: dict[str, str]) -> None:
+    for name, value in sysctls.items():
+        try:
+            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+                file.write(value)
+        except FileNotFoundError:
+            # A kernel without that setting has nothing to relax
+            continue
+
+
+def wait(pid: int, control: int, timeout_s: float | None = None) -> int:
+    """The wait status of our child. Raises: Ended when the order to end comes first, TimeoutError."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        if control >= 0:
+            poller.register(control, select.POLLIN)
+        ready = {fd for fd, _ in poller.poll(None if timeout_s is None else timeout_s * 1000)}
+        if pidfd in ready:
+            return os.waitpid(pid, 0)[1]
+        if not ready:
+            raise TimeoutError
+        raise Ended
+    finally:
+        os.close(pidfd)
+
+
+def spawn(argv: list[str]) -> int:
+    """The runtime gets next to no environment: nothing of the builder's may reach a step by it."""
+    return os.posix_spawn(argv[0], argv, _ENVIRONMENT, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ], setsigmask=[])
+
+
+def tear_down(order: dict[str, Any], runtime_pid: int) -> None:
+    """End the step whatever it does: a runtime in the middle of its work first comes to an end, then all is killed."""
+    if runtime_pid:
+        try:
+            wait(runtime_pid, -1, _RUNTIME_PATIENCE_S)
+        except TimeoutError:
+            os.kill(runtime_pid, signal.SIGKILL)
+            os.waitpid(runtime_pid, 0)
+    os.waitpid(spawn(order["delete"]), 0)
+
+
+def run(control: int, order: dict[str, Any]) -> None:
+    """`order`: rootfs_fd, rootfs, own_network, sysctls, run and delete (command lines), pid_file, log."""
+    # Neither the runtime nor the step may hold what we were given (CVE-2024-21626)
+    os.set_inheritable(control, False)
+    os.set_inheritable(order["rootfs_fd"], False)
+    enter_namespaces(order["own_network"])
+    check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "become a subreaper")
+    attach(order["rootfs_fd"], order["rootfs"])
+    if order["own_network"]:
+        write_sysctls(order["sysctls"])
+    say(control, ready=os.getpid())
+    read_line(control)
+    runtime_pid = spawn(order["run"])
+    try:
+        code = os.waitstatus_to_exitcode(wait(runtime_pid, control))
+        runtime_pid = 0
+        if code != 0:
+            failure = read_log(order["log"])
+            tear_down(order, 0)
+            say(control, failed=failure, code=code)
+            return
+        with open(order["pid_file"], encoding="ascii") as file:
+            pid = int(file.read())
+        status = os.waitstatus_to_exitcode(wait(pid, control))
+    except Ended:
+        tear_down(order, runtime_pid)
+        raise
+    tear_down(order, 0)
+    say(control, status=status if status >= 0 else 128 - status)
+
+
+def read_log(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 16)
+    except FileNotFoundError:
+        return ""
+
+
+def main(control: int) -> int:
+    try:
+        order = json.loads(read_line(control))
+        try:
+            run(control, order)
+        except OSError as fault:
+            say(control, fault=fault.strerror or str(fault), what=str(fault.filename or ""), code=fault.errno or 0)
+    except Ended:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(int(sys.argv[1])))
