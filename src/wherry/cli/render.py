@@ -47,6 +47,26 @@ class Output:
         self._err.flush()
         return self._err.fileno()
 
+    @property
+    def in_fd(self) -> int:
+        """The fd of standard input, read without any buffer of ours."""
+        return sys.stdin.fileno()
+
+    @property
+    def in_is_terminal(self) -> bool:
+        return sys.stdin is not None and sys.stdin.isatty()
+
+    def status(self, text: str) -> None:
+        """One line on a terminal's standard error that the next status, or an empty one, replaces."""
+        self._err.write(f"\r\x1b[K{clean(text)}")
+        self._err.flush()
+
+    def confirm(self, warning: str) -> bool:
+        """Ask as docker does; anything but "y" means no."""
+        self._out.write(f"{warning}\nAre you sure you want to continue? [y/N] ")
+        self._out.flush()
+        return sys.stdin.readline().strip().lower() == "y"
+
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns three spaces apart, as docker's; control characters in cells are made harmless."""
         cells = [list(headers), *([clean(cell) for cell in row] for row in rows)]

@@ -23,7 +23,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
     "create": ("create", "Create a new container"),
     "history": ("history", "Show the history of an image"),
-    "import": ("import", "Import the contents from a tarball to create a filesystem image"),
+    "import": ("import_image", "Import the contents from a tarball to create a filesystem image"),
     "inspect": ("inspect", "Return low-level information on wherry objects"),
     "kill": ("kill", "Kill one or more running containers"),
     "load": ("load", "Load an image from a tar archive or STDIN"),
@@ -41,6 +41,8 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "top": ("top", "Display the running processes of a container"),
     "unpause": ("unpause", "Unpause all processes within one or more containers"),
     "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
+    "image inspect": ("inspect", "Display detailed information on one or more images"),
+    "container inspect": ("inspect", "Display detailed information on one or more containers"),
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
     "network create": ("network", "Create a network"),
@@ -71,10 +73,10 @@ GROUPS = {
 
 ALIASES = {
     **{f"container {name}": name for name in (
-        "attach", "cp", "create", "exec", "inspect", "kill", "logs", "pause", "port", "rename", "restart", "rm",
+        "attach", "cp", "create", "exec", "kill", "logs", "pause", "port", "rename", "restart", "rm",
         "run", "start", "stop", "top", "unpause", "wait")},
     "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
-    **{f"image {name}": name for name in ("build", "history", "import", "inspect", "load", "save", "tag")},
+    **{f"image {name}": name for name in ("build", "history", "import", "load", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
     "builder build": "build", "system info": "info",
     "network list": "network ls", "network remove": "network rm",

@@ -1,0 +1,92 @@
+"""wherry inspect, image inspect, container inspect."""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag, Verb
+from wherry.errors import InputError, NotFound, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+
+_FORMAT = Flag("format", "Format output: 'json', or indented JSON by default", short="f", kind="string")
+_SIZE = Flag("size", "Display total file sizes if the type is container", short="s")
+
+VERB = {
+    "inspect": Verb(
+        "[OPTIONS] NAME|ID [NAME|ID...]",
+        "Return low-level information on wherry objects",
+        [_FORMAT, _SIZE, Flag("type", "Only objects of this type: container, image, network, volume", kind="string")],
+        least=1,
+        most=None,
+        examples=["wherry inspect web", "wherry inspect --type image shop/api"],
+    ),
+    "image inspect": Verb(
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "Display detailed information on one or more images",
+        [_FORMAT],
+        least=1,
+        most=None,
+    ),
+    "container inspect": Verb(
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Display detailed information on one or more containers",
+        [_FORMAT, _SIZE],
+        least=1,
+        most=None,
+    ),
+}
+
+
+def run(name: str, engine: Engine, args: Args, out: Output) -> int:
+    """Prints what was found even when another name was not."""
+    text = args.text("format")
+    if text not in {"", "json", "{{json .}}"}:
+        raise Unsupported(f"format {text!r} is not supported yet", hint="--format json, and then jq")
+    only = args.text("type") if name == "inspect" else name.partition(" ")[0]
+    finders = _finders(engine, size=name != "image inspect" and args.on("size"))
+    if only and only not in finders:
+        raise InputError(f'"{only}" is not a valid value for --type', hint=f"one of {', '.join(finders)}")
+    found, missing = [], []
+    for wanted in args.rest:
+        try:
+            found.append(_find({only: finders[only]} if only else finders, wanted, only))
+        except NotFound as fault:
+            missing.append(fault)
+    if text:
+        for one in found:
+            out.json(one)
+    else:
+        out.json(found, indent=4)
+    for lost in missing:
+        out.error(f"Error: {lost}" + (f"\nhint: {lost.hint}" if lost.hint else ""))
+    return 1 if missing else 0
+
+
+def _finders(engine: Engine, *, size: bool) -> dict[str, Callable[[str], Mapping[str, Any]]]:
+    """In the order in which docker looks."""
+    return {
+        "container": lambda name: engine.containers.inspect(name, size=size),
+        "image": engine.images.inspect,
+        "network": engine.networks.inspect,
+        "volume": engine.volumes.inspect,
+    }
+
+
+def _find(finders: Mapping[str, Callable[[str], Mapping[str, Any]]], name: str, only: str) -> Mapping[str, Any]:
+    """Raises: NotFound."""
+    last = NotFound(f"No such object: {name}")
+    for kind, finder in finders.items():
+        try:
+            return finder(name)
+        except NotFound as fault:
+            last = fault if kind == only else NotFound(f"No such object: {name}", hint=last.hint or fault.hint)
+        except InputError:
+            if only:
+                raise
+    raise last

@@ -1,0 +1,74 @@
+"""wherry save."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from wherry.cli.flags import Flag, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+
+VERB = Verb(
+    "[OPTIONS] IMAGE [IMAGE...]",
+    "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    [Flag("output", "Write to a file, instead of STDOUT", short="o", kind="string")],
+    least=1,
+    most=None,
+    examples=["wherry save -o api.tar shop/api:1.4", "wherry save shop/api | gzip > api.tar.gz"],
+)
+
+
+def run(engine: Engine, args: Args, out: Output) -> int:
+    """A file appears whole or not at all."""
+    path = args.text("output")
+    if not path:
+        if out.is_terminal:
+            from wherry.errors import InputError
+
+            raise InputError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+        engine.images.save(args.rest, _writer(out.out_fd))
+        return 0
+    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            engine.images.save(args.rest, _writer(fd))
+        finally:
+            os.close(fd)
+        return 0
+    _to_file(engine, args.rest, path)
+    return 0
+
+
+def _to_file(engine: Engine, names: list[str], path: str) -> None:
+    from contextlib import suppress
+
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            engine.images.save(names, _writer(fd))
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+class _writer:  # noqa: N801  a function with a buffer's worth of state
+    """Writes all of each chunk to a fd."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __call__(self, chunk: bytes | bytearray | memoryview) -> None:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(self._fd, view) :]
