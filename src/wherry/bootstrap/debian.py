@@ -20,10 +20,10 @@ _SLIM = (
 )  # fmt: skip
 _ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 # Nothing of the host's name or resolver; services do not start in an image (as the official images do)
-_FINISH = """
-: > "$1/etc/hostname"; : > "$1/etc/resolv.conf"
-printf '#!/bin/sh\\nexit 101\\n' > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
-"""
+_FINISH = (
+    ': > "$1/etc/hostname"; : > "$1/etc/resolv.conf"; '
+    """printf '#!/bin/sh\\nexit 101\\n' > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d\""""
+)
 _OVERLAY = (
     'mount -t overlay overlay -o "redirect_dir=off,metacopy=off,index=off,lowerdir=$1,upperdir=$2,workdir=$3" "$4"'
     ' && shift 4 && exec "$@"'
@@ -88,13 +88,15 @@ def add(
 ) -> Command:
     """Change the root `lower` through an overlay: what changes lands in WORK/fs, a layer folder afterwards.
 
-    WORK holds the empty folders `work` and `root` and the file `sources.list`.
+    WORK holds the empty folders `work` and `root` and the files `sources.list` and `finish.sh` (the script).
     """
     include = [f"--include={','.join(addition.packages)}"] if addition.packages else []
+    inside = [lower, f"{work}/fs", f"{work}/work", f"{work}/root"]
+    options = ["--mode=root", "--variant=custom", "--format=directory", "--skip=check/empty", *include]
+    hook = f'--customize-hook=sh {shlex.quote(work)}/finish.sh "$1"'
     return Command(
-        [*_ALONE, "sh", "-c", _OVERLAY, "sh", lower, f"{work}/fs", f"{work}/work", f"{work}/root",
-         "mmdebstrap", "--mode=root", "--variant=custom", "--format=directory", "--skip=check/empty", *include,
-         *_hooks(apt_config), f"--customize-hook={addition.script}", codename, f"{work}/root", f"{work}/sources.list"],
+        [*_ALONE, "sh", "-c", _OVERLAY, "sh", *inside, "mmdebstrap", *options, *_hooks(apt_config), hook,
+         codename, f"{work}/root", f"{work}/sources.list"],
         env=env,
     )  # fmt: skip
 

@@ -68,14 +68,18 @@ def _read(data: bytes, order: str) -> Elf | None:
 def with_prefix(data: bytes, old: str, new: str) -> bytes:
     """Every path below `old` made one below `new`, with no byte moved: the rest is filled with slashes.
 
-    Linkers let one string be the tail of another (".../lib" and "lib"), so a string may neither shrink nor shift.
+    Linkers let one string be the tail of another (".../lib" and "lib", ".../versions/3.10.13" and "3.10.13"), so a
+    string may neither shrink nor shift, and where `old` ends a string its last name stays.
     A new prefix that is longer than the old one leaves the data as it is.
     """
     before, after = old.encode(), new.encode()
     if len(after) > len(before):
         return data
     filled = after + b"/" * (len(before) - len(after))
-    # Only whole path components: the byte behind is a slash, the end of the string or of a list of paths
-    for end in (b"/", b"\0", b":", b"'", b'"', b" "):
+    # Only whole path components: the byte behind is a slash, or ends a path in a list or in quotes
+    for end in (b"/", b":", b"'", b'"', b" "):
         data = data.replace(before + end, filled + end)
+    last = before[before.rindex(b"/") :]
+    if len(after) + len(last) <= len(before):
+        data = data.replace(before + b"\0", filled[: -len(last)] + last + b"\0")
     return data

@@ -156,7 +156,7 @@ class Maker:
 
     def _sign(self, root: str, chosen: tuple[sources.Source, ...]) -> None:
         """The image's own list of sources, in place of mmdebstrap's."""
-        _unlink(f"{root}/etc/apt/sources.list")
+        _drop_sources(root)
         text = sources.as_deb822(chosen, self._machine.keyring)
         replace_file(f"{root}/etc/apt/sources.list.d/debian.sources", text.encode(), 0o644, durable=False)
 
@@ -200,14 +200,16 @@ class Maker:
         os.chmod(f"{work}/fs", 0o755)
         config, lines = self._apt_files(work, ())
         replace_file(lines, b"# debian.sources of the root below\n", 0o644, durable=False)
+        # A file, not the option's text: mmdebstrap first asks whether that is the name of one
+        replace_file(f"{work}/finish.sh", addition.script.encode(), 0o755, durable=False)
         self._run(debian.add(self._machine.codename, addition, lower=self._layers.path(base), work=work,
                              apt_config=config, env=self._env()), title)  # fmt: skip
-        _unlink(f"{work}/fs/etc/apt/sources.list")
+        _drop_sources(f"{work}/fs")
 
 
 _CPYTHON = """set -e
 chroot "$1" ldconfig
-chroot "$1" {python} -I -m ensurepip --default-pip > /dev/null
+chroot "$1" {python} -I -m ensurepip --default-pip
 [ -e "$1/usr/local/bin/pip" ] || ln -s pip3 "$1/usr/local/bin/pip"
 chroot "$1" {python} -I -c 'import sys, ssl, zlib, ctypes, pip; assert sys.prefix == "/usr/local", sys.prefix'
 """
@@ -238,6 +240,14 @@ def _tidy(root: str) -> None:
         _unlink(f"{root}/{path}")
     if os.path.isdir(f"{root}/usr"):
         relocate.remove_bytecode(f"{root}/usr")
+
+
+def _drop_sources(root: str) -> None:
+    """What mmdebstrap wrote of its command line."""
+    _unlink(f"{root}/etc/apt/sources.list")
+    folder = f"{root}/etc/apt/sources.list.d"
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        os.unlink(f"{folder}/{name}")
 
 
 def _unlink(path: str) -> None:

@@ -29,7 +29,7 @@ def follow(host: Host, cancel: Cancel, say: Callable[[str], None], step_of: Call
     """A Runner that tells `say` "TITLE: STEP" when `step_of` finds a step in a line of output."""
 
     def run(command: Command, title: str) -> None:
-        tail: deque[str] = deque(maxlen=20)
+        tail: deque[str] = deque(maxlen=60)
         reading, writing = os.pipe()
         try:
             pid = host.spawn(command, stdout=writing, stderr=writing, session=True)
