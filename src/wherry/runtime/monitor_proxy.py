@@ -26,6 +26,7 @@ __all__ = ["Proxy"]
 _CHUNK = 1 << 16
 _ROUNDS = 16
 _PEERS = 256
+_Address = tuple[str | int, ...]
 _EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
@@ -188,7 +189,8 @@ class _Pair:
     def ready(self) -> None:
         try:
             for _ in range(_ROUNDS):
-                if not any([flow.step() for flow in self._flows]):
+                moved = [flow.step() for flow in self._flows]
+                if not any(moved):
                     break
             else:
                 self._proxy.later(self)
@@ -205,11 +207,11 @@ class _Pair:
 
 
 class _Udp:
-    """Each client has a socket of its own into the container, so that answers find the way back; the oldest go first."""
+    """Each client has a socket of its own into the container, for the answers to find back; the oldest go first."""
 
     def __init__(self, proxy: Proxy, sock: socket.socket, target: tuple[str, int]) -> None:
         self._proxy, self._sock, self._target = proxy, sock, target
-        self._peers: dict[object, socket.socket] = {}
+        self._peers: dict[_Address, socket.socket] = {}
 
     def ready(self) -> None:
         for _ in range(_ROUNDS):
@@ -220,7 +222,7 @@ class _Udp:
             with suppress(OSError):
                 self._peer(client).send(data)
 
-    def _peer(self, client: object) -> socket.socket:
+    def _peer(self, client: _Address) -> socket.socket:
         found = self._peers.pop(client, None)
         if found is None:
             if len(self._peers) >= _PEERS:
@@ -231,11 +233,11 @@ class _Udp:
         self._peers[client] = found
         return found
 
-    def _answer(self, client: object) -> None:
+    def _answer(self, client: _Address) -> None:
         for _ in range(_ROUNDS):
             try:
                 data = self._peers[client].recv(_CHUNK)
             except (OSError, KeyError):  # nothing more; or nobody listens there (yet)
                 return
             with suppress(OSError):
-                self._sock.sendto(data, client)  # type: ignore[arg-type]
+                self._sock.sendto(data, client)
