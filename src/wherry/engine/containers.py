@@ -11,11 +11,13 @@ repairs what a killed process left, under the container's lock, before it acts. 
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
+from functools import cached_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from wherry.cancel import Cancel
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from wherry.engine.containers_list import Filters, Summary
     from wherry.engine.containers_rows import ContainerRow
     from wherry.runtime.attach import Streams
+    from wherry.runtime.driver import Driver
     from wherry.runtime.exec_options import ExecOptions
+    from wherry.runtime.launch import Monitor
     from wherry.runtime.logs import LogQuery
     from wherry.runtime.options import RunOptions
     from wherry.runtime.state import ContainerState
@@ -41,6 +45,37 @@ class Containers:
         """The folder of the container with this whole id."""
         return f"{self._engine.settings.paths.containers}/{id}"
 
+    def run_folder_path(self, id: str) -> str:
+        """Where its sockets are, on a file system that a reboot empties; short, since a socket's path must be."""
+        return f"{self._engine.settings.paths.run}/c/{id[:32]}"
+
+    def run_folder(self, id: str) -> str:
+        """The same, made when missing."""
+        path = self.run_folder_path(id)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        return path
+
+    @cached_property
+    def driver(self) -> Driver:
+        """The OCI runtime that works here. Raises: HostError."""
+        from wherry.runtime.driver import Driver, choose
+
+        settings = self._engine.settings
+        os.makedirs(settings.paths.run, mode=0o700, exist_ok=True)
+        runtime = choose(settings, self._engine.host)
+        return Driver(self._engine.host, runtime, f"{settings.paths.run}/runtime")
+
+    @cached_property
+    def tool_env(self) -> dict[str, str]:
+        """The environment of monitors and of all that they start: nothing of the user's but where programs are."""
+        path = self._engine.settings.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+        return {"PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
+
+    def forget_runtime_state(self, id: str) -> None:
+        """Remove the runtime's state and cgroup of a container, if there is any; kills what still runs in it."""
+        if os.path.exists(f"{self._engine.settings.paths.run}/runtime/{id}"):
+            self.driver.delete(id, force=True)
+
     def find(self, name: str) -> ContainerRow:
         """Raises: NotFound (naming the nearest), Conflict when an id prefix fits several."""
         from wherry.engine import containers_rows
@@ -53,11 +88,11 @@ class Containers:
 
         return observe(self.bundle(id), self._engine.host)
 
-    def create(self, image: str, options: RunOptions, *, warn: Callable[[str], None] | None = None) -> ContainerRow:
+    def create(self, image: str, options: RunOptions) -> ContainerRow:
         """Reserve a name and write the row: nothing runs yet. Raises: NotFound (image), Conflict (name), InputError."""
         from wherry.engine import containers_create
 
-        return containers_create.create(self._engine, image, options, warn)
+        return containers_create.create(self._engine, image, options)
 
     def start(self, name: str, streams: Streams | None = None) -> int | None:
         """Start it; no-op when it runs. With `streams` attached first, so that no byte of output is lost: then waits,
@@ -69,13 +104,20 @@ class Containers:
 
         return containers_start.start(self._engine, self.find(name), streams)
 
-    def run(self, image: str, options: RunOptions, streams: Streams | None = None,
-            warn: Callable[[str], None] | None = None) -> tuple[str, int | None]:  # fmt: skip
+    def spawn_monitor(self) -> Monitor:
+        """A monitor for a `run` that is to come: spawned first of all, it is ready when the plan is."""
+        from wherry.runtime.launch import spawn
+
+        return spawn(self._engine.host, self.tool_env)
+
+    def run(
+        self, image: str, options: RunOptions, streams: Streams | None = None, monitor: Monitor | None = None
+    ) -> tuple[str, int | None]:
         """create + start in one; (id, exit code as in `start`). A container with `remove` that can't start is removed,
         and one that ended attached is wholly gone before this returns."""
         from wherry.engine import containers_start
 
-        return containers_start.run(self._engine, image, options, streams, warn)
+        return containers_start.run(self._engine, image, options, streams, monitor)
 
     def attach(self, name: str, streams: Streams) -> int | None:
         """Raises: Conflict when it does not run, or is paused."""
@@ -118,7 +160,7 @@ class Containers:
 
         return containers_remove.remove(self._engine, self.find(name), force=force, volumes=volumes)
 
-    def prune(self, filters: Filters) -> tuple[list[str], int]:
+    def prune(self, filters: Filters) -> tuple[Sequence[str], int]:
         """Remove all that are not running; (ids, bytes freed)."""
         from wherry.engine import containers_remove
 
@@ -136,7 +178,7 @@ class Containers:
 
         return containers_stop.wait(self._engine, self.find(name), cancel)
 
-    def list(self, filters: Filters | None = None, *, all: bool = False, size: bool = False) -> list[Summary]:
+    def list(self, filters: Filters | None = None, *, all: bool = False, size: bool = False) -> Sequence[Summary]:
         """Newest first; only running ones unless `all`. Repairs and re-adopts what killed processes left."""
         from wherry.engine import containers_list
 
@@ -154,13 +196,13 @@ class Containers:
 
         return containers_logs.lines(self._engine, self.find(name), query, cancel)
 
-    def ports(self, name: str) -> list[tuple[str, str]]:
+    def ports(self, name: str) -> Sequence[tuple[str, str]]:
         """("80/tcp", "0.0.0.0:8080") for each published address."""
         from wherry.engine import containers_list
 
         return containers_list.ports(self._engine, self.find(name).id)
 
-    def top(self, name: str, ps_args: Sequence[str] = ()) -> list[list[str]]:
+    def top(self, name: str, ps_args: Sequence[str] = ()) -> Sequence[Sequence[str]]:
         """Rows of ps for the container's processes, the header first."""
         from wherry.engine import containers_top
 
@@ -180,7 +222,3 @@ class Containers:
 
         with containers_rows.root_fd(self._engine, self.find(name)) as fd:
             yield fd
-
-    def labels(self, row: ContainerRow) -> Mapping[str, str]:
-        """The image's labels under the container's own."""
-        return row.labels

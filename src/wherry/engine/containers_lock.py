@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
 
-__all__ = ["held"]
+__all__ = ["held", "lock_path"]
 
 
 @contextmanager
@@ -23,7 +23,12 @@ def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> 
 
     The lock files live in `RUN/locks`, not in the container's folder: a removal must hold the lock to its very end.
     """
-    folder = f"{engine.settings.paths.run}/locks"
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    with locked(f"{folder}/{row.id}", timeout_s=timeout_s, what=f"container {row.name}"):
+    path = lock_path(engine, row.id)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with locked(path, timeout_s=timeout_s, what=f"container {row.name}"):
         yield
+
+
+def lock_path(engine: Engine, id: str) -> str:
+    """Removed with the container; who waited for it meanwhile finds no row any more."""
+    return f"{engine.settings.paths.run}/locks/{id}"

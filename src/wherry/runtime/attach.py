@@ -155,7 +155,7 @@ def pump(
                     ending = client.run(signals)
             else:
                 ending = client.run(signals)
-        if ending.record is not None and cleans:
+        if ending.record is not None and cleans and not ending.record["again_ns"]:
             sock.setblocking(True)
             sock.send(b"C")
         return ending

@@ -90,7 +90,7 @@ class Health:
             return
         self._kill()
         self._pid = 0
-        self._end(-1, f"Health check exceeded timeout ({self._plan['timeout_s']:g}s)")
+        self._end(-1, f"Health check exceeded timeout ({float(self._plan['timeout_s']):g}s)")
 
     def _kill(self) -> None:
         """The runtime's process, and the probe itself: it lives in the container, and would outlive the former."""

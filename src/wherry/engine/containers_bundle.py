@@ -1,0 +1,249 @@
+"""The bundle of one start: config.json, the files of /etc, and the monitor's plan."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from wherry.errors import Conflict, InputError
+from wherry.fs.atomic import replace_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.network.model import Attachment, NetworkRequest
+    from wherry.oci.config import Healthcheck, ImageConfig
+    from wherry.runtime.options import LogConfig, RunOptions
+
+__all__ = ["Start", "monitor_plan", "network_request", "write_bundle"]
+
+_DEFAULT_LOG_BYTES, _DEFAULT_LOG_FILES = 10_000_000, 3
+_SECOND_NS = 1_000_000_000
+
+
+class Start(NamedTuple):
+    """What one start is made of, found out once."""
+
+    row: ContainerRow
+    options: RunOptions
+    config: ImageConfig
+    bundle: str
+    rootfs_fd: int
+
+
+def network_request(start: Start) -> NetworkRequest:
+    from wherry.network.model import NetworkRequest, PortMapping
+
+    options = start.options
+    ports = [PortMapping(*one) for one in options.ports]
+    if options.publish_all:
+        taken = {(one.container_port, one.protocol) for one in ports}
+        for exposed in (*start.config.config.exposed_ports, *options.expose):
+            number, _, protocol = exposed.partition("/")
+            if (int(number), protocol or "tcp") not in taken:
+                ports.append(PortMapping(int(number), protocol or "tcp"))
+    return NetworkRequest(
+        mode="bridge" if options.network in ("", "default") else options.network,
+        name=start.row.name, hostname=options.hostname or start.row.short_id, ports=tuple(ports),
+        aliases=options.network_aliases, ipv4=options.ip, mac=options.mac_address,
+        hosts_path=f"{start.bundle}/hosts",
+    )  # fmt: skip
+
+
+def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[str, Any]:
+    """config.json and the three files of /etc; returns the config. Raises: InputError, NotFound, Conflict."""
+    from wherry.engine.containers_mounts import requests, settle
+    from wherry.runtime import devices, spec
+    from wherry.runtime.machine import read_machine
+    from wherry.runtime.users import resolve
+
+    options, row = start.options, start.row
+    user = resolve(start.rootfs_fd, options.user or start.config.config.user, options.group_add)
+    binds = settle(engine, row)
+    if binds:
+        engine.volumes.copy_up(row.id, binds, start.rootfs_fd)
+    _write_network_files(engine, start, attachment)
+    facts = spec.SpecFacts(
+        id=row.id,
+        rootfs=f"{start.bundle}/rootfs",
+        machine=read_machine(),
+        user=user,
+        mounts=requests(options, binds),
+        devices=devices.host_devices() if options.privileged else devices.resolve(options.devices),
+        hosts_file=f"{start.bundle}/hosts",
+        hostname_file=f"{start.bundle}/hostname",
+        resolv_file=f"{start.bundle}/resolv.conf",
+        netns=_network_namespace(engine, attachment),
+        pidns=_namespace(engine, options.pid, "pid"),
+        ipcns=_namespace(engine, options.ipc, "ipc"),
+        utsns="" if options.uts == "host" else spec.NEW,
+        init=_init(engine) if options.init else "",
+    )
+    doc = spec.runtime_spec(start.config, options, facts)
+    replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
+    return doc
+
+
+def _init(engine: Engine) -> str:
+    from wherry.runtime.docker_init import find_init
+
+    return find_init(engine.settings.env.get("PATH", ""))
+
+
+def _write_network_files(engine: Engine, start: Start, attachment: Attachment) -> None:
+    from wherry.network.model import FileRequest
+
+    options = start.options
+    hostname = options.hostname or start.row.short_id
+    files = engine.networks.files(
+        attachment,
+        FileRequest(hostname, options.domainname, options.extra_hosts, options.dns, options.dns_search,
+                    options.dns_options),
+    )  # fmt: skip
+    for name, text in (("hosts", files.hosts), ("resolv.conf", files.resolv_conf), ("hostname", files.hostname)):
+        # Replaced in place: a running peer may have the old file mounted, but this container does not run yet
+        replace_file(f"{start.bundle}/{name}", text.encode(), 0o644, durable=False)
+
+
+def _network_namespace(engine: Engine, attachment: Attachment) -> str:
+    if attachment.netns != "container":
+        return ""
+    return f"/proc/{_running_pid(engine, attachment.joins, 'network')}/ns/net"
+
+
+def _namespace(engine: Engine, mode: str, kind: str) -> str:
+    from wherry.runtime.spec import NEW
+
+    if mode == "host":
+        return ""
+    if mode.startswith("container:"):
+        return f"/proc/{_running_pid(engine, mode.partition(':')[2], kind)}/ns/{kind}"
+    return NEW
+
+
+def _running_pid(engine: Engine, id: str, kind: str) -> int:
+    """Raises: Conflict when that container does not run."""
+    state = engine.containers.state(id)
+    if not state.pid:
+        raise Conflict(f"cannot join {kind} of a non running container: {id}", hint=f"wherry start {id[:12]}")
+    return state.pid
+
+
+def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: list[int] | None) -> dict[str, Any]:
+    """What runtime/monitor.py is told; `wants` "" is a start that nobody is attached to."""
+    from wherry.engine.containers_cleaner import cleaner_argv
+    from wherry.runtime.spec import network_sysctls
+
+    row, options, bundle = start.row, start.options, start.bundle
+    driver, run = engine.containers.driver, engine.containers.run_folder(row.id)
+    log, pid_file = f"{bundle}/runtime.log", f"{bundle}/pid"
+    console = f"{run}/console" if options.tty else ""
+    cgroup = f"{options.cgroup_parent or '/wherry'}/{row.id}"
+    return {
+        "id": row.id,
+        "bundle": bundle,
+        "socket": f"{run}/attach",
+        "boot": engine.host.boot_id(),
+        "netns": "new" if netns == "own" else "host",
+        "sysctls": network_sysctls(options) if netns == "own" else {},
+        "tty": options.tty,
+        "size": size,
+        "stdin": options.stdin,
+        "stdin_once": options.stdin and not options.detach and "i" in wants,
+        "wants": wants,
+        "log": _log_plan(options.log, f"{bundle}/container.log"),
+        "restart": {"name": options.restart.name, "max": options.restart.max_retries},
+        "run": driver.run_argv(row.id, bundle, log=log, pid_file=pid_file, console_socket=console),
+        "delete": driver.delete_argv(row.id, force=True),
+        "env": engine.containers.tool_env,
+        "pid_file": pid_file,
+        "runtime_log": log,
+        "console": console,
+        "memory_events": [
+            f"/sys/fs/cgroup/memory{cgroup}/memory.oom_control",
+            f"/sys/fs/cgroup{cgroup}/memory.events",
+        ],
+        "health": _health_plan(engine, start, cgroup),
+        "remove": row.remove,
+        "cleaner": cleaner_argv(engine, row.id),
+        "adopt": None,
+    }
+
+
+def _log_plan(log: LogConfig, path: str) -> dict[str, Any] | None:
+    if log.driver == "none":
+        return None
+    size, files = log.options.get("max-size", ""), log.options.get("max-file", "")
+    return {
+        "path": path,
+        # Differs from docker: logs are bounded unless the user says otherwise (docs/adr/0052-bounded-logs.md)
+        "max_bytes": _size(size) if size else _DEFAULT_LOG_BYTES,
+        "max_files": int(files) if files else _DEFAULT_LOG_FILES,
+    }
+
+
+def _size(text: str) -> int:
+    """As docker's max-size: 10m, 1g, 500k; -1 is unlimited. Raises: InputError."""
+    unit = {"k": 1000, "m": 1000_000, "g": 1000_000_000}.get(text[-1:].lower(), 1)
+    number = text[:-1] if unit > 1 else text
+    if text == "-1":
+        return 0
+    if not number.isdecimal() or not int(number):
+        raise InputError(f"invalid log option max-size={text}", hint="a size looks like 10m")
+    return int(number) * unit
+
+
+def effective_health(start: Start) -> Healthcheck | None:
+    """--health-* over the image's HEALTHCHECK; None when there is none, or it is switched off."""
+    image, own = start.config.config.healthcheck, start.options.health
+    if own is None:
+        merged = image
+    elif image is None:
+        merged = own
+    else:
+        blanks: dict[str, Any] = {
+            name: theirs for name, mine, theirs in zip(own._fields, own, image, strict=True) if not mine
+        }
+        merged = own._replace(**blanks)
+    return merged if merged and merged.test and merged.test[0] != "NONE" else None
+
+
+def _health_plan(engine: Engine, start: Start, cgroup: str) -> dict[str, Any] | None:
+    health = effective_health(start)
+    if health is None:
+        return None
+    shell = start.config.config.shell or ("/bin/sh", "-c")
+    args = [*shell, *health.test[1:]] if health.test[0] == "CMD-SHELL" else list(health.test[1:])
+    bundle, driver = start.bundle, engine.containers.driver
+    seconds = [
+        (value or default * _SECOND_NS) / _SECOND_NS
+        for value, default in ((health.interval_ns, 30), (health.timeout_ns, 30), (health.start_period_ns, 0),
+                               (health.start_interval_ns, 5))
+    ]  # fmt: skip
+    return {
+        "args": args,
+        "argv": driver.exec_argv(
+            start.row.id, f"{bundle}/health-process.json", log=f"{bundle}/health.log", pid_file=f"{bundle}/health.pid"
+        ),
+        "pid_file": f"{bundle}/health.pid",
+        **{
+            name: str(value)
+            for name, value in zip(
+                ("interval_s", "timeout_s", "start_period_s", "start_interval_s"), seconds, strict=True
+            )
+        },
+        "retries": health.retries or 3,
+        "freezer": [f"/sys/fs/cgroup/freezer{cgroup}/freezer.state", f"/sys/fs/cgroup{cgroup}/cgroup.freeze"],
+    }
+
+
+def write_health_process(start: Start, plan: dict[str, Any], doc: dict[str, Any]) -> None:
+    """The probe's `process`, when the container has one: beside config.json, of which it is made."""
+    if plan["health"]:
+        from wherry.runtime.process import exec_process
+
+        process = exec_process(doc, plan["health"]["args"])
+        replace_file(f"{start.bundle}/health-process.json", json.dumps(process).encode(), durable=False)

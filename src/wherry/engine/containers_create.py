@@ -1,0 +1,113 @@
+"""`create`: from an image and options to a row and a folder. Nothing runs yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from wherry.engine import containers_names, containers_rows
+from wherry.engine.containers_rows import ContainerRow
+from wherry.errors import NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.engine import Engine
+    from wherry.oci.config import ImageConfig
+    from wherry.runtime.options import RunOptions
+    from wherry.store.images import ImageRecord
+
+__all__ = ["create", "prepare", "store"]
+
+
+def create(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
+    """See Containers.create."""
+    row = prepare(engine, image, options)
+    store(engine, row)
+    containers_rows.set_phase(engine.db, row.id, "ready")
+    return row._replace(phase="ready", owner="")
+
+
+def prepare(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
+    """The row, checked but not stored. Raises: NotFound, InputError."""
+    from wherry.runtime.process import command
+
+    if options.name:
+        containers_rows.check_name(options.name)
+    record = find_image(engine, image)
+    config = engine.images.config(record.id)
+    options = _settled(engine, options)
+    return ContainerRow(
+        id=containers_names.new_id(),
+        name=options.name or containers_names.free_name(engine.db),
+        image_id=str(record.id),
+        image_name=image,
+        created_ns=time.time_ns(),
+        phase="creating",
+        owner=_owner(engine),
+        command=command(config, options),
+        labels={**config.config.labels, **options.labels},
+        ports=_published(config, options),
+        remove=options.remove,
+        options_json=json.dumps(options.to_json(), separators=(",", ":")),
+    )
+
+
+def find_image(engine: Engine, image: str) -> ImageRecord:
+    """Raises: NotFound in docker's words, with what to do about it."""
+    from wherry.oci.reference import Reference
+
+    try:
+        return engine.images.resolve(image)
+    except NotFound as fault:
+        name = Reference.parse(image).familiar
+        raise NotFound(f"Unable to find image '{name}' locally", hint=fault.hint) from None
+
+
+def _settled(engine: Engine, options: RunOptions) -> RunOptions:
+    """Other containers are named by their whole ids from here on: they may be renamed."""
+    options = options._replace(
+        network=_by_id(engine, options.network), pid=_by_id(engine, options.pid), ipc=_by_id(engine, options.ipc)
+    )
+    if options.volumes_from:
+        from wherry.engine.containers_mounts import inherited
+
+        options = options._replace(mounts=inherited(engine, options), volumes_from=())
+    return options
+
+
+def _by_id(engine: Engine, mode: str) -> str:
+    kind, colon, name = mode.partition(":")
+    return f"container:{engine.containers.find(name).id}" if colon and kind == "container" else mode
+
+
+def _owner(engine: Engine) -> str:
+    from wherry.store.owner import Owner
+
+    mine = Owner.current(engine.host)
+    return f"{mine.pid}:{mine.start_time}:{mine.boot_id}"
+
+
+def _published(config: ImageConfig, options: RunOptions) -> tuple[str, ...]:
+    ports = [f"{one.container_port}/{one.protocol}" for one in options.ports]
+    if options.publish_all:
+        ports += [one if "/" in one else f"{one}/tcp" for one in (*config.config.exposed_ports, *options.expose)]
+    return tuple(dict.fromkeys(ports))
+
+
+def store(engine: Engine, row: ContainerRow) -> None:
+    """Reserve the name, make the folder and the volumes. All or nothing. Raises: Conflict, InputError."""
+    containers_rows.insert(engine.db, row)
+    try:
+        bundle = engine.containers.bundle(row.id)
+        for folder in ("", "/upper", "/work", "/rootfs"):
+            # Nobody but root looks into another user's container (CVE-2021-41091)
+            os.makedirs(bundle + folder, mode=0o700 if not folder else 0o755, exist_ok=True)
+        from wherry.engine.containers_mounts import settle
+
+        settle(engine, row)
+    except BaseException:
+        from wherry.engine import containers_remove
+
+        containers_remove.erase(engine, row, volumes=True)
+        raise

@@ -1,0 +1,95 @@
+"""The end of a container: of one run (`finish`), and of the whole (`remove`, `prune`). All idempotent."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from wherry.engine import containers_rows
+from wherry.engine.containers_lock import held, lock_path
+from wherry.errors import Conflict, Locked, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.engine import Engine
+    from wherry.engine.containers_list import Filters
+    from wherry.engine.containers_rows import ContainerRow
+
+__all__ = ["clean", "erase", "finish", "prune", "remove"]
+
+
+def finish(engine: Engine, row: ContainerRow) -> None:
+    """After a run: its network, cgroup and runtime state; with --rm everything. Nothing when it runs (again)."""
+    with held(engine, row):
+        try:
+            row = engine.containers.find(row.id)
+        except NotFound:
+            return
+        if not engine.containers.state(row.id).is_running:
+            clean(engine, row)
+            if row.remove:
+                erase(engine, row, volumes=True)
+
+
+def clean(engine: Engine, row: ContainerRow) -> None:
+    """What a run leaves outside the container's folder. The lock is held by the caller."""
+    engine.networks.release(row.id)
+    engine.containers.forget_runtime_state(row.id)
+    run = engine.containers.run_folder_path(row.id)
+    for name in ("attach", "attach.new", "console"):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{run}/{name}")
+    with suppress(FileNotFoundError, OSError):
+        os.rmdir(run)
+
+
+def erase(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
+    """All of it, the row last: until then any command can go on with what a killed one began."""
+    from wherry.fs.remove import remove_tree
+
+    containers_rows.set_phase(engine.db, row.id, "removing")
+    clean(engine, row)
+    engine.volumes.forget(row.id, anonymous=volumes)
+    remove_tree(engine.containers.bundle(row.id))
+    containers_rows.delete(engine.db, row.id)
+    with suppress(FileNotFoundError):
+        os.unlink(lock_path(engine, row.id))
+
+
+def remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool) -> str:
+    """See Containers.remove."""
+    from wherry.engine import containers_stop
+
+    with held(engine, row):
+        row = engine.containers.find(row.id)
+        state = engine.containers.state(row.id)
+        if state.is_running and not force:
+            what = "paused" if state.status == "paused" else "running"
+            hint = "Unpause and then stop the container" if what == "paused" else "Stop the container"
+            raise Conflict(
+                f'cannot remove container "{row.name}": container is {what}: {hint.lower()} before removing or '
+                "force remove",
+                hint=f"wherry rm -f {row.name}",
+            )
+        if state.is_running:
+            containers_stop.end_now(engine, row)
+        erase(engine, row, volumes=volumes)
+    return row.id
+
+
+def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
+    """See Containers.prune."""
+    from wherry.engine.containers_list import matching
+    from wherry.fs.tree import disk_usage
+
+    removed, freed = [], 0
+    for row in containers_rows.every(engine.db):
+        state = engine.containers.state(row.id)
+        if state.is_running or not matching(engine, row, state, filters):
+            continue
+        size = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
+        with suppress(NotFound, Conflict, Locked):
+            remove(engine, row, force=False, volumes=False)
+            removed.append(row.id)
+            freed += size
+    return removed, freed

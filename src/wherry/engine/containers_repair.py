@@ -1,0 +1,142 @@
+"""Reconciliation: what a killed monitor, engine or machine left is put right by the next command that looks.
+
+Cheap when there is nothing to do: one SELECT, and two or three small files per container.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+from wherry.engine import containers_rows
+from wherry.engine.containers_lock import held
+from wherry.errors import Locked, NotFound, WherryError
+from wherry.runtime import launch, records
+from wherry.runtime.state import ContainerState, observe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+
+__all__ = ["repair", "repair_all"]
+
+
+def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
+    """Every container with its state, newest first, after repairs. One that another process works on is left to it."""
+    found = []
+    for row in containers_rows.every(engine.db):
+        state = engine.containers.state(row.id)
+        if _needs_repair(engine, row, state):
+            try:
+                state = repair(engine, row, timeout_s=0)
+                row = engine.containers.find(row.id)
+            except NotFound:
+                continue
+            except Locked:
+                if row.phase == "removing":
+                    state = state._replace(status="removing")
+        found.append((row, state))
+    return found
+
+
+def _needs_repair(engine: Engine, row: ContainerRow, state: ContainerState) -> bool:
+    if row.phase != "ready":
+        return row.phase == "removing" or not _owner_lives(engine, row)
+    if state.orphan or state.unrecorded:
+        return True
+    # Over, but nobody cleaned up yet: the monitor (now a cleaner) does, unless it was killed
+    left = state.status == "exited" and os.path.exists(engine.containers.run_folder_path(row.id))
+    return left and not _monitor_lives(engine, row)
+
+
+def _owner_lives(engine: Engine, row: ContainerRow) -> bool:
+    pid, start, boot = row.owner.split(":")
+    return boot == engine.host.boot_id() and engine.host.start_time(int(pid)) == int(start)
+
+
+def _monitor_lives(engine: Engine, row: ContainerRow) -> bool:
+    monitor = records.read_monitor(engine.containers.bundle(row.id))
+    if monitor is None or monitor.boot != engine.host.boot_id():
+        return False
+    return engine.host.start_time(monitor.pid) == monitor.start
+
+
+def repair(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> ContainerState:
+    """Put this container right; its true state. Raises: NotFound when it had to be removed, Locked."""
+    state = engine.containers.state(row.id)
+    if not _needs_repair(engine, row, state):
+        return state
+    with held(engine, row, timeout_s=timeout_s):
+        return repair_locked(engine, engine.containers.find(row.id))
+
+
+def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
+    """As `repair`; the caller holds the lock."""
+    from wherry.engine import containers_remove as removal
+
+    bundle = engine.containers.bundle(row.id)
+    state = engine.containers.state(row.id)
+    if not _needs_repair(engine, row, state):
+        return state
+    # A killed `create` or `run` is rolled back; one that got as far as running is let run
+    never_ran = row.phase == "creating" and state.status == "created"
+    if row.phase == "removing" or never_ran:
+        removal.erase(engine, row, volumes=row.remove or never_ran)
+        raise NotFound(f"No such container: {row.name}", hint="what a killed command left of it was removed")
+    if row.phase == "creating":
+        containers_rows.set_phase(engine.db, row.id, "ready")
+    if state.orphan:
+        state = _adopt(engine, row, state)
+    if state.unrecorded:
+        run = records.read_run(bundle)
+        doc = {
+            "started_ns": run.started_ns if run else 0, "finished_ns": time.time_ns(), "code": state.exit_code,
+            "oom": False, "error": state.error, "again_ns": 0,
+        }  # fmt: skip
+        records.write(bundle, "exit.json", doc)
+    if not state.is_running:
+        removal.clean(engine, row)
+        if row.remove:
+            removal.erase(engine, row, volumes=True)
+            raise NotFound(f"No such container: {row.name}", hint="it ended, and was started with --rm")
+    return observe(bundle, engine.host)
+
+
+def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> ContainerState:
+    """A new monitor for a container that runs without one. When that fails it is left as it is, alive."""
+    from wherry.engine.containers_bundle import Start, monitor_plan
+    from wherry.oci.digest import Digest
+
+    bundle = engine.containers.bundle(row.id)
+    options = row.options()
+    config = engine.images.config(Digest(row.image_id))
+    attachment = engine.networks.of(row.id)
+    netns = attachment.netns if attachment else _netns_of(options.network)
+    plan = monitor_plan(engine, Start(row, options, config, bundle, -1), wants="", netns=netns, size=None)
+    run = records.read_run(bundle)
+    assert run is not None
+    plan["adopt"] = {
+        "pid": run.process.pid, "start": run.process.start, "started_ns": run.started_ns, "restarts": run.restarts,
+    }  # fmt: skip
+    listeners = engine.networks.relisten(row.id)
+    monitor = launch.spawn(engine.host, engine.containers.tool_env)
+    try:
+        monitor.prepare(plan, None)
+        monitor.go([(one.fd, one.protocol, one.address, one.port) for one in listeners])
+        monitor.sock.close()
+    except (WherryError, OSError):
+        monitor.abandon()
+        return observe(bundle, engine.host)
+    finally:
+        for one in listeners:
+            with suppress(OSError):
+                os.close(one.fd)
+    return state._replace(orphan=False)
+
+
+def _netns_of(network: str) -> str:
+    if network == "host":
+        return "host"
+    return "container" if network.startswith("container:") else "own"

@@ -1,0 +1,191 @@
+"""`start`, `run` and `attach`: from a row to a running container with its monitor."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+from wherry.engine import containers_create, containers_rows
+from wherry.engine.containers_bundle import Start, monitor_plan, network_request, write_bundle, write_health_process
+from wherry.engine.containers_lock import held
+from wherry.errors import Conflict, HostError, RuntimeFailure, WherryError
+from wherry.runtime import attach as attaching
+from wherry.runtime import launch, records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.runtime.attach import Streams
+    from wherry.runtime.launch import Monitor
+    from wherry.runtime.options import RunOptions
+
+__all__ = ["attach", "launch_locked", "run", "start"]
+
+
+def run(
+    engine: Engine, image: str, options: RunOptions, streams: Streams | None, monitor: Monitor | None
+) -> tuple[str, int | None]:
+    """See Containers.run."""
+    row = containers_create.prepare(engine, image, options)
+    containers_create.store(engine, row)
+    try:
+        with held(engine, row):
+            monitor = launch_locked(engine, row, streams, monitor)
+    except BaseException:
+        if row.remove:
+            with held(engine, row):
+                from wherry.engine.containers_remove import erase
+
+                erase(engine, row, volumes=True)
+        else:
+            containers_rows.set_phase(engine.db, row.id, "ready")
+        raise
+    if not row.remove or streams is None:
+        containers_rows.set_phase(engine.db, row.id, "ready")
+    return row.id, _follow(engine, row, monitor, streams)
+
+
+def start(engine: Engine, row: ContainerRow, streams: Streams | None) -> int | None:
+    """See Containers.start."""
+    with held(engine, row):
+        row = engine.containers.find(row.id)
+        state = engine.containers.state(row.id)
+        if state.status == "paused":
+            raise Conflict("cannot start a paused container, try unpause instead")
+        if not state.is_running:
+            monitor = launch_locked(engine, row, streams, None)
+    if state.is_running:
+        return attach(engine, row, streams) if streams else None
+    return _follow(engine, row, monitor, streams)
+
+
+def launch_locked(
+    engine: Engine, row: ContainerRow, streams: Streams | None, monitor: Monitor | None
+) -> Monitor:  # fmt: skip
+    """Start it; the caller holds the lock. Raises: RuntimeFailure and whatever stands in the way; nothing is left."""
+    monitor = monitor or launch.spawn(engine.host, engine.containers.tool_env)
+    bundle = engine.containers.bundle(row.id)
+    try:
+        if records.read_run(bundle):
+            from wherry.engine.containers_remove import clean
+
+            clean(engine, row)
+        for name in ("stopped", "failed.json", "health.json", "runtime.log"):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{bundle}/{name}")
+        _launch(engine, row, streams, monitor)
+    except BaseException as fault:
+        monitor.abandon()
+        _undo(engine, row, fault)
+        raise
+    return monitor
+
+
+def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor: Monitor) -> None:
+    from wherry.engine.containers_rootfs import open_overlay
+    from wherry.oci.digest import Digest
+
+    options = row.options()
+    config = engine.images.config(Digest(row.image_id))
+    rootfs = open_overlay(engine, row)
+    attachment = None
+    try:
+        start = Start(row, options, config, engine.containers.bundle(row.id), rootfs)
+        attachment = engine.networks.reserve(row.id, network_request(start))
+        size = attaching.terminal_size(streams.stdin) if streams and options.tty else None
+        wants = streams.wants if streams else ""
+        plan = monitor_plan(engine, start, wants=wants, netns=attachment.netns, size=size)
+        monitor.prepare(plan, rootfs)
+        engine.networks.plumb(attachment, monitor.pid)
+        doc = write_bundle(engine, start, attachment)
+        write_health_process(start, plan, doc)
+        monitor.go([(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners])
+    except launch.Failed as fault:
+        raise _explained(fault) from None
+    finally:
+        os.close(rootfs)
+        if attachment is not None:
+            engine.networks.close_listeners(attachment)
+
+
+def _explained(fault: launch.Failed) -> WherryError:
+    if fault.log:
+        from wherry.runtime.complaints import explain
+
+        return explain(fault.log)
+    return RuntimeFailure(f"failed to start the container: {fault.message}")
+
+
+def _undo(engine: Engine, row: ContainerRow, fault: BaseException) -> None:
+    """A start that failed: leave no network, no cgroup, and a record that says why."""
+    from wherry.engine.containers_remove import clean
+
+    clean(engine, row)
+    if isinstance(fault, WherryError) and not isinstance(fault, HostError):
+        code = fault.exit_code if isinstance(fault, RuntimeFailure) else 125
+        # docker's State.ExitCode of a container that could not start
+        record = {"code": 128 if code == 125 else code, "error": fault.message, "at_ns": time.time_ns()}
+        with suppress(OSError):
+            records.write(engine.containers.bundle(row.id), "failed.json", record, durable=False)
+
+
+def _follow(engine: Engine, row: ContainerRow, monitor: Monitor, streams: Streams | None) -> int | None:
+    """Stay with a container that was just started, when `streams` says so. The exit code, or None when detached."""
+    if streams is None:
+        monitor.sock.close()
+        return None
+    ending = attaching.pump(monitor.sock, streams, _forwarder(engine, row), cleans=True)
+    if ending.detached:
+        return None
+    if ending.record is None:
+        return _after_a_lost_monitor(engine, row, streams)
+    monitor.reap_unless_restarting(bool(ending.record["again_ns"]))
+    if not ending.record["again_ns"]:
+        from wherry.engine.containers_remove import finish
+
+        finish(engine, row)
+    return int(ending.record["code"])
+
+
+def _forwarder(engine: Engine, row: ContainerRow) -> Callable[[int], None]:
+    """Passes a signal on to the container's first process, if it is that very process still."""
+
+    def forward(signo: int) -> None:
+        run = records.read_run(engine.containers.bundle(row.id))
+        if run:
+            engine.host.signal(run.process.pid, run.process.start, signo)
+
+    return forward
+
+
+def _after_a_lost_monitor(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
+    """The monitor was killed while we were attached: have another take over, and stay."""
+    from wherry.engine.containers_repair import repair
+
+    state = repair(engine, row)
+    if state.is_running:
+        return attach(engine, row, streams)
+    return state.exit_code
+
+
+def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
+    """See Containers.attach."""
+    from wherry.engine.containers_repair import repair
+
+    state = repair(engine, row)
+    if state.status == "paused":
+        raise Conflict("You cannot attach to a paused container, unpause it first")
+    if not state.is_running:
+        raise Conflict("You cannot attach to a stopped container, start it first")
+    sock = launch.connect(f"{engine.containers.run_folder_path(row.id)}/attach")
+    sock.send(b"A" + streams.wants.encode())
+    ending = attaching.pump(sock, streams._replace(tty=row.options().tty), _forwarder(engine, row))
+    if ending.detached:
+        return None
+    if ending.record is None:
+        return _after_a_lost_monitor(engine, row, streams)
+    return int(ending.record["code"])
