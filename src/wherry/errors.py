@@ -162,7 +162,14 @@ class Unreachable(RegistryError):
 
 
 class BuildError(WherryError):
+    """A step of a build failed. `where` and `source` are its place in the Dockerfile and the excerpt, when known."""
+
     code = "build"
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, source: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.where = where
+        self.source = source
 
 
 class StepFailed(BuildError):
@@ -171,10 +178,9 @@ class StepFailed(BuildError):
     code = "step-failed"
 
     def __init__(self, message: str, *, status: int, output: Sequence[str] = (), source: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, source=source)
         self.status = status
         self.output = tuple(output)
-        self.source = source
 
 
 class HostError(WherryError):
