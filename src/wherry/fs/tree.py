@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from wherry.fs.kernel import RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_in_root
 
-__all__ = ["Folder", "open_folder", "remove", "walk"]
+__all__ = ["Folder", "disk_usage", "open_folder", "remove", "walk"]
 
 
 class Folder(NamedTuple):
@@ -65,6 +65,28 @@ def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Fo
             os.close(fd)
         prefix = path + b"/" if path else b""
         pending += [prefix + name for name in reversed(folders)]
+
+
+def disk_usage(path: str) -> int:
+    """Bytes of all files below the folder, each hard-linked one once; 0 when there is no such folder. Raises: OSError."""
+    try:
+        root_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    total, seen = 0, set()
+    try:
+        for folder in walk(root_fd, live=True):
+            for entry in folder.files:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if status.st_nlink == 1 or (status.st_dev, status.st_ino) not in seen:
+                    seen.add((status.st_dev, status.st_ino))
+                    total += status.st_size
+    finally:
+        os.close(root_fd)
+    return total
 
 
 def remove(dir_fd: int, name: bytes) -> None:
