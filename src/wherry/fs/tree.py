@@ -68,7 +68,7 @@ def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Fo
 
 
 def disk_usage(path: str) -> int:
-    """Bytes of all files below the folder, each hard-linked one once; 0 when there is no such folder. Raises: OSError."""
+    """Bytes of all files below the folder, a hard-linked one once; 0 when there is no such folder. Raises: OSError."""
     try:
         root_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
