@@ -107,10 +107,9 @@ def _from(node: Node, flags: Flags) -> From:
                 hint="letters, digits, - _ and . after a first letter",
             )
     elif len(args) != 1:
-        close = len(args) == 3 and nearest(args[1].upper(), ["AS"])
         raise node.span.error(
             "FROM requires either one or three arguments",
-            hint=f"did you mean AS instead of {args[1]}?" if close else "FROM IMAGE or FROM IMAGE AS NAME",
+            hint=f"did you mean AS instead of {args[1]}?" if len(args) == 3 else "FROM IMAGE or FROM IMAGE AS NAME",
         )
     return From(node.span, node.text, args[0], name, flags.one("platform"), _doc(node, name))
 

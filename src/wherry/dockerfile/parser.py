@@ -231,14 +231,14 @@ def _node(line: str, span: Span, escape: str) -> Node:
     """Raises: DockerfileError."""
     keyword, rest = command_and_rest(line)
     name = keyword.lower()
-    flags, rest = flags_and_rest(rest) if "--" in rest else ([], rest.strip(SPACE))
     text = line.strip(SPACE)
-    if name == "onbuild" and rest:
-        return Node(name, keyword, tuple(flags), (), False, text, span, child=_node(rest, span, escape))
     try:
+        flags, rest = flags_and_rest(rest) if "--" in rest else ([], rest.strip(SPACE))
+        if name == "onbuild" and rest:
+            return Node(name, keyword, tuple(flags), (), False, text, span, child=_node(rest, span, escape))
         args, is_json = _SPLIT.get(name, _nothing)(rest, escape)
     except WordsError as fault:
-        raise span.at(fault.word).error(f"{keyword.upper()}: {fault}") from None
+        raise span.at(fault.word).error(f"{keyword.upper()}{fault}") from None
     return Node(name, keyword, tuple(flags), tuple(args), is_json, text, span)
 
 
@@ -271,12 +271,8 @@ def _names(rest: str, escape: str) -> _Split:
     return quoted(rest, escape), False
 
 
-def _env(rest: str, escape: str) -> _Split:
-    return pairs(rest, "ENV", escape), False
-
-
-def _label(rest: str, escape: str) -> _Split:
-    return pairs(rest, "LABEL", escape), False
+def _pairs(rest: str, escape: str) -> _Split:
+    return pairs(rest, escape), False
 
 
 def _health(rest: str, escape: str) -> _Split:
@@ -293,11 +289,11 @@ _SPLIT: dict[str, Callable[[str, str], _Split]] = {
     "cmd": _json_or_whole,
     "copy": _json_or_blanks,
     "entrypoint": _json_or_whole,
-    "env": _env,
+    "env": _pairs,
     "expose": _blanks,
     "from": _blanks,
     "healthcheck": _health,
-    "label": _label,
+    "label": _pairs,
     "maintainer": _whole,
     "run": _json_or_whole,
     "shell": _json_or_whole,

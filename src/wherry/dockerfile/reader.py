@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from wherry.dockerfile.decode import NAMES, decode
 from wherry.dockerfile.instructions import Arg, Copy, From, Instruction, Run
 from wherry.dockerfile.parser import Node, parse_nodes
-from wherry.dockerfile.span import Span
+from wherry.dockerfile.span import Span, printable
 from wherry.dockerfile.stages import Dockerfile, Stage
 from wherry.errors import DockerfileError, nearest
 
@@ -45,7 +45,7 @@ def parse(data: bytes, name: str = "Dockerfile") -> Dockerfile:
         _check_stages(result, faults, warnings)
     if faults:
         raise _together(faults, name)
-    return result._replace(warnings=tuple(warnings))
+    return result._replace(warnings=tuple(sorted(warnings, key=_line)))
 
 
 def parse_trigger(text: str, name: str = "ONBUILD") -> Instruction:
@@ -71,7 +71,7 @@ def _almost_json(node: Node) -> list[str]:
     text = node.args[0]
     if not (text.startswith("[") and text.endswith("]") and ("'" in text or '"' in text)):
         return []
-    return [f"{node.span.where}: {text} is not valid JSON, so the shell will run it: use double quotes"]
+    return [f"{node.span.where}: {printable(text)} is not valid JSON, so the shell will run it: use double quotes"]
 
 
 def _stages(
@@ -146,7 +146,9 @@ def _target(file: Dockerfile, name: str, span: Span, faults: list[DockerfileErro
         most = len(file.stages) - 1
         faults.append(span.error(f"invalid stage index {name}", hint=f"the stages of this file are 0 to {most}"))
     elif not any(char in name for char in "/:.@") and (close := file.nearest_stage(name)):
-        warnings.append(f"{span.where}: no stage is named {name}: taken for an image (did you mean {close}?)")
+        warnings.append(
+            f"{span.where}: no stage is named {printable(name)}: taken for an image (did you mean {close}?)"
+        )
     return None
 
 
@@ -178,15 +180,22 @@ def _check_cycles(
                 stack.append((step[0], iter(needs[step[0]])))
 
 
+def _line(told: str) -> int:
+    """Of "Dockerfile:3: what"."""
+    number = told.partition(": ")[0].rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 def _together(faults: list[DockerfileError], name: str) -> DockerfileError:
     """One error for all of them, in the order of the file."""
     if len(faults) == 1:
         return faults[0]
-    faults.sort(key=lambda fault: int((fault.where or "").rpartition(":")[2] or 0))
+    faults.sort(key=lambda fault: _line(f"{fault.where}: "))
     shown = []
     for fault in faults[:_MOST_SHOWN]:
         shown.append(f"{fault.where}: {fault.message}")
-        shown += [text for text in (fault.source, fault.hint and f"hint: {fault.hint}", "") if text is not None]
+        shown.append(fault.source.partition("\n")[2])  # without the place again
+        shown += [f"hint: {fault.hint}", ""] if fault.hint else [""]
     if len(faults) > _MOST_SHOWN:
         shown.append(f"and {len(faults) - _MOST_SHOWN} more")
     return DockerfileError(f"{len(faults)} faults", where=name, source="\n".join(shown).rstrip(), faults=tuple(faults))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from wherry.errors import DockerfileError
 
-__all__ = ["Source", "Span"]
+__all__ = ["Source", "Span", "printable"]
 
 _AROUND = 2  # lines of context before and after, as BuildKit shows
 _MIDDLE = 12  # a longer instruction (a heredoc of 500 lines) is shown by its first and last lines
@@ -68,7 +68,7 @@ class Span(NamedTuple):
                     shown.append("     | >>> ...")
                 continue
             mark = ">>>" if self.first <= number <= last else "   "
-            shown.append(f"{number:4} | {mark} {_shown(lines[number - 1])}".rstrip())
+            shown.append(f"{number:4} | {mark} {printable(lines[number - 1])}".rstrip())
             if number == self.first and self.column and self.end_column <= _WIDTH:
                 carets = "^" * max(1, self.end_column - self.column)
                 lead = "".join("\t" if c == "\t" else " " for c in lines[number - 1][: self.column - 1])
@@ -76,11 +76,13 @@ class Span(NamedTuple):
         return shown
 
     def error(self, message: str, *, hint: str | None = None) -> DockerfileError:
-        """A fault at this place, ready to raise."""
-        return DockerfileError(message, hint=hint, where=self.where, source=self.excerpt())
+        """A fault at this place, ready to raise. Words of the file may stand in the texts: they are made printable."""
+        return DockerfileError(
+            printable(message), hint=hint and printable(hint), where=self.where, source=self.excerpt()
+        )
 
 
-def _shown(line: str) -> str:
-    """No control character of a file reaches the terminal."""
-    clean = "".join(c if c.isprintable() or c == "\t" else "�" for c in line[:_WIDTH])
-    return clean + ("..." if len(line) > _WIDTH else "")
+def printable(text: str) -> str:
+    """One line for the terminal: no control character of a file reaches it, and no line of a megabyte."""
+    clean = "".join(c if c.isprintable() or c == "\t" else "�" for c in text[:_WIDTH])
+    return clean + ("..." if len(text) > _WIDTH else "")

@@ -13,7 +13,7 @@ _SPACES = re.compile(f"[{SPACE}]+")
 
 
 class WordsError(ValueError):
-    """The text does not have the shape that its instruction needs. `word` is the part to point at, or ""."""
+    """The text does not have the shape that its instruction needs: what to say after its name, and what to point at."""
 
     def __init__(self, message: str, word: str = "") -> None:
         super().__init__(message)
@@ -32,7 +32,10 @@ def spaced(text: str) -> list[str]:
 
 
 def flags_and_rest(text: str) -> tuple[list[str], str]:
-    """Leading `--flag[=value]` words, quotes and backslashes taken off, and the text after them; `--` ends them."""
+    """Leading `--flag[=value]` words, quotes and backslashes taken off, and the text after them; `--` ends them.
+
+    Raises: WordsError.
+    """
     flags: list[str] = []
     position = 0
     while True:
@@ -48,7 +51,7 @@ def flags_and_rest(text: str) -> tuple[list[str], str]:
 
 
 def _flag(text: str, position: int) -> tuple[str, bool, int]:
-    """The word from `position`, whether a quote was in it, and where it ends."""
+    """The word from `position`, whether a quote was in it, and where it ends. Raises: WordsError."""
     word: list[str] = []
     quote = ""
     was_quoted = False
@@ -67,6 +70,8 @@ def _flag(text: str, position: int) -> tuple[str, bool, int]:
             position += 1
         else:
             word.append(char)
+    if quote:
+        raise WordsError(f": the quote {quote} of a flag is not closed", quote)
     return "".join(word), was_quoted, min(position, len(text))
 
 
@@ -108,7 +113,7 @@ def _quoted(text: str, position: int, escape: str) -> tuple[str, int]:
     return "".join(word), position
 
 
-def pairs(text: str, command: str, escape: str) -> list[str]:
+def pairs(text: str, escape: str) -> list[str]:
     """ENV and LABEL: key, value, separator, key, ... . The separator is "=", or "" for the old form `KEY value`.
 
     Raises: WordsError.
@@ -119,13 +124,13 @@ def pairs(text: str, command: str, escape: str) -> list[str]:
     if "=" not in words[0]:
         parts = _BLANKS.split(text, maxsplit=1)
         if len(parts) < 2:
-            raise WordsError(f"{command} must have two arguments", parts[0])
+            raise WordsError(" must have two arguments", parts[0])
         return [parts[0], parts[1], ""]
     found: list[str] = []
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise WordsError(f"can't find = in {word!r}. Must be of the form: name=value", word)
+            raise WordsError(f": can't find = in {word!r}. Must be of the form: name=value", word)
         found += [key, value, equals]
     return found
 
@@ -147,7 +152,7 @@ def json_strings(text: str) -> list[str] | None:
     if not isinstance(values, list):  # "[" begins nothing else
         return None
     if not all(isinstance(value, str) for value in values):
-        raise WordsError("when using JSON array syntax, arrays must be comprised of strings only", text)
+        raise WordsError(": when using JSON array syntax, arrays must be comprised of strings only", text)
     # Half of a surrogate pair can't be written as UTF-8: Go reads it as U+FFFD
     return [value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for value in values]
 
