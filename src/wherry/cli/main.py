@@ -110,11 +110,15 @@ def _dispatch(options: flags.Args, out: Output) -> int:
         return 0
     args = flags.parse(f"wherry {name}", verb, rest)
     with _engine(options) as engine:
-        if isinstance(module.VERB, dict):
-            code: int = module.run(name, engine, args, out)
-        else:
-            code = module.run(engine, args, out)
-        return code
+        try:
+            if isinstance(module.VERB, dict):
+                code: int = module.run(name, engine, args, out)
+            else:
+                code = module.run(engine, args, out)
+            return code
+        finally:
+            for notice in engine.notices:
+                out.error(f"wherry: {notice}")
 
 
 def _find(words: Sequence[str]) -> tuple[str, list[str]]:

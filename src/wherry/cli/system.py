@@ -97,14 +97,14 @@ def _warning(args: Args) -> str:
 
 
 def _prune(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.containers_list import Filters
+    from wherry.engine import containers_list
     from wherry.engine.image_list import parse_filters
     from wherry.engine.prune import builder_prune
 
     filters = parse_filters(args.all("filter"), ("until", "label", "label!"))
     if not args.on("force") and not out.confirm(_warning(args)):
         return 0
-    containers, freed = engine.containers.prune(Filters.parse(args.all("filter")))
+    containers, freed = engine.containers.prune(containers_list.parse_filters(args.all("filter"), prune=True))
     _section(out, "Deleted Containers:", containers)
     _section(out, "Deleted Networks:", engine.networks.prune())
     if args.on("volumes"):
