@@ -18,6 +18,8 @@ def missing(name: str) -> str:
         return "" if os.geteuid() == 0 else f"running as uid {os.geteuid()}"
     if name == "pypi":
         return _pypi()
+    if name == "mirror":
+        return _mirror()
     if name in PROGRAMS:
         where = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
         return "" if shutil.which(name, path=where) else f"{name} is not installed"
@@ -32,3 +34,15 @@ def _pypi() -> str:
             return ""
     except OSError as fault:
         return f"PyPI can't be reached: {fault}"
+
+
+def _mirror() -> str:
+    """Debian's packages, as this machine's own apt gets them."""
+    import subprocess
+
+    try:
+        asked = ["apt-get", "download", "--print-uris", "base-files"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    except OSError as fault:
+        return f"no apt here: {fault}"
+    return "" if "http" in done.stdout else f"apt knows no package: {done.stderr.strip()[-200:]}"
