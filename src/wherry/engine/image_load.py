@@ -116,7 +116,7 @@ def import_(engine: Engine, request: ImportRequest) -> ImageRecord:
     with engine.leases.hold("import an image") as lease, engine.layers.workdir() as folder:
         os.mkdir(f"{folder}/fs", 0o755)
         with _opened(request.source) as raw:
-            unpack.unpack(compress.reader(raw), f"{folder}/fs")
+            unpack.unpack(compress.reader(raw), f"{folder}/fs", owners=engine.settings.uid == 0)
         diff_id, size = pack.diff_id(f"{folder}/fs")
         engine.layers.commit(folder, diff_id, size, lease)
         comment = request.message or f"Imported from {request.origin}"

@@ -128,7 +128,7 @@ class LayerStore:
         with self.workdir() as folder:
             os.mkdir(f"{folder}/fs", 0o755)
             if blob:
-                result = unpack.unpack(stream, f"{folder}/fs")
+                result = unpack.unpack(stream, f"{folder}/fs", owners=os.geteuid() == 0)
             else:
                 result = _unpack_with_recipe(stream, folder)
             if expected and result.diff_id != expected:
@@ -222,7 +222,7 @@ def _unpack_with_recipe(stream: Reader, folder: str) -> UnpackResult:
 
     with open(f"{folder}/recipe", "wb") as file:
         writer = compress.zstd_writer(file.write)
-        result = unpack.unpack(stream, f"{folder}/fs", recipe=writer.write)
+        result = unpack.unpack(stream, f"{folder}/fs", owners=os.geteuid() == 0, recipe=writer.write)
         writer.close()
     return result
 
