@@ -71,9 +71,18 @@ class Containers:
         path = self._engine.settings.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
         return {"PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
 
-    def forget_runtime_state(self, id: str) -> None:
-        """Remove the runtime's state and cgroup of a container, if there is any; kills what still runs in it."""
-        if os.path.exists(f"{self._engine.settings.paths.run}/runtime/{id}"):
+    def forget_runtime_state(self, id: str, cgroup: str) -> None:
+        """Remove the runtime's state and the cgroup of a container; kills what still runs in it. Idempotent."""
+        state = f"{self._engine.settings.paths.run}/runtime/{id}"
+        if not os.path.exists(state):
+            return
+        from wherry.fs.remove import remove_tree
+        from wherry.runtime import cgroups
+
+        # What `runc delete` does, in 0.5 ms instead of 7; what is stuck in the kernel is left for the runtime to judge
+        if cgroups.remove(cgroup):
+            remove_tree(state)
+        else:
             self.driver.delete(id, force=True)
 
     def find(self, name: str) -> ContainerRow:

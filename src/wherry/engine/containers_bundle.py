@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from wherry.oci.config import Healthcheck, ImageConfig
     from wherry.runtime.options import LogConfig, RunOptions
 
-__all__ = ["Start", "monitor_plan", "network_request", "write_bundle"]
+__all__ = [
+    "Start",
+    "cgroup_path",
+    "effective_health",
+    "monitor_plan",
+    "network_request",
+    "write_bundle",
+    "write_health_process",
+]
 
 _DEFAULT_LOG_BYTES, _DEFAULT_LOG_FILES = 10_000_000, 3
 _SECOND_NS = 1_000_000_000
@@ -83,6 +91,7 @@ def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[s
         init=_init(engine) if options.init else "",
     )
     doc = spec.runtime_spec(start.config, options, facts)
+    doc["linux"]["cgroupsPath"] = cgroup_path(options, row.id)
     replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
     return doc
 
@@ -141,7 +150,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
     driver, run = engine.containers.driver, engine.containers.run_folder(row.id)
     log, pid_file = f"{bundle}/runtime.log", f"{bundle}/pid"
     console = f"{run}/console" if options.tty else ""
-    cgroup = f"{options.cgroup_parent or '/wherry'}/{row.id}"
+    cgroup = cgroup_path(options, row.id)
     return {
         "id": row.id,
         "bundle": bundle,
@@ -171,6 +180,11 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "cleaner": cleaner_argv(engine, row.id),
         "adopt": None,
     }
+
+
+def cgroup_path(options: RunOptions, id: str) -> str:
+    """A cgroup with no parent of ours: a shared one could be removed only in a race with the next container."""
+    return f"{options.cgroup_parent}/{id}" if options.cgroup_parent else f"/wherry-{id}"
 
 
 def _log_plan(log: LogConfig, path: str) -> dict[str, Any] | None:

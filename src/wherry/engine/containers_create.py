@@ -8,7 +8,7 @@ import time
 
 from wherry.engine import containers_names, containers_rows
 from wherry.engine.containers_rows import ContainerRow
-from wherry.errors import NotFound
+from wherry.errors import Conflict, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def _published(config: ImageConfig, options: RunOptions) -> tuple[str, ...]:
 
 def store(engine: Engine, row: ContainerRow) -> None:
     """Reserve the name, make the folder and the volumes. All or nothing. Raises: Conflict, InputError."""
+    options = row.options()
+    if options.cidfile and os.path.lexists(options.cidfile):
+        raise _cidfile_there(options.cidfile)
     containers_rows.insert(engine.db, row)
     try:
         bundle = engine.containers.bundle(row.id)
@@ -106,8 +109,26 @@ def store(engine: Engine, row: ContainerRow) -> None:
         from wherry.engine.containers_mounts import settle
 
         settle(engine, row)
+        if options.cidfile:
+            _write_cidfile(options.cidfile, row.id)
     except BaseException:
         from wherry.engine import containers_remove
 
         containers_remove.erase(engine, row, volumes=True)
         raise
+
+
+def _cidfile_there(path: str) -> Conflict:
+    return Conflict(f"container ID file found, make sure the other container isn't running or delete {path}")
+
+
+def _write_cidfile(path: str, id: str) -> None:
+    """Raises: Conflict when another container's is there."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        raise _cidfile_there(path) from None
+    try:
+        os.write(fd, id.encode())
+    finally:
+        os.close(fd)

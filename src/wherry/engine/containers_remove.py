@@ -6,8 +6,10 @@ import os
 from contextlib import suppress
 
 from wherry.engine import containers_rows
+from wherry.engine.containers_bundle import cgroup_path
 from wherry.engine.containers_lock import held, lock_path
 from wherry.errors import Conflict, Locked, NotFound
+from wherry.fs.remove import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,19 +36,12 @@ def finish(engine: Engine, row: ContainerRow) -> None:
 def clean(engine: Engine, row: ContainerRow) -> None:
     """What a run leaves outside the container's folder. The lock is held by the caller."""
     engine.networks.release(row.id)
-    engine.containers.forget_runtime_state(row.id)
-    run = engine.containers.run_folder_path(row.id)
-    for name in ("attach", "attach.new", "console"):
-        with suppress(FileNotFoundError):
-            os.unlink(f"{run}/{name}")
-    with suppress(FileNotFoundError, OSError):
-        os.rmdir(run)
+    engine.containers.forget_runtime_state(row.id, cgroup_path(row.options(), row.id))
+    remove_tree(engine.containers.run_folder_path(row.id))
 
 
 def erase(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     """All of it, the row last: until then any command can go on with what a killed one began."""
-    from wherry.fs.remove import remove_tree
-
     containers_rows.set_phase(engine.db, row.id, "removing")
     clean(engine, row)
     engine.volumes.forget(row.id, anonymous=volumes)
@@ -79,15 +74,15 @@ def remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool) -> 
 
 def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
     """See Containers.prune."""
-    from wherry.engine.containers_list import matching
-    from wherry.fs.tree import disk_usage
+    from wherry.engine.containers_list import folder_size, matching
 
-    removed, freed = [], 0
+    removed: list[str] = []
+    freed = 0
     for row in containers_rows.every(engine.db):
         state = engine.containers.state(row.id)
         if state.is_running or not matching(engine, row, state, filters):
             continue
-        size = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
+        size = folder_size(f"{engine.containers.bundle(row.id)}/upper")
         with suppress(NotFound, Conflict, Locked):
             remove(engine, row, force=False, volumes=False)
             removed.append(row.id)

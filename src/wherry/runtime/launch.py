@@ -110,12 +110,15 @@ class Monitor:
             pass
 
 
-def spawn(host: Host, env: Mapping[str, str]) -> Monitor:
-    """A fresh monitor, waiting for its plan. It ends by itself when this process does."""
+def spawn(host: Host, env: Mapping[str, str], module: str = "monitor") -> Monitor:
+    """A fresh monitor, waiting for its plan. It ends by itself when this process does before `go`.
+
+    `module` "monitor_exec" gives one for an exec session.
+    """
     mine, theirs = _pair()
     try:
         fd = theirs.fileno()
-        statement = "from wherry.runtime.monitor import main; main()"
+        statement = f"from wherry.runtime.{module} import main; main()"
         argv = [*python_argv(statement, site=False), str(fd)]
         pid = host.spawn(Command(argv, env=env, pass_fds=[fd]), session=True)
     finally:

@@ -27,6 +27,7 @@ from wherry.runtime.monitor_streams import IN, Clients, Log, Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from wherry.runtime.monitor_health import Health
@@ -54,30 +55,10 @@ class Monitor:
         self._oom_before = 0
         self._waiting = self._over = self._cleaned = False
         self._proxy: Any = None
-        self._wake_on_children()
-
-    def _wake_on_children(self) -> None:
-        wake, wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        kernel.signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
-        for number in (kernel.signal.SIGCHLD, kernel.signal.SIGTERM, kernel.signal.SIGINT, kernel.signal.SIGHUP):
-            # Handlers, since exec resets them in children. The container's end is what ends a monitor
-            kernel.signal.signal(number, lambda *_: None)
-
-        def reap(_: int) -> None:
-            try:
-                os.read(wake, 512)
-            except BlockingIOError:
-                pass
-            self._reap()
-
-        self.loop.watch(wake, IN, reap)
+        on_children(self.loop, self._reap)
 
     def spawn(self, argv: list[str], fds: list[int]) -> int:
-        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
-        return os.posix_spawnp(
-            argv[0], argv, self.plan["env"], file_actions=actions,
-            setsigdef=[kernel.signal.SIGPIPE, kernel.signal.SIGXFSZ], setsigmask=[],
-        )  # fmt: skip
+        return spawn(argv, self.plan["env"], fds)
 
     def start(self) -> str | None:
         """Have the runtime start it. None, or the runtime's complaint."""
@@ -94,8 +75,8 @@ class Monitor:
         status = os.waitstatus_to_exitcode(os.waitpid(runtime, 0)[1])
         if status != 0:
             self.stdio.discard()
-            return _text(plan["runtime_log"]) or f"the runtime ended with status {status}"
-        self.pid = int(_text(plan["pid_file"]))
+            return read_text(plan["runtime_log"]) or f"the runtime ended with status {status}"
+        self.pid = int(read_text(plan["pid_file"]))
         self.started_ns, self.started_at = time.time_ns(), time.monotonic()
         self._oom_before = self._oom_kills()
         self._record_run()
@@ -210,13 +191,13 @@ class Monitor:
     def _give_up(self) -> None:
         """No restart after all: the record of the last run must not promise one."""
         self._waiting = False
-        record = kernel.decode(_text(f"{self.bundle}/exit.json").encode() or b"{}")
+        record = kernel.decode(read_text(f"{self.bundle}/exit.json").encode() or b"{}")
         record["again_ns"] = 0
         self._finish_run(record)
 
     def _oom_kills(self) -> int:
         for path in self.plan["memory_events"]:
-            for line in _text(path).splitlines():
+            for line in read_text(path).splitlines():
                 name, _, count = line.partition(" ")
                 if name == "oom_kill":
                     return int(count)
@@ -255,6 +236,33 @@ class Monitor:
         become_cleaner(self.plan, self._spaces)
 
 
+def on_children(loop: Loop, reap: Callable[[], None]) -> None:
+    """Call `reap` whenever a child ends, and let no polite signal end us: the container's end does."""
+    wake, wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    kernel.signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    for number in (kernel.signal.SIGCHLD, kernel.signal.SIGTERM, kernel.signal.SIGINT, kernel.signal.SIGHUP):
+        # Handlers, not SIG_IGN: exec resets them in children
+        kernel.signal.signal(number, lambda *_: None)
+
+    def woken(_: int) -> None:
+        try:
+            os.read(wake, 512)
+        except BlockingIOError:
+            pass
+        reap()
+
+    loop.watch(wake, IN, woken)
+
+
+def spawn(argv: list[str], env: dict[str, str], fds: list[int]) -> int:
+    """Start a program with `fds` as its 0, 1 and 2; the pid. Raises: OSError."""
+    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+    return os.posix_spawnp(
+        argv[0], argv, env, file_actions=actions,
+        setsigdef=[kernel.signal.SIGPIPE, kernel.signal.SIGXFSZ], setsigmask=[],
+    )  # fmt: skip
+
+
 def become_cleaner(plan: dict[str, Any], host_spaces: tuple[int, int]) -> None:
     """Go back to the host's namespaces and run what removes the container's traces; no attached client does it."""
     for fd, kind in zip(host_spaces, (kernel.CLONE_NEWNET, kernel.CLONE_NEWNS), strict=True):
@@ -262,7 +270,7 @@ def become_cleaner(plan: dict[str, Any], host_spaces: tuple[int, int]) -> None:
     os.execve(plan["cleaner"][0], plan["cleaner"], plan["env"])  # noqa: S606
 
 
-def _text(path: str) -> str:
+def read_text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(1 << 20)
@@ -302,7 +310,7 @@ def enter(plan: dict[str, Any], root_fds: list[int]) -> None:
     os.close(root)
 
 
-def _fail(control: kernel.Socket, log: str, error: str) -> None:
+def fail(control: kernel.Socket, log: str, error: str) -> None:
     """Say why there is no container, and end: the engine cleans up."""
     control.setblocking(True)
     control.send(b"f" + kernel.encode({"status": 1, "log": log, "error": error}).encode())
@@ -329,8 +337,8 @@ def main() -> None:
         if plan["adopt"]:
             monitor.adopt()
     except OSError as fault:
-        _fail(control, "", f"{fault.filename or 'monitor'}: {fault.strerror}")
+        fail(control, "", f"{fault.filename or 'monitor'}: {fault.strerror}")
     if complaint is not None:
-        _fail(control, complaint, "")
+        fail(control, complaint, "")
     monitor.tell(b"s", {"pid": monitor.pid})
     monitor.run()

@@ -1,0 +1,72 @@
+"""wherry exec."""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+
+VERB = Verb(
+    "[OPTIONS] CONTAINER COMMAND [ARG...]",
+    "Execute a command in a running container",
+    [
+        Flag("detach", "Detached mode: run command in the background", short="d"),
+        Flag("detach-keys", "Override the key sequence for detaching a container", kind="string"),
+        Flag("env", "Set environment variables", short="e", kind="list"),
+        Flag("env-file", "Read in a file of environment variables", kind="list"),
+        Flag("interactive", "Keep STDIN open even if not attached", short="i"),
+        Flag("privileged", "Give extended privileges to the command"),
+        Flag("tty", "Allocate a pseudo-TTY", short="t"),
+        Flag("user", 'Username or UID (format: "<name|uid>[:<group|gid>]")', short="u", kind="string"),
+        Flag("workdir", "Working directory inside the container", short="w", kind="string"),
+    ],
+    least=2,
+    most=None,
+    interspersed=False,
+    examples=("wherry exec -it api bash", "wherry exec -u 1000 -w /app api python -V"),
+)
+
+
+def run(engine: Engine, args: Args, out: Output) -> int:
+    """The command's own exit code; 126 and 127 when it can't be started, 1 when the container does not run."""
+    from wherry.cli.container_streams import joined
+    from wherry.runtime.exec_options import ExecOptions
+    from wherry.runtime.parse_names import env, key_value_file
+
+    name, *command = args.rest
+    caller = engine.settings.env
+    entries = [one for path in args.all("env-file") for one in key_value_file(_bytes(engine, path), path, caller)]
+    entries += [env(text, caller) for text in args.all("env")]
+    options = ExecOptions(
+        tuple(command),
+        env=tuple(entries),
+        user=args.text("user"),
+        workdir=args.text("workdir"),
+        tty=args.on("tty"),
+        stdin=args.on("interactive") and not args.on("detach"),
+        detach=args.on("detach"),
+        privileged=args.on("privileged"),
+        detach_keys=args.text("detach-keys"),
+    )
+    if options.detach:
+        engine.containers.exec(name, options)
+        return 0
+    streams = joined(out, stdin=options.stdin, tty=options.tty, signals=False, detach_keys=options.detach_keys)
+    return engine.containers.exec(name, options, streams) or 0
+
+
+def _bytes(engine: Engine, path: str) -> bytes:
+    """Raises: InputError."""
+    import os
+
+    from wherry.errors import InputError
+
+    try:
+        with open(os.path.join(engine.settings.cwd, path), "rb") as file:
+            return file.read()
+    except OSError as fault:
+        raise InputError(f"open {path}: {(fault.strerror or '').lower()}") from None

@@ -1,0 +1,27 @@
+"""wherry kill."""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+
+VERB = Verb(
+    "[OPTIONS] CONTAINER [CONTAINER...]",
+    "Kill one or more running containers",
+    [
+        Flag("signal", "Signal to send to the container", short="s", kind="string", default="KILL"),
+    ],
+    least=1,
+    most=None,
+)
+
+
+def run(engine: Engine, args: Args, out: Output) -> int:
+    from wherry.cli.container_each import each
+
+    return each(args.rest, lambda name: engine.containers.kill(name, args.text("signal")), out)

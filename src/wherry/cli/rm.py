@@ -1,0 +1,42 @@
+"""wherry rm."""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+
+VERB = Verb(
+    "[OPTIONS] CONTAINER [CONTAINER...]",
+    "Remove one or more containers",
+    [
+        Flag("force", "Force the removal of a running container (uses SIGKILL)", short="f"),
+        Flag("link", "Remove the specified link", short="l"),
+        Flag("volumes", "Remove anonymous volumes associated with the container", short="v"),
+    ],
+    least=1,
+    most=None,
+)
+
+
+def run(engine: Engine, args: Args, out: Output) -> int:
+    from wherry.cli.container_each import each
+    from wherry.errors import NotFound, Unsupported
+
+    if args.on("link"):
+        raise Unsupported("links between containers are not supported", hint="use a network: wherry network create")
+    force = args.on("force")
+
+    def remove(name: str) -> None:
+        try:
+            engine.containers.remove(name, force=force, volumes=args.on("volumes"))
+        except NotFound:
+            # As docker since 20.10: what is not there is as good as removed
+            if not force:
+                raise
+
+    return each(args.rest, remove, out)

@@ -1,0 +1,107 @@
+"""`exec`: another program in a running container, with a small process of its own that owns its streams."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from wherry.engine.containers_repair import repair
+from wherry.errors import Conflict, RuntimeFailure
+from wherry.fs.atomic import replace_file
+from wherry.runtime import attach as attaching
+from wherry.runtime import launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.runtime.attach import Streams
+    from wherry.runtime.exec_options import ExecOptions
+
+__all__ = ["exec"]
+
+
+def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Streams | None) -> int | None:
+    """See Containers.exec."""
+    monitor = launch.spawn(engine.host, engine.containers.tool_env, "monitor_exec")
+    try:
+        state = repair(engine, row)
+        if state.status == "paused":
+            raise Conflict(f"Container {row.name} is paused, unpause the container before exec")
+        if not state.pid or not state.is_running:
+            raise Conflict(f"container {row.id} is not running", hint=f"wherry start {row.name}")
+        plan = _plan(engine, row, options, streams)
+        process = _process(engine, row, options, state.pid)
+        replace_file(f"{plan['folder']}/process.json", json.dumps(process).encode(), durable=False)
+        monitor.prepare(plan, None)
+        pid = monitor.go([])
+    except launch.Failed as fault:
+        monitor.abandon()
+        if fault.log:
+            from wherry.runtime.complaints import explain
+
+            raise explain(fault.log, doing="exec in the container") from None
+        raise RuntimeFailure(f"failed to exec in {row.name}: {fault.message}") from None
+    except BaseException:
+        monitor.abandon()
+        raise
+    if streams is None:
+        monitor.sock.close()
+        return None
+    start = engine.host.start_time(pid)
+    ending = attaching.pump(monitor.sock, streams, lambda signo: _forward(engine, pid, start, signo))
+    if ending.detached:
+        return None
+    monitor.reap()
+    if ending.record is None:
+        raise RuntimeFailure(f"the exec session in {row.name} was lost: its monitor was killed")
+    return int(ending.record["code"])
+
+
+def _forward(engine: Engine, pid: int, start: int | None, signo: int) -> None:
+    if start is not None:
+        engine.host.signal(pid, start, signo)
+
+
+def _plan(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Streams | None) -> dict[str, Any]:
+    folder = f"{engine.containers.run_folder(row.id)}/e{os.urandom(5).hex()}"
+    os.mkdir(folder, 0o700)
+    log, pid_file = f"{folder}/log", f"{folder}/pid"
+    console = f"{folder}/c" if options.tty else ""
+    return {
+        "run": engine.containers.driver.exec_argv(
+            row.id, f"{folder}/process.json", log=log, pid_file=pid_file, console_socket=console, detach=True
+        ),
+        "env": engine.containers.tool_env,
+        "tty": options.tty,
+        "size": attaching.terminal_size(streams.stdin) if streams and options.tty else None,
+        "stdin": options.stdin,
+        "wants": streams.wants if streams else "",
+        "pid_file": pid_file,
+        "runtime_log": log,
+        "console": console,
+        "folder": folder,
+    }
+
+
+def _process(engine: Engine, row: ContainerRow, options: ExecOptions, pid: int) -> dict[str, Any]:
+    """The runtime's `process` object, over the container's own."""
+    from wherry.runtime.machine import read_machine
+    from wherry.runtime.process import exec_process
+    from wherry.runtime.users import resolve
+
+    with open(f"{engine.containers.bundle(row.id)}/config.json", "rb") as file:
+        base = json.load(file)
+    user = None
+    if options.user:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            user = resolve(root, options.user, row.options().group_add)
+        finally:
+            os.close(root)
+    return exec_process(
+        base, options.command, env=options.env, user=user, workdir=options.workdir, tty=options.tty,
+        privileged=read_machine().capabilities if options.privileged else (),
+    )  # fmt: skip

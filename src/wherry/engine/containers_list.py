@@ -1,0 +1,245 @@
+"""`ps`: rows and states as docker shows them, and the filters of `ps` and `container prune`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from wherry.engine.containers_repair import repair_all
+from wherry.errors import InputError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.network.model import Published
+    from wherry.runtime.state import ContainerState
+
+    Filters = Mapping[str, Sequence[str]]
+
+__all__ = ["Filters", "Summary", "folder_size", "matching", "parse_filters", "ports", "summaries"]
+
+_KNOWN = frozenset({
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
+    "since", "status", "volume",
+})  # fmt: skip
+_PRUNE_KNOWN = frozenset({"label", "label!", "until"})
+_STATUSES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
+
+
+class Summary(NamedTuple):
+    """One line of `ps`. `command` is whole; `ports` are docker's texts; sizes in bytes, -1 when not asked for."""
+
+    row: ContainerRow
+    state: ContainerState
+    image: str
+    ports: tuple[str, ...]
+    networks: tuple[str, ...]
+    size: int = -1
+    virtual_size: int = -1
+
+
+def parse_filters(words: Sequence[str], *, prune: bool = False) -> dict[str, list[str]]:
+    """Of "KEY=VALUE" words. Raises: InputError for an unknown key, as docker."""
+    known = _PRUNE_KNOWN if prune else _KNOWN
+    found: dict[str, list[str]] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"invalid argument {word!r} for filter: bad format of filter (expected name=value)")
+        key = key.strip().lower()
+        if key not in known:
+            raise InputError(f"invalid filter '{key}'", hint="known: " + ", ".join(sorted(known)))
+        if key == "status" and value not in _STATUSES:
+            raise InputError(f"invalid filter 'status={value}'", hint="known: " + ", ".join(_STATUSES))
+        found.setdefault(key, []).append(value.strip())
+    return found
+
+
+def summaries(engine: Engine, filters: Filters | None, *, all: bool, size: bool) -> list[Summary]:
+    """See Containers.list."""
+    filters = filters or {}
+    all = all or bool({"status", "exited", "before", "since"} & set(filters))
+    found = []
+    references = dict(engine.db.read().execute("SELECT name, image_id FROM reference").fetchall())
+    for row, state in repair_all(engine):
+        if (all or state.is_running) and matching(engine, row, state, filters):
+            found.append(_summary(engine, row, state, references, size=size))
+    return found
+
+
+def _summary(
+    engine: Engine, row: ContainerRow, state: ContainerState, references: Mapping[str, str], *, size: bool
+) -> Summary:
+    own = whole = -1
+    if size:
+        own = folder_size(f"{engine.containers.bundle(row.id)}/upper")
+        whole = own + _image_size(engine, row)
+    attached = engine.networks.of(row.id) if state.is_running else None
+    texts = _port_texts(engine, row, attached.published if attached else ()) if state.is_running else ()
+    network = attached.network.name if attached and attached.network else (row.options().network or "bridge")
+    return Summary(row, state, _shown_image(row, references), texts, (network,), own, whole)
+
+
+def _image_size(engine: Engine, row: ContainerRow) -> int:
+    from wherry.oci.digest import Digest
+
+    try:
+        return engine.image_store.get(Digest(row.image_id)).size
+    except NotFound:
+        return 0
+
+
+def _shown_image(row: ContainerRow, references: Mapping[str, str]) -> str:
+    """The name as the user gave it, unless it means another image by now: then the id."""
+    from wherry.oci.reference import Reference
+
+    short = row.image_id.partition(":")[2][:12]
+    if row.image_id.partition(":")[2].startswith(row.image_name.removeprefix("sha256:")):
+        return short
+    try:
+        return row.image_name if references.get(str(Reference.parse(row.image_name))) == row.image_id else short
+    except InputError:
+        return short
+
+
+def ports(engine: Engine, id: str) -> list[tuple[str, str]]:
+    """("80/tcp", "0.0.0.0:8080"), IPv4 before IPv6, for what is published now."""
+    attached = engine.networks.of(id)
+    found = []
+    for one in attached.published if attached else ():
+        found += [(f"{one.container_port}/{one.protocol}", f"{ip}:{one.host_port}") for ip in _host_ips(one)]
+    return found
+
+
+def _host_ips(one: Published) -> tuple[str, ...]:
+    if one.host_ip == "":
+        return ("0.0.0.0", "[::]")  # noqa: S104 - what is shown, as docker does
+    return (f"[{one.host_ip}]" if ":" in one.host_ip else one.host_ip,)
+
+
+def _port_texts(engine: Engine, row: ContainerRow, published: Sequence[Published]) -> tuple[str, ...]:
+    texts = []
+    for one in published:
+        texts += [f"{ip}:{one.host_port}->{one.container_port}/{one.protocol}" for ip in _host_ips(one)]
+    taken = {f"{one.container_port}/{one.protocol}" for one in published}
+    return (*texts, *(port for port in _exposed(engine, row) if port not in taken))
+
+
+def _exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:
+    from wherry.oci.digest import Digest
+
+    try:
+        image = engine.images.config(Digest(row.image_id)).config.exposed_ports
+    except NotFound:
+        image = ()
+    return tuple(one if "/" in one else f"{one}/tcp" for one in dict.fromkeys((*image, *row.options().expose)))
+
+
+def matching(engine: Engine, row: ContainerRow, state: ContainerState, filters: Filters) -> bool:
+    """Whether the container passes: within one key any value will do (all labels must), every key must."""
+    return all(_passes(engine, row, state, key, values) for key, values in filters.items())
+
+
+def _passes(engine: Engine, row: ContainerRow, state: ContainerState, key: str, values: Sequence[str]) -> bool:
+    if key == "label":
+        return all(_has_label(row, value) for value in values)
+    if key == "label!":
+        return not any(_has_label(row, value) for value in values)
+    if key == "name":
+        import re
+
+        return any(re.search(value.removeprefix("/"), row.name) for value in values)
+    if key == "id":
+        return any(row.id.startswith(value) for value in values)
+    if key == "status":
+        return state.status in values
+    if key == "exited":
+        return state.status == "exited" and str(state.exit_code) in values
+    if key == "health":
+        return (state.health or {}).get("Status", "none") in values
+    if key == "before":
+        return all(row.created_ns < engine.containers.find(value).created_ns for value in values)
+    if key == "since":
+        return all(row.created_ns > engine.containers.find(value).created_ns for value in values)
+    return _passes_slow(engine, row, key, values)
+
+
+def _passes_slow(engine: Engine, row: ContainerRow, key: str, values: Sequence[str]) -> bool:
+    if key == "until":
+        from wherry.engine.image_list import parse_moment
+
+        return all(row.created_ns < parse_moment(value, time.time_ns()) for value in values)
+    if key == "ancestor":
+        return any(_descends(engine, row, value) for value in values)
+    options = row.options()
+    if key == "volume":
+        mounts = {word for one in options.mounts for word in (one.source, one.target)}
+        return any(value in mounts for value in values)
+    if key == "network":
+        return (options.network or "bridge") in values
+    if key in ("publish", "expose"):
+        known = row.ports if key == "publish" else (*_exposed(engine, row), *row.ports)
+        return any((value if "/" in value else f"{value}/tcp") in known for value in values)
+    return "true" not in values  # is-task: there is no swarm here
+
+
+def _has_label(row: ContainerRow, wanted: str) -> bool:
+    name, equals, value = wanted.partition("=")
+    return name in row.labels and (not equals or row.labels[name] == value)
+
+
+def _descends(engine: Engine, row: ContainerRow, image: str) -> bool:
+    """From that image itself, or from one built on all of its layers."""
+    from wherry.oci.digest import Digest
+
+    try:
+        ancestor = engine.images.resolve(image)
+        mine = engine.image_store.get(Digest(row.image_id))
+    except NotFound:
+        return False
+    return ancestor.id == mine.id or (
+        bool(ancestor.layers) and mine.layers[: len(ancestor.layers)] == ancestor.layers
+    )  # fmt: skip
+
+
+def folder_size(path: str) -> int:
+    """Bytes of all files below, hard links counted once; 0 when it is not there."""
+    total, seen, stack = 0, set(), [path]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    facts = entry.stat(follow_symlinks=False)
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    elif facts.st_nlink == 1 or (facts.st_dev, facts.st_ino) not in seen:
+                        seen.add((facts.st_dev, facts.st_ino))
+                        total += facts.st_size
+        except OSError:
+            continue
+    return total
+
+
+def status_text(state: ContainerState, ago: str) -> str:
+    """docker's STATUS column; `ago` is the span since it started (when it runs) or ended."""
+    if state.status in ("running", "paused"):
+        note = " (Paused)" if state.status == "paused" else ""
+        health = (state.health or {}).get("Status", "")
+        if health and not note:
+            note = " (health: starting)" if health == "starting" else f" ({health})"
+        return f"Up {ago}{note}"
+    if state.status == "restarting":
+        return f"Restarting ({state.exit_code}) {ago} ago"
+    if state.status == "exited":
+        return f"Exited ({state.exit_code}) {ago} ago" if state.finished_ns else f"Exited ({state.exit_code})"
+    return {"removing": "Removal In Progress", "dead": "Dead"}.get(state.status, "Created")
+
+
+def age_s(state: ContainerState) -> float:
+    """Seconds since the moment that the STATUS column counts from."""
+    since = state.started_ns if state.status in ("running", "paused") else state.finished_ns
+    return (time.time_ns() - since) / 1e9

@@ -1,0 +1,249 @@
+"""Ending, pausing and waiting for containers."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from contextlib import suppress
+
+from wherry.engine.containers_lock import held
+from wherry.engine.containers_repair import repair, repair_locked
+from wherry.errors import Conflict, InputError, NotFound, RuntimeFailure
+from wherry.runtime import launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.cancel import Cancel
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.runtime.state import ContainerState
+
+__all__ = ["end_now", "kill", "pause", "restart", "signal_number", "stop", "unpause", "wait"]
+
+_KILL = 9
+_DEFAULT_TIMEOUT_S = 10
+_DEATH_S = 30.0
+
+
+def signal_number(text: str) -> int:
+    """Of "TERM", "SIGTERM", "15" or "RTMIN+3". Raises: InputError in docker's words."""
+    import signal
+
+    word = text.upper().removeprefix("SIG")
+    if word.isdecimal():
+        number = int(word)
+        if 0 < number <= signal.SIGRTMAX:
+            return number
+    base, plus, offset = word.partition("+")
+    if plus and base == "RTMIN" and offset.isdecimal():
+        return min(int(signal.SIGRTMIN) + int(offset), int(signal.SIGRTMAX))
+    found = getattr(signal, f"SIG{word}", None)
+    if isinstance(found, signal.Signals):
+        return int(found)
+    raise InputError(f"invalid signal: {text}", hint="a signal is a name as SIGTERM, or a number")
+
+
+def _stop_signal(engine: Engine, row: ContainerRow, given: str) -> int:
+    """--signal, else the container's, else the image's, else SIGTERM."""
+    from wherry.oci.digest import Digest
+
+    own = given or row.options().stop_signal
+    if not own:
+        with suppress(NotFound):
+            own = engine.images.config(Digest(row.image_id)).config.stop_signal
+    return signal_number(own or "TERM")
+
+
+def stop(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str) -> None:
+    """See Containers.stop."""
+    signo = _stop_signal(engine, row, signal)
+    with suppress(NotFound), held(engine, row):  # NotFound: it was started with --rm, and is over
+        row = engine.containers.find(row.id)
+        _stop_locked(engine, row, timeout_s, signo)
+        _tidy(engine, row)
+
+
+def _stop_locked(engine: Engine, row: ContainerRow, timeout_s: int | None, signo: int) -> None:
+    state = repair_locked(engine, row)
+    if not state.is_running:
+        return
+    if timeout_s is None:
+        own = row.options().stop_timeout_s
+        timeout_s = _DEFAULT_TIMEOUT_S if own is None else own
+    _mark_stopped(engine, row)
+    if state.pid:
+        engine.host.signal(state.pid, state.start, signo)
+    if state.status == "paused":
+        # A frozen process gets no signal before it thaws
+        engine.containers.driver.resume(row.id)
+    if not _await_end(engine, row, None if timeout_s < 0 else timeout_s):
+        end_now(engine, row)
+
+
+def _mark_stopped(engine: Engine, row: ContainerRow) -> None:
+    """No restart policy applies from here on; a monitor that waits to restart it gives up."""
+    fd = os.open(f"{engine.containers.bundle(row.id)}/stopped", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(fd)
+    with suppress(RuntimeFailure):
+        sock = launch.connect(_socket_path(engine, row))
+        with suppress(OSError):
+            sock.send(b"Q")
+        sock.close()
+
+
+def _socket_path(engine: Engine, row: ContainerRow) -> str:
+    return f"{engine.containers.run_folder_path(row.id)}/attach"
+
+
+def end_now(engine: Engine, row: ContainerRow) -> None:
+    """SIGKILL, and wait for the record. The lock is held by the caller. Raises: RuntimeFailure."""
+    _mark_stopped(engine, row)
+    state = engine.containers.state(row.id)
+    if state.is_running:
+        if state.pid:
+            engine.host.signal(state.pid, state.start, _KILL)
+        if state.status == "paused":
+            engine.containers.driver.resume(row.id)
+        if not _await_end(engine, row, _DEATH_S):
+            raise RuntimeFailure(
+                f"container {row.name} does not die: process {state.pid} is stuck in the kernel",
+                hint=f"see /proc/{state.pid}/stack; a hung network file system is the usual reason",
+            )
+
+
+def _tidy(engine: Engine, row: ContainerRow) -> None:
+    """At once, not when the cleaner comes to it: a `run` that follows may want the same port."""
+    from wherry.engine import containers_remove as removal
+
+    if engine.containers.state(row.id).is_running:
+        return
+    removal.clean(engine, row)
+    if row.remove:
+        removal.erase(engine, row, volumes=True)
+
+
+def _await_end(engine: Engine, row: ContainerRow, timeout_s: float | None, cancel: Cancel | None = None) -> bool:
+    """Whether it is over within the time. Woken by its monitor; looks anew when that one dies."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        state = engine.containers.state(row.id)
+        if not state.is_running:
+            return True
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return False
+        _await_word(engine, row, left, cancel)
+        if cancel is not None:
+            cancel.check()
+
+
+def _await_word(engine: Engine, row: ContainerRow, timeout_s: float | None, cancel: Cancel | None) -> None:
+    """Return when the monitor says the end, or has gone itself; or after a time, to be asked again."""
+    try:
+        sock = launch.connect(_socket_path(engine, row))
+    except RuntimeFailure:
+        time.sleep(0.02)  # between two runs, or its monitor was killed just now
+        return
+    try:
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        step_s = 0.2 if cancel is not None else timeout_s
+        poll.poll(None if step_s is None else int(min(step_s, timeout_s or step_s) * 1000) + 1)
+    finally:
+        sock.close()
+
+
+def wait(engine: Engine, row: ContainerRow, cancel: Cancel | None = None) -> int:
+    """See Containers.wait."""
+    last = 0
+    try:
+        while True:
+            state = repair(engine, row)
+            if not state.is_running:
+                return state.exit_code
+            code = _await_code(engine, row, cancel)
+            if code is not None:
+                return code
+    except NotFound:
+        return last
+
+
+def _await_code(engine: Engine, row: ContainerRow, cancel: Cancel | None) -> int | None:
+    """The exit code, heard from the monitor (a container with --rm has no record a moment later)."""
+    try:
+        sock = launch.connect(_socket_path(engine, row))
+    except RuntimeFailure:
+        time.sleep(0.02)
+        return None
+    try:
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        while not poll.poll(None if cancel is None else 200):
+            if cancel is not None:
+                cancel.check()
+        packet = sock.recv(1 << 16)
+    except ConnectionError:
+        return None
+    finally:
+        sock.close()
+    if packet[:1] != b"x":
+        return None
+    from wherry.runtime.monitor_kernel import decode
+
+    return int(decode(packet[1:])["code"])
+
+
+def kill(engine: Engine, row: ContainerRow, signal: str) -> None:
+    """See Containers.kill."""
+    signo = signal_number(signal)
+    state = repair(engine, row)
+    if not state.is_running or not state.pid:
+        raise Conflict(f"cannot kill container: {row.name}: container {row.id} is not running")
+    if signo == _KILL or signo == _stop_signal(engine, row, ""):
+        _mark_stopped(engine, row)
+    if not engine.host.signal(state.pid, state.start, signo):
+        raise Conflict(f"cannot kill container: {row.name}: container {row.id} is not running")
+    if signo == _KILL:
+        with suppress(NotFound), held(engine, row):
+            row = engine.containers.find(row.id)
+            end_now(engine, row)
+            _tidy(engine, row)
+
+
+def restart(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str) -> None:
+    """See Containers.restart."""
+    from wherry.engine.containers_start import launch_locked
+
+    signo = _stop_signal(engine, row, signal)
+    with held(engine, row):
+        row = engine.containers.find(row.id)
+        _stop_locked(engine, row, timeout_s, signo)
+        monitor = launch_locked(engine, row, None, None)
+        monitor.sock.close()
+
+
+def pause(engine: Engine, row: ContainerRow) -> None:
+    """See Containers.pause."""
+    with held(engine, row):
+        state = _running(engine, row)
+        if state.status == "paused":
+            raise Conflict(f"Container {row.name} is already paused")
+        if state.status == "restarting":
+            raise Conflict(f"Container {row.name} is restarting, wait until the container is running")
+        engine.containers.driver.pause(row.id)
+
+
+def unpause(engine: Engine, row: ContainerRow) -> None:
+    """See Containers.unpause."""
+    with held(engine, row):
+        if _running(engine, row).status != "paused":
+            raise Conflict(f"Container {row.name} is not paused")
+        engine.containers.driver.resume(row.id)
+
+
+def _running(engine: Engine, row: ContainerRow) -> ContainerState:
+    state = repair_locked(engine, engine.containers.find(row.id))
+    if not state.is_running:
+        raise Conflict(f"Container {row.name} is not running")
+    return state
