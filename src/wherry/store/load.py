@@ -82,6 +82,8 @@ class _Layout:
         index = Index.from_bytes(self._source.read("index.json", _MANIFEST_LIMIT))
         groups: dict[str, list[Descriptor]] = {}
         for entry in index.manifests:
+            if _is_attestation(entry):
+                continue
             # Without a name, several entries are several images, unless each says its platform
             key = (
                 entry.annotations.get(NAME)
