@@ -242,8 +242,8 @@ class Reader:
         return {
             **modes,
             **parse_names.security(args.all("security-opt"), read),
-            "cap_add": self._each("cap-add", normalise),
-            "cap_drop": self._each("cap-drop", normalise),
+            "cap_add": self._each("cap-add", lambda text: _capability(text, "CapAdd")),
+            "cap_drop": self._each("cap-drop", lambda text: _capability(text, "CapDrop")),
             "privileged": args.on("privileged"),
             "cgroup_parent": _cgroup_parent(args.text("cgroup-parent")),
             "sysctls": dict(self._each("sysctl", parse_values.sysctl)),
@@ -301,6 +301,13 @@ class Reader:
         for given, what in conflicts:
             if given:
                 raise InputError(f"conflicting options: {what}")
+
+
+def _capability(text: str, field: str) -> str:
+    try:
+        return normalise(text)
+    except InputError as fault:
+        raise InputError(f"invalid {field}: {fault.message}", hint=fault.hint) from None
 
 
 def _network(text: str) -> tuple[str, tuple[str, ...], dict[str, str]]:

@@ -69,7 +69,7 @@ def _address(text: str) -> str | None:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             return socket.inet_ntop(family, socket.inet_pton(family, text.partition("%")[0]))
-        except (OSError, UnicodeEncodeError):
+        except (OSError, ValueError):
             continue
     return None
 

@@ -62,7 +62,7 @@ def _check_address(address: str) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         socket.inet_pton(family, address.partition("%")[0])
-    except (OSError, UnicodeEncodeError):
+    except (OSError, ValueError):
         raise InputError(f"Invalid ip address: {address}") from None
 
 
