@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from wherry.build.graph import Run
 from wherry.cancel import Cancel
-from wherry.oci.digest import DiffID
 
-__all__ = ["Executor", "Layers", "StepMount", "StepRequest"]
-
-_NONE: Mapping[str, str] = MappingProxyType({})
+__all__ = ["Executor", "StepMount", "StepRequest"]
 
 
 class StepMount(NamedTuple):
-    """A folder of the host shown inside the step, whose mountpoint must not reach the layer."""
+    """A folder or file of the host shown inside the step, whose mountpoint must not reach the layer.
+
+    `source` "" is an empty tmpfs of at most `size` bytes (0: half of the memory).
+    """
 
     source: str
     target: str
     readonly: bool = True
+    size: int = 0
 
 
 class StepRequest(NamedTuple):
     """One RUN, ready to go. `root_fd` is the detached overlay; `upper` the folder that becomes the layer.
+
+    `epoch_s` is what SOURCE_DATE_EPOCH shall be in the step, unless the Dockerfile sets it.
 
     `workdir` is a private folder of this build for the bundle. `write` gets the output in pieces, from one thread,
     the two streams merged in the order in which they came.
@@ -39,21 +40,14 @@ class StepRequest(NamedTuple):
     write: Callable[[bytes], None]
     cancel: Cancel
     mounts: tuple[StepMount, ...] = ()
-    env: Mapping[str, str] = _NONE
+    epoch_s: int = 0
 
 
 class Executor(Protocol):
-    """Runs a RUN over a detached root. Nothing that it needed for itself stays in `upper`."""
+    """Runs a RUN over a detached root. Mountpoints that are made on the way are for the caller to take away."""
+
+    def mountpoints(self, run: Run) -> tuple[str, ...]:
+        """Where it mounts something of its own (caches, certificates), beside /proc, /sys, /dev and /etc's files."""
 
     def run(self, request: StepRequest) -> int:
         """The exit status, 128+n when signal n ended it. Raises: RuntimeFailure, Cancelled, HostError."""
-
-
-class Layers(Protocol):
-    """The part of wherry.store.layers.LayerStore that the builder uses."""
-
-    def path(self, diff_id: DiffID) -> str: ...
-
-    def has(self, diff_id: DiffID) -> bool: ...
-
-    def workdir(self) -> AbstractContextManager[str]: ...

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wherry.engine.bootstrap import Bootstrap
+    from wherry.engine.builds import Builds
     from wherry.engine.containers import Containers
     from wherry.engine.facts import Facts
     from wherry.engine.images import Images
@@ -116,6 +117,12 @@ class Engine:
         from wherry.engine.images import Images
 
         return Images(self)
+
+    @cached_property
+    def builds(self) -> Builds:
+        from wherry.engine.builds import Builds
+
+        return Builds(self)
 
     @cached_property
     def containers(self) -> Containers:

@@ -1,0 +1,103 @@
+"""The build context: a folder, and what its .dockerignore lets through."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from wherry.build.tree import Tree
+from wherry.errors import InputError, nearest
+
+__all__ = ["Located", "locate", "open_context", "read_dockerfile"]
+
+_LARGEST_BYTES = 1 << 20  # more is a binary given by mistake
+
+
+class Located(NamedTuple):
+    """`path` is where the Dockerfile is, `name` what errors call it."""
+
+    path: str
+    name: str
+
+
+def locate(context: str, dockerfile: str, cwd: str) -> Located:
+    """Find the Dockerfile: `dockerfile` is relative to `cwd`; "" is Dockerfile (or dockerfile) in the context.
+
+    Raises: InputError.
+    """
+    if dockerfile:
+        path = os.path.join(cwd, dockerfile)
+        if not os.path.exists(path):
+            # docker takes it from the context too when the caller's folder has none
+            inside = os.path.join(context, dockerfile)
+            if not os.path.exists(inside):
+                raise _no_dockerfile(path, os.path.dirname(path), os.path.basename(path))
+            path = inside
+        return Located(path, os.path.basename(path))
+    for name in ("Dockerfile", "dockerfile"):
+        if os.path.lexists(path := os.path.join(context, name)):
+            return Located(path, name)
+    raise _no_dockerfile(os.path.join(context, "Dockerfile"), context, "Dockerfile")
+
+
+def _no_dockerfile(path: str, folder: str, name: str) -> InputError:
+    try:
+        close = nearest(name, os.listdir(folder))
+    except OSError:
+        close = None
+    hint = f"did you mean {os.path.join(folder, close)}?" if close else "give its path with -f"
+    return InputError(f"failed to read dockerfile: open {path}: no such file or directory", hint=hint)
+
+
+def read_dockerfile(path: str) -> bytes:
+    """Raises: InputError for a folder, a file that may not be read, or one too large."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as fault:
+        raise InputError(f"failed to read dockerfile: {path}: {fault.strerror}") from None
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise InputError(f"failed to read dockerfile: {path} is not a file", hint="give the file's path with -f")
+        data = file.read(_LARGEST_BYTES + 1)
+    if len(data) > _LARGEST_BYTES:
+        raise InputError(f"failed to read dockerfile: {path} is larger than 1 MB", hint="is it really a Dockerfile?")
+    return data
+
+
+def open_context(context: str, dockerfile: str) -> Tree:
+    """DOCKERFILE.dockerignore wins over the context's own. The caller closes `root_fd`.
+
+    `dockerfile` is the path of the Dockerfile, "" when it came from elsewhere. Raises: InputError.
+    """
+    from wherry.dockerfile.ignore import Matcher
+
+    try:
+        root_fd = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _no_context(context, fault) from None
+    try:
+        for path in ([f"{dockerfile}.dockerignore"] if dockerfile else []) + [f"{context}/.dockerignore"]:
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    matcher = Matcher.of_file(file.read(_LARGEST_BYTES + 1), os.path.basename(path))
+                if matcher:
+                    return Tree(root_fd, "the build context", True, matcher.excludes, matcher.prunes)
+                break
+    except BaseException:
+        os.close(root_fd)
+        raise
+    return Tree(root_fd, "the build context", True)
+
+
+def _no_context(context: str, fault: OSError) -> InputError:
+    if isinstance(fault, NotADirectoryError):
+        return InputError(f"build context {context} is not a folder", hint="give the folder; the Dockerfile goes to -f")
+    if isinstance(fault, FileNotFoundError):
+        try:
+            close = nearest(os.path.basename(context), os.listdir(os.path.dirname(context) or "."))
+        except OSError:
+            close = None
+        hint = f"did you mean {os.path.join(os.path.dirname(context), close)}?" if close else None
+        return InputError(f"build context: path {context!r} not found", hint=hint)
+    return InputError(f"build context {context}: {fault.strerror}")

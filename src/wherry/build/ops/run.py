@@ -1,0 +1,87 @@
+"""RUN."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from wherry.build.executor import Executor, StepMount, StepRequest
+from wherry.build.graph import Run
+from wherry.build.ops.layer import Bench, Work, make_layer
+from wherry.build.ops.stubs import Stubs
+from wherry.errors import StepFailed
+from wherry.oci.digest import DiffID
+
+__all__ = ["FAILED_LINES", "Tail", "run"]
+
+_ALWAYS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+FAILED_LINES = 20
+
+
+class Tail:
+    """The last lines of a step's output, for the error."""
+
+    def __init__(self, lines: int = FAILED_LINES) -> None:
+        self._limit = lines
+        self._rest = b""
+        self._lines: list[str] = []
+
+    def add(self, data: bytes) -> None:
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        # A step that never ends its line must not fill the memory
+        self._rest = self._rest[-65536:]
+        self._lines = [*self._lines, *(line.decode("utf-8", "replace") for line in whole[-self._limit :])]
+        self._lines = self._lines[-self._limit :]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        last = [self._rest.decode("utf-8", "replace")] if self._rest else []
+        return tuple([*self._lines, *last][-self._limit :])
+
+
+def run(
+    bench: Bench,
+    op: Run,
+    below: Sequence[DiffID],
+    executor: Executor,
+    write: Callable[[bytes], None],
+    mounts: Sequence[StepMount] = (),
+) -> DiffID:
+    """The layer that the step leaves. `mounts` are those of the operation, ready to be shown.
+
+    Raises: StepFailed, RuntimeFailure, HostError, OSError, Cancelled.
+    """
+    tail = Tail()
+
+    def both(data: bytes) -> None:
+        tail.add(data)
+        write(data)
+
+    left: list[tuple[Stubs, str]] = []
+
+    def fill(work: Work) -> None:
+        stubs = Stubs(work.root_fd, [*_ALWAYS, *executor.mountpoints(op), *(mount.target for mount in mounts)])
+        folder = f"{work.folder}/step"
+        os.mkdir(folder, 0o700)
+        request = StepRequest(
+            run=op, root_fd=work.root_fd, upper=work.upper, lowers=work.lowers, workdir=folder, write=both,
+            cancel=bench.cancel, mounts=tuple(mounts), epoch_s=bench.clamp_ns // 10**9,
+        )  # fmt: skip
+        status = executor.run(request)
+        stubs.clean()
+        left.append((stubs, work.upper))
+        if status:
+            raise _failed(op, status, tail)
+
+    def after() -> None:
+        for stubs, upper in left:
+            stubs.forget_parents(upper)
+
+    return make_layer(bench, below, fill, after=after)
+
+
+def _failed(op: Run, status: int, tail: Tail) -> StepFailed:
+    message = f'process "{" ".join(op.argv)}" did not complete successfully: exit code: {status}'
+    if status == 137:
+        message += " (killed: out of memory?)"
+    return StepFailed(message, status=status, output=tail.lines)

@@ -1,0 +1,69 @@
+"""Mountpoints that were made for a step's mounts: they must not reach the layer.
+
+The runtime makes an empty file or folder wherever it mounts something and nothing was there (/proc, /etc/resolv.conf, a
+cache folder). What was missing before the step and is still empty after it goes, and so do folders that overlayfs
+copied up for nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+
+from wherry.build.resolve import lstat, resolve
+
+__all__ = ["Stubs"]
+
+
+class Stubs:
+    """Made before the step; `clean` while the root is still open, `forget_parents` after it is closed."""
+
+    def __init__(self, root_fd: int, targets: Iterable[str]) -> None:
+        self._root_fd = root_fd
+        self._missing: list[str] = []
+        self._parents: dict[str, tuple[int, int, int]] = {}
+        for target in targets:
+            self._look(target)
+
+    def _look(self, target: str) -> None:
+        try:
+            path = resolve(self._root_fd, target)
+        except OSError:
+            return
+        parts = path.split("/") if path else []
+        for count in range(1, len(parts) + 1):
+            here = "/".join(parts[:count])
+            found = lstat(self._root_fd, here)
+            if found is None:
+                self._missing.append(here)
+            elif count < len(parts):
+                self._parents[here] = (found.st_mode, found.st_uid, found.st_gid)
+
+    def clean(self) -> None:
+        """Remove those that are empty still; a step that wrote into one keeps it."""
+        for path in sorted(set(self._missing), key=len, reverse=True):
+            found = lstat(self._root_fd, path)
+            with suppress(OSError):
+                if found is None:
+                    continue
+                if stat.S_ISDIR(found.st_mode):
+                    os.rmdir(path, dir_fd=self._root_fd)
+                elif stat.S_ISREG(found.st_mode) and found.st_size == 0:
+                    os.unlink(path, dir_fd=self._root_fd)
+
+    def forget_parents(self, upper: str) -> None:
+        """Folders in `upper` that hold nothing and are as they were below."""
+        for path in sorted(self._parents, key=len, reverse=True):
+            here = f"{upper}/{path}"
+            with suppress(OSError):
+                found = os.lstat(here)
+                same = (found.st_mode, found.st_uid, found.st_gid) == self._parents[path]
+                if stat.S_ISDIR(found.st_mode) and same and not _is_opaque(here):
+                    os.rmdir(here)
+
+
+def _is_opaque(path: str) -> bool:
+    names = os.listxattr(path, follow_symlinks=False)
+    return any(name.endswith("overlay.opaque") or not name.startswith("trusted.overlay.") for name in names)

@@ -1,0 +1,256 @@
+"""The graph → layers: each vertex from the cache or made anew, independent ones side by side; a failure ends all.
+
+Until the first step that the cache does not have, everything happens in the calling thread: a build in which nothing
+changed never starts a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+from typing import NamedTuple, TypeVar
+
+from wherry.build.cache import StepCache
+from wherry.build.cachekey import step_key
+from wherry.build.executor import Executor
+from wherry.build.filehash import FileHashes
+from wherry.build.gather import Gathered, digest, gather
+from wherry.build.graph import Copy, Graph, Run, RunMount, Source, Vertex, Workdir
+from wherry.build.ops.layer import Bench, open_tree
+from wherry.build.progress import Progress
+from wherry.build.tree import Tree
+from wherry.errors import BuildError, Cancelled, InputError, NotFound, RuntimeFailure, StepFailed, WherryError
+from wherry.oci.digest import DiffID
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+__all__ = ["Solver"]
+
+_POLL_S = 0.2
+_Layers = tuple[DiffID, ...]
+_T = TypeVar("_T")
+
+
+class _Job(NamedTuple):
+    """A vertex that is ready: the layers below it and of its inputs, what it brings from the context, and its key."""
+
+    vertex: Vertex
+    below: _Layers
+    inputs: tuple[_Layers, ...]
+    gathered: tuple[Gathered, ...]
+    key: str
+
+
+class Solver:
+    """One build. `context` is the tree of the build context, None when there is none. `cache_folder(mount)` makes and
+    returns the host's folder of a cache mount.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        cache: StepCache,
+        hashes: FileHashes,
+        executor: Executor,
+        progress: Progress,
+        context: Tree | None,
+        cache_folder: Callable[[RunMount], str],
+    ) -> None:
+        self._bench = bench
+        self._cache = cache
+        self._hashes = hashes
+        self._executor = executor
+        self._progress = progress
+        self._context = context
+        self._cache_folder = cache_folder
+        self._results: dict[int, _Layers] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._shown: set[int] = set()
+
+    def solve(self, graph: Graph, jobs: int = 4) -> _Layers:
+        """The target's layers, base first. All threads have ended when this returns or raises.
+
+        Raises: the first failure, with its place in the Dockerfile; Cancelled.
+        """
+        sorter = TopologicalSorter({vertex.number: vertex.needs for vertex in graph.vertices})
+        sorter.prepare()
+        running: dict[Future[_Layers], Vertex] = {}
+        try:
+            while sorter.is_active():
+                for number in sorted(sorter.get_ready()):
+                    if not self._begin(graph.vertices[number], running, jobs):
+                        sorter.done(number)
+                if running:
+                    self._advance(sorter, running)
+        except BaseException:
+            self._bench.cancel.set("another step failed")
+            raise
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+        return () if graph.target is None else self._results[graph.target]
+
+    def _begin(self, vertex: Vertex, running: dict[Future[_Layers], Vertex], jobs: int) -> bool:
+        """Whether there is work under way for it; False: the cache had it."""
+        if self._pool is None:
+            job = self._told(vertex, lambda: self._prepare(vertex))
+            layers = self._told(vertex, lambda: self._look_up(job))
+            if layers is not None:
+                self._results[vertex.number] = layers
+                return False
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(max(2, jobs), thread_name_prefix="build")
+            running[self._pool.submit(self._told, vertex, lambda: self._make(job))] = vertex
+            return True
+        running[self._pool.submit(self._whole, vertex)] = vertex
+        return True
+
+    def _advance(self, sorter: TopologicalSorter[int], running: dict[Future[_Layers], Vertex]) -> None:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        # With a timeout, so that Ctrl-C reaches this thread
+        ended, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        for future in sorted(ended, key=lambda one: running[one].number):
+            vertex = running.pop(future)
+            self._results[vertex.number] = future.result()
+            sorter.done(vertex.number)
+
+    def _whole(self, vertex: Vertex) -> _Layers:
+        def work() -> _Layers:
+            job = self._prepare(vertex)
+            found = self._look_up(job)
+            return self._make(job) if found is None else found
+
+        return self._told(vertex, work)
+
+    def _told(self, vertex: Vertex, act: Callable[[], _T]) -> _T:
+        """Do it; what goes wrong is shown, and gets its place in the Dockerfile."""
+        try:
+            return act()
+        except Cancelled:
+            if vertex.number in self._shown:
+                self._progress.cancelled(str(vertex.number))
+            raise
+        except (WherryError, OSError) as fault:
+            failure = _placed(fault, vertex)
+            self._show(vertex)
+            self._progress.failed(str(vertex.number), str(failure))
+            self._bench.cancel.set("another step failed")
+            raise failure from fault
+
+    def _show(self, vertex: Vertex) -> None:
+        if vertex.number not in self._shown:
+            self._shown.add(vertex.number)
+            self._progress.start(str(vertex.number), vertex.name)
+
+    def _prepare(self, vertex: Vertex) -> _Job:
+        self._bench.cancel.check()
+        below = () if vertex.parent is None else self._results[vertex.parent]
+        inputs = tuple(self._results[number] for number in vertex.inputs)
+        gathered: tuple[Gathered, ...] = ()
+        content = ""
+        if self._context is not None and (op := _from_context(vertex.op)):
+            gathered = tuple(gather(self._context, op, self._bench.cancel))
+            content = digest(self._context, gathered, self._hashes, self._bench.cancel)
+        key = "" if isinstance(vertex.op, Source) else step_key(vertex, below, inputs, content, self._bench.clamp_ns)
+        return _Job(vertex, below, inputs, gathered, key)
+
+    def _look_up(self, job: _Job) -> _Layers | None:
+        """The vertex's layers when nothing has to be done for them."""
+        vertex = job.vertex
+        if isinstance(vertex.op, Source):
+            # Leased first, then looked for: what is there now stays
+            self._bench.lease.add_layer(*vertex.op.layers)
+            for diff_id in vertex.op.layers:
+                if not self._bench.layers.has(diff_id):
+                    raise NotFound(f"layer {diff_id.short} of {vertex.op.image} is missing", hint="load the image anew")
+            self._show(vertex)
+            self._progress.cached(str(vertex.number))
+            return vertex.op.layers
+        if vertex.no_cache:
+            return None
+        found = self._cache.get(job.key)
+        if found is None:
+            return None
+        self._bench.lease.add_layer(*found)
+        if not all(map(self._bench.layers.has, found)):
+            return None
+        self._show(vertex)
+        self._progress.cached(str(vertex.number))
+        return job.below + found
+
+    def _make(self, job: _Job) -> _Layers:
+        key = str(job.vertex.number)
+        self._show(job.vertex)
+        diff_id = self._operate(job)
+        self._cache.put(job.key, (diff_id,), job.vertex.name)
+        self._progress.done(key)
+        return (*job.below, diff_id)
+
+    def _operate(self, job: _Job) -> DiffID:
+        op = job.vertex.op
+        if isinstance(op, Workdir):
+            from wherry.build.ops.workdir import workdir
+
+            return workdir(self._bench, op, job.below)
+        if isinstance(op, Copy):
+            return self._copy(job, op)
+        assert isinstance(op, Run)
+        return self._run(job, op)
+
+    def _copy(self, job: _Job, op: Copy) -> DiffID:
+        from wherry.build.ops.copy import copy
+
+        if not op.from_stage:
+            return copy(self._bench, op, job.below, self._context or _NOWHERE, job.gathered)
+        root_fd = open_tree(self._bench, job.inputs[0])
+        try:
+            tree = Tree(root_fd, job.vertex.name.partition("--from=")[2].partition(" ")[0] or "the stage")
+            gathered = gather(tree, op, self._bench.cancel)
+            return copy(self._bench, op, job.below, tree, gathered)
+        finally:
+            os.close(root_fd)
+
+    def _run(self, job: _Job, op: Run) -> DiffID:
+        from wherry.build.ops.mounts import Mounter
+        from wherry.build.ops.run import run
+
+        key = str(job.vertex.number)
+        with Mounter(self._bench, self._context or _NOWHERE, job.inputs, self._cache_folder) as mounter:
+            mounts = mounter.mounts(op.mounts)
+            return run(
+                self._bench, op, job.below, self._executor, lambda data: self._progress.output(key, data), mounts
+            )
+
+
+def _placed(fault: WherryError | OSError, vertex: Vertex) -> WherryError:
+    """With the place in the Dockerfile. An error of the machine, not of the step, stays what it is."""
+    if isinstance(fault, StepFailed):
+        fault.where, fault.source = vertex.where, vertex.source
+        return fault
+    if isinstance(fault, OSError):
+        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "free some: wherry system df, wherry builder prune, wherry image prune" if full else None
+        name = f": {fault.filename}" if isinstance(fault.filename, str) else ""
+        return BuildError(f"{fault.strerror}{name}", hint=hint, where=vertex.where, source=vertex.source)
+    if isinstance(fault, BuildError | NotFound | InputError | RuntimeFailure):
+        return BuildError(str(fault), hint=fault.hint, where=vertex.where, source=vertex.source)
+    return fault
+
+
+_NOWHERE = Tree(-1, "the build context", True)
+
+
+def _from_context(op: object) -> Copy | None:
+    """What of the context the operation reads, as a COPY of it."""
+    if isinstance(op, Copy):
+        return op if op.sources and not op.from_stage else None
+    if isinstance(op, Run):
+        sources = tuple(mount.source.lstrip("/") for mount in op.mounts if mount.kind == "bind" and mount.input is None)
+        return Copy(sources, "/") if sources else None
+    return None

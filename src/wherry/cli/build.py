@@ -1,0 +1,190 @@
+"""wherry build."""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag, FlagError, Verb
+from wherry.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from wherry.build.options import BuildOptions
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.engine import Engine
+    from wherry.oci.reference import Reference
+
+    T = TypeVar("T")
+
+VERB = Verb(
+    "[OPTIONS] PATH | -",
+    "Build an image from a Dockerfile",
+    [
+        Flag("add-host", "Add a custom host-to-IP mapping (host:ip)", kind="list"),
+        Flag("build-arg", "Set a build-time variable (NAME alone takes it from the environment)", kind="list"),
+        Flag("file", "The Dockerfile (default: PATH/Dockerfile; - reads it from stdin)", short="f", kind="string"),
+        Flag("iidfile", "Write the image ID to a file", kind="string"),
+        Flag("label", "Set metadata for the image", kind="list"),
+        Flag("network", "Network of the RUN steps: default, none or host", kind="string", default="default"),
+        Flag("no-ambient-cache", "RUN steps do not share the download caches of pip, apt, npm and others"),
+        Flag("no-cache", "Do not use the cache of earlier builds"),
+        Flag("no-host-ca", "RUN steps do not see the certificates and proxies of this machine"),
+        Flag("platform", "Set the platform of the result", kind="string"),
+        Flag("progress", "Type of progress output: auto, plain or tty", kind="string", default="auto"),
+        Flag("pull", "Always attempt to pull newer versions of the base images"),
+        Flag("quiet", "Print the image ID only", short="q"),
+        Flag("rm", "Remove intermediate containers (there are none: kept for scripts)", default=1),
+        Flag("force-rm", "Always remove intermediate containers (there are none: kept for scripts)"),
+        Flag("load", "Kept for scripts: the image is always put into the local store"),
+        Flag("shm-size", "Size of /dev/shm of the RUN steps", kind="string", type_name="bytes"),
+        Flag("tag", "Name and optionally a tag (format: name:tag)", short="t", kind="list"),
+        Flag("target", "Set the target stage to build", kind="string"),
+        Flag("ulimit", "Ulimit options of the RUN steps (name=soft[:hard])", kind="list"),
+    ],
+    least=1,
+    most=1,
+    examples=[
+        "wherry build -t api .",
+        "wherry build -f prod.Dockerfile --target test .",
+        "wherry build - < Dockerfile",
+    ],
+)
+
+
+def run(engine: Engine, args: Args, out: Output) -> int:
+    """Progress goes to stderr; with -q the image id is printed on stdout."""
+    from wherry.build.progress import Quiet
+    from wherry.cancel import Cancel
+    from wherry.cli.build_progress import choose
+    from wherry.engine.builds import BuildRequest
+    from wherry.errors import WherryError
+
+    request = BuildRequest(
+        context=args.rest[0],
+        options=_options(args, engine.settings.env),
+        dockerfile=args.text("file"),
+        tags=tuple(_tag(text) for text in args.all("tag")),
+        stdin=_Stdin(out.in_fd),
+        host_ca=not args.on("no-host-ca"),
+        ambient_cache=not args.on("no-ambient-cache"),
+    )
+    cancel = Cancel()
+    display = choose(args.text("progress"), out, engine.settings.env)
+    try:
+        if args.on("quiet"):
+            image = engine.builds.build(request, Quiet(), cancel)
+        else:
+            with display:
+                image = engine.builds.build(request, display, cancel)
+    except (WherryError, KeyboardInterrupt):
+        cancel.set()
+        raise
+    if path := args.text("iidfile"):
+        from wherry.fs.atomic import replace_file
+
+        replace_file(path, str(image.id).encode(), 0o644, durable=False)
+    if args.on("quiet"):
+        out.line(str(image.id))
+    return 0
+
+
+def _parsed(flag: str, value: str, parse: Callable[[str], T]) -> T:
+    """Raises: FlagError, as docker says it."""
+    try:
+        return parse(value)
+    except InputError as fault:
+        raise FlagError(f'invalid argument "{value}" for "{flag}" flag: {fault}') from None
+
+
+def _tag(text: str) -> Reference:
+    from wherry.oci.reference import Reference
+
+    found = _parsed("-t, --tag", text, Reference.parse)
+    if found.digest:
+        raise FlagError(f'invalid argument "{text}" for "-t, --tag" flag: a tag can have no digest')
+    return found
+
+
+def _options(args: Args, env: Mapping[str, str]) -> BuildOptions:
+    import os
+
+    from wherry.build.options import BuildOptions
+    from wherry.oci.platform import Platform
+
+    shm = args.text("shm-size")
+    return BuildOptions(
+        target=args.text("target"),
+        build_args=_build_args(args.all("build-arg"), env),
+        labels=dict(_parsed("--label", text, _label) for text in args.all("label")),
+        no_cache=args.on("no-cache"),
+        pull=args.on("pull"),
+        network=_network(args.text("network")),
+        hosts=tuple(_parsed("--add-host", text, _host) for text in args.all("add-host")),
+        shm_size=_parsed("--shm-size", shm, _size) if shm else 0,
+        ulimits=tuple(_parsed("--ulimit", text, _ulimit) for text in args.all("ulimit")),
+        platform=_parsed("--platform", args.text("platform"), Platform.parse) if args.text("platform") else None,
+        host_platform=Platform.of("linux", os.uname().machine),
+    )
+
+
+def _build_args(words: tuple[str, ...], env: Mapping[str, str]) -> dict[str, str]:
+    """NAME=VALUE, or NAME alone for the caller's own variable (left out when it has none)."""
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name:
+            raise FlagError(f'invalid argument "{word}" for "--build-arg" flag: a name is missing')
+        if equals:
+            found[name] = value
+        elif name in env:
+            found[name] = env[name]
+    return found
+
+
+def _network(name: str) -> str:
+    if name not in ("default", "bridge", "none", "host"):
+        from wherry.errors import Unsupported
+
+        raise Unsupported(f"build steps on the network {name!r} are not supported yet", hint="default, none or host")
+    return "default" if name == "bridge" else name
+
+
+def _label(text: str) -> tuple[str, str]:
+    from wherry.runtime import parse_names
+
+    return parse_names.label(text)
+
+
+def _host(text: str) -> tuple[str, str]:
+    from wherry.runtime import parse_names
+
+    name, _, address = parse_names.extra_host(text).partition(":")
+    return name, address
+
+
+def _size(text: str) -> int:
+    from wherry.runtime import parse_values
+
+    return parse_values.size_bytes(text)
+
+
+def _ulimit(text: str) -> tuple[str, int, int]:
+    from wherry.runtime import parse_values
+
+    limit = parse_values.ulimit(text)
+    return limit.name, limit.soft, limit.hard
+
+
+class _Stdin:
+    """Standard input as it comes."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; b"" at the end."""
+        import os
+
+        return os.read(self._fd, size)

@@ -1,0 +1,303 @@
+"""Building an image from a Dockerfile: the plan, the solver and the store joined."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from hashlib import sha256
+from typing import NamedTuple
+
+from wherry.oci.platform import Platform
+from wherry.oci.reference import Reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wherry.build.graph import Graph, RunMount
+    from wherry.build.options import Base, BuildOptions
+    from wherry.build.progress import Progress
+    from wherry.build.tree import Tree
+    from wherry.cancel import Cancel
+    from wherry.dockerfile import Dockerfile
+    from wherry.engine import Engine
+    from wherry.image.tar.stream import Reader
+    from wherry.oci.digest import DiffID
+    from wherry.store.images import ImageRecord
+    from wherry.store.lease import Lease
+
+__all__ = ["BuildRequest", "Builds"]
+
+
+class BuildRequest(NamedTuple):
+    """`context` is a folder, or "-" for `stdin`: a tar with the context, else the Dockerfile itself.
+
+    `dockerfile` is -f: "" is Dockerfile in the context, "-" reads it from `stdin`; relative to the caller's folder.
+    `options` without its times: those come from SOURCE_DATE_EPOCH, git, or the constant. `jobs` 0 is the machine's.
+    """
+
+    context: str
+    options: BuildOptions
+    dockerfile: str = ""
+    tags: tuple[Reference, ...] = ()
+    stdin: Reader | None = None
+    host_ca: bool = True
+    ambient_cache: bool = True
+    jobs: int = 0
+
+
+class _Place(NamedTuple):
+    """`context` "" when there is none (a Dockerfile on stdin); `dockerfile` "" when it is no file."""
+
+    context: str
+    dockerfile: str
+    text: bytes
+    name: str
+
+
+class Builds:
+    """`engine.builds`. Needs root."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def build(self, request: BuildRequest, progress: Progress, cancel: Cancel) -> ImageRecord:
+        """Build, store and name the image. When it fails nothing is left but the cache of the steps that went well.
+
+        Raises: DockerfileError, InputError, NotFound (a base image; the hint says how to make it), StepFailed,
+        BuildError, HostError, Cancelled.
+        """
+        from wherry.host.linux import require_root
+
+        require_root(self._engine.settings.uid, "wherry build")
+        self._engine.scratch.sweep()
+        with ExitStack() as stack:
+            place = self._locate(request, progress, stack)
+            dockerfile = _parse(place, progress)
+            clamp_ns, created_ns = self._times(request, place.context)
+            options = request.options._replace(clamp_ns=clamp_ns, created_ns=created_ns)
+            graph = _plan(dockerfile, options, _Bases(self._engine, request, progress))
+            for text in graph.warnings:
+                progress.note(text)
+            context = self._context(graph, place, stack)
+            what = request.tags[0].familiar if request.tags else place.context or "a Dockerfile"
+            lease = stack.enter_context(self._engine.leases.hold(f"build {what}"))
+            layers = self._solve(graph, request._replace(options=options), context, lease, progress, cancel)
+            return self._export(graph, layers, request.tags, progress)
+
+    def _locate(self, request: BuildRequest, progress: Progress, stack: ExitStack) -> _Place:
+        """Raises: InputError."""
+        from wherry.build.context import locate, read_dockerfile
+        from wherry.errors import InputError
+
+        if request.context == "-":
+            if request.dockerfile == "-":
+                raise InputError("invalid argument: can't use stdin for both build context and dockerfile")
+            return self._from_stdin(request, stack)
+        context = os.path.join(self._engine.settings.cwd, request.context)
+        if not os.path.isdir(context):
+            from wherry.build.context import open_context
+
+            os.close(open_context(context, "").root_fd)
+        if request.dockerfile == "-":
+            return _Place(context, "", _read_stdin(request), "Dockerfile")
+        found = locate(context, request.dockerfile, self._engine.settings.cwd)
+        return _Place(context, found.path, read_dockerfile(found.path), found.name)
+
+    def _from_stdin(self, request: BuildRequest, stack: ExitStack) -> _Place:
+        """A tar (compressed or not) is the context; anything else is the Dockerfile, with no context."""
+        from wherry.build.context import locate, read_dockerfile
+        from wherry.build.stdin import Replay, looks_like_tar
+        from wherry.errors import InputError
+
+        if request.stdin is None:
+            raise InputError("nothing can be read from stdin")
+        stream = Replay(request.stdin)
+        if not looks_like_tar(stream):
+            return _Place("", "", stream.rest(), "Dockerfile")
+        folder = stack.enter_context(self._engine.scratch.folder("context"))
+        stream.extract(folder)
+        found = locate(folder, request.dockerfile or "", folder)
+        return _Place(folder, found.path, read_dockerfile(found.path), found.name)
+
+    def _times(self, request: BuildRequest, context: str) -> tuple[int, int]:
+        """What all new files' times become, and when the image says it was made, in ns."""
+        from wherry.build.options import ZIP_EPOCH_NS
+        from wherry.errors import InputError
+
+        given = request.options.build_args.get("SOURCE_DATE_EPOCH") or self._engine.settings.env.get(
+            "SOURCE_DATE_EPOCH", ""
+        )
+        if given:
+            if not given.isascii() or not given.isdecimal() or len(given) > 10:
+                raise InputError(f"invalid SOURCE_DATE_EPOCH: {given[:40]!r}", hint="seconds since 1970, as 1700000000")
+            return int(given) * 10**9, int(given) * 10**9
+        committed = self._commit_time(context) if context else 0
+        return ZIP_EPOCH_NS, committed * 10**9 or ZIP_EPOCH_NS
+
+    def _commit_time(self, context: str) -> int:
+        """Seconds since 1970 of the git commit that the context is at; 0 when it is in no repository."""
+        from wherry.errors import HostError
+        from wherry.host import Command
+
+        folder = os.path.realpath(context)
+        while not os.path.exists(f"{folder}/.git"):
+            if folder == "/":
+                return 0
+            folder = os.path.dirname(folder)
+        env = {
+            "PATH": self._engine.settings.env.get("PATH", "/usr/bin:/bin"), "HOME": "/", "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C",
+        }  # fmt: skip
+        # Reads one object and runs nothing of the repository's, so that its owner does not matter
+        argv = ["git", "-c", "safe.directory=*", "-C", folder, "cat-file", "commit", "HEAD"]
+        try:
+            done = self._engine.host.run(Command(argv, env=env, timeout_s=10))
+        except HostError:
+            return 0
+        for line in done.stdout.split(b"\n\n")[0].split(b"\n"):
+            if line.startswith(b"committer "):
+                seconds = line.rpartition(b"> ")[2].split(b" ")[0]
+                return int(seconds) if seconds.isdigit() else 0
+        return 0
+
+    def _context(self, graph: Graph, place: _Place, stack: ExitStack) -> Tree | None:
+        from wherry.build.context import open_context
+        from wherry.errors import InputError
+
+        if not graph.uses_context:
+            return None
+        if not place.context:
+            raise InputError(
+                "the Dockerfile copies from the build context, and there is none: it came from stdin",
+                hint="wherry build -f - FOLDER < Dockerfile",
+            )
+        tree = open_context(place.context, place.dockerfile)
+        stack.callback(os.close, tree.root_fd)
+        return tree
+
+    def _solve(
+        self,
+        graph: Graph,
+        request: BuildRequest,
+        context: Tree | None,
+        lease: Lease,
+        progress: Progress,
+        cancel: Cancel,
+    ) -> tuple[DiffID, ...]:
+        from wherry.build.cache import StepCache
+        from wherry.build.filehash import FileHashes
+        from wherry.build.ops.layer import Bench
+        from wherry.build.solve import Solver
+        from wherry.engine.steps import Steps
+
+        engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
+        bench = Bench(engine.host, engine.layers, lease, request.options.clamp_ns, cancel)
+        steps = Steps(engine, request, progress)
+        hashes = FileHashes(engine.db, jobs)
+        solver = Solver(bench, StepCache(engine.db), hashes, steps, progress, context, self._cache_folder)
+        return solver.solve(graph, jobs)
+
+    def _cache_folder(self, mount: RunMount) -> str:
+        """ROOT/cache/mounts/HASH: made with the mount's mode and owner, and never changed after."""
+        name = sha256(mount.cache_id.encode()).hexdigest()[:32]
+        folder = f"{self._engine.settings.paths.cache}/mounts/{name}"
+        if not os.path.isdir(folder):
+            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+            fresh = f"{folder}.{os.urandom(6).hex()}"
+            os.mkdir(fresh, 0o700)
+            os.chown(fresh, mount.uid, mount.gid)
+            os.chmod(fresh, mount.mode)
+            try:
+                os.rename(fresh, folder)
+            except OSError:  # another build was quicker, and has put something in
+                os.rmdir(fresh)
+        return folder
+
+    def _export(
+        self, graph: Graph, layers: tuple[DiffID, ...], tags: tuple[Reference, ...], progress: Progress
+    ) -> ImageRecord:
+        progress.start("export", "exporting to image")
+        image = self._engine.image_store.create(graph.config._replace(diff_ids=layers), tags)
+        progress.output("export", f"writing image {image.id} done\n".encode())
+        for tag in tags:
+            progress.output("export", f"naming to {tag} done\n".encode())
+        progress.done("export")
+        return image
+
+
+def _read_stdin(request: BuildRequest) -> bytes:
+    from wherry.build.stdin import Replay
+    from wherry.errors import InputError
+
+    if request.stdin is None:
+        raise InputError("nothing can be read from stdin")
+    return Replay(request.stdin).rest()
+
+
+def _parse(place: _Place, progress: Progress) -> Dockerfile:
+    from wherry.dockerfile import parse
+
+    progress.start("definition", f"[internal] load build definition from {place.name}")
+    progress.output("definition", f"transferring dockerfile: {len(place.text)}B done\n".encode())
+    dockerfile = parse(place.text, place.name)
+    progress.done("definition")
+    return dockerfile
+
+
+def _plan(dockerfile: Dockerfile, options: BuildOptions, bases: _Bases) -> Graph:
+    from wherry.build.plan import plan
+
+    return plan(dockerfile, options, bases)
+
+
+class _Bases:
+    """Finds base images, each once."""
+
+    def __init__(self, engine: Engine, request: BuildRequest, progress: Progress) -> None:
+        self._engine = engine
+        self._progress = progress
+        self._pull = request.options.pull
+        self._found: dict[tuple[str, Platform | None], Base] = {}
+
+    def __call__(self, name: str, platform: Platform | None) -> Base:
+        """Raises: NotFound."""
+        key = (name, platform)
+        if key not in self._found:
+            self._found[key] = self._find(name)
+        return self._found[key]
+
+    def _find(self, name: str) -> Base:
+        from wherry.build.options import Base
+        from wherry.errors import NotFound
+
+        store = self._engine.image_store
+        try:
+            record = store.resolve(name)
+        except NotFound as fault:
+            raise _missing(name, fault) from None
+        config = store.config(record.id)
+        self._notices(name, config.config.labels)
+        return Base(name, config, record.layers)
+
+    def _notices(self, name: str, labels: Mapping[str, str]) -> None:
+        from wherry.engine.bootstrap import LABEL
+
+        if LABEL in labels:
+            self._progress.note(f"{name} is a stand-in that was made on this machine ({labels[LABEL]})")
+        if self._pull:
+            self._progress.note(f"--pull: pulling is not supported yet; {name} is the image that is here")
+
+
+def _missing(name: str, fault: Exception) -> Exception:
+    from wherry.engine.bootstrap import can_make
+    from wherry.errors import NotFound
+
+    close = getattr(fault, "hint", None)
+    if can_make(name):
+        hint = f"make a stand-in on this machine: wherry bootstrap {name}"
+    elif close:
+        hint = f"{close} (or bring the image here: wherry load, wherry import)"
+    else:
+        hint = "bring the image here: wherry load, wherry import (pulling is not supported yet)"
+    return NotFound(f"the base image {name} is not on this machine", hint=hint)

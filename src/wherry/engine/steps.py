@@ -1,0 +1,185 @@
+"""How a RUN step meets the machine: the builder's Executor, made of the runtime, the network and the host's trust."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cached_property
+from typing import Any
+
+from wherry.oci.config import ContainerConfig, ImageConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.build.executor import StepRequest
+    from wherry.build.graph import Run
+    from wherry.build.progress import Progress
+    from wherry.engine import Engine
+    from wherry.engine.builds import BuildRequest
+    from wherry.runtime.driver import Runtime
+    from wherry.runtime.machine import Machine
+
+__all__ = ["Steps"]
+
+HOSTNAME = "buildkitsandbox"
+"""BuildKit's name for every step's host: a constant, so that what a step writes does not depend on the machine."""
+
+
+class Steps:
+    """One build's executor."""
+
+    def __init__(self, engine: Engine, request: BuildRequest, progress: Progress) -> None:
+        self._engine = engine
+        self._request = request
+        self._progress = progress
+        self._platform = request.options.host_platform
+        self._lock = threading.Lock()
+        self._is_prepared = False
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        from wherry.runtime import driver
+
+        return driver.choose(self._engine.settings, self._engine.host)
+
+    @cached_property
+    def _machine(self) -> Machine:
+        from wherry.runtime.machine import read_machine
+
+        return read_machine()
+
+    @property
+    def _state(self) -> str:
+        return f"{self._engine.settings.paths.run}/steps"
+
+    def _prepare(self) -> None:
+        """Once a build: choose the runtime and end what steps of killed builds left. Raises: HostError."""
+        from wherry.runtime import step
+
+        with self._lock:
+            if not self._is_prepared:
+                os.makedirs(self._state, mode=0o700, exist_ok=True)
+                step.sweep_dead_steps(self._engine.host, self._runtime.path, self._state)
+                self._engine.networks.sweep(lambda _: True)
+                self._is_prepared = True
+
+    def mountpoints(self, run: Run) -> tuple[str, ...]:
+        del run
+        return ()
+
+    def run(self, request: StepRequest) -> int:
+        """Raises: Cancelled, CommandNotFound, NotExecutable, RuntimeFailure, HostError, InputError (unknown user)."""
+        from wherry.runtime import step
+
+        self._prepare()
+        host = self._engine.host
+        name = step.step_id(host)
+        network = "bridge" if request.run.network in ("default", "bridge", "") else request.run.network
+        spec, sysctls = self._spec(request, name, network)
+        bundle = f"{request.workdir}/bundle"
+        os.mkdir(bundle, 0o700)
+
+        def plumb(pid: int) -> None:
+            attachment = self._engine.networks.attach_step(name, pid)
+            if any(address == "host-gateway" for _, address in request.run.hosts):
+                gateway = attachment.network.gateway if attachment.network else ""
+                self._write_hosts(request, gateway)
+
+        try:
+            return step.run_step(
+                host,
+                step.StepRequest(
+                    name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls
+                ),
+                request.cancel,
+                request.write,
+                plumb if network == "bridge" else None,
+            )
+        finally:
+            if network == "bridge":
+                self._engine.networks.release(name)
+
+    def _spec(self, request: StepRequest, name: str, network: str) -> tuple[dict[str, Any], dict[str, str]]:
+        from wherry.runtime.options import MountRequest, RunOptions, Ulimit
+        from wherry.runtime.spec import SpecFacts, network_sysctls, runtime_spec
+        from wherry.runtime.users import resolve
+
+        run = request.run
+        mounts = [_mount_request(one) for one in request.mounts]
+        if run.script:
+            mounts.append(MountRequest("bind", self._script(request), f"/dev/pipes/{run.script[0]}", read_only=True))
+        options = RunOptions(
+            command=run.argv,
+            env=self._environment(request),
+            network=network,
+            shm_size_bytes=run.shm_size,
+            ulimits=tuple(Ulimit(*one) for one in run.ulimits),
+            hostname=HOSTNAME,
+        )
+        config = ImageConfig(self._platform, ContainerConfig(env=run.env, working_dir=run.workdir, user=run.user))
+        facts = SpecFacts(
+            id=name,
+            rootfs="",
+            machine=self._machine,
+            user=resolve(request.root_fd, run.user),
+            mounts=tuple(mounts),
+            hosts_file=self._write_hosts(request, ""),
+            resolv_file=self._write_resolv(request, network),
+            hostname=HOSTNAME,
+        )
+        return runtime_spec(config, options, facts), network_sysctls(options)
+
+    def _environment(self, request: StepRequest) -> tuple[str, ...]:
+        """On top of the stage's: proxies given as build arguments, and the time that all files will have."""
+        env = list(request.run.hidden_env)
+        if not any(word.startswith("SOURCE_DATE_EPOCH=") for word in request.run.env):
+            env.append(f"SOURCE_DATE_EPOCH={request.epoch_s}")
+        return tuple(env)
+
+    def _script(self, request: StepRequest) -> str:
+        assert request.run.script is not None
+        path = f"{request.workdir}/script"
+        _write(path, request.run.script[1], 0o755)
+        return path
+
+    def _write_hosts(self, request: StepRequest, gateway: str) -> str:
+        from wherry.network import dns
+        from wherry.network.model import FileRequest
+
+        path = f"{request.workdir}/hosts"
+        hosts = [(name, address) for name, address in request.run.hosts if address != "host-gateway" or gateway]
+        extra = tuple(f"{name}={address}" for name, address in hosts)
+        text = dns.hosts(FileRequest(HOSTNAME, extra_hosts=extra), "127.0.0.1", gateway)
+        _write(path, text.encode(), 0o644)
+        return path
+
+    def _write_resolv(self, request: StepRequest, network: str) -> str:
+        from wherry.network import dns
+        from wherry.network.model import FileRequest
+
+        try:
+            with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as file:
+                host = file.read()
+        except OSError:
+            host = ""
+        path = f"{request.workdir}/resolv.conf"
+        text = dns.resolv_conf(host, FileRequest(HOSTNAME), own_netns=network == "bridge")
+        _write(path, text.encode(), 0o644)
+        return path
+
+
+def _mount_request(one: Any) -> Any:
+    from wherry.runtime.options import MountRequest
+
+    if not one.source:
+        options = (f"size={one.size}",) if one.size else ()
+        return MountRequest("tmpfs", "", one.target, one.readonly, options=options)
+    return MountRequest("bind", one.source, one.target, one.readonly)
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    """In place: the file may be mounted already."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with open(fd, "wb") as file:
+        os.fchmod(fd, mode)
+        file.write(data)
