@@ -36,20 +36,20 @@ def _checked(value: object, kind: type[T], path: str) -> T:
 
 def get(doc: Mapping[str, Any], key: str, kind: type[T], at: str, default: T) -> T:
     """`doc[key]`, or `default` when it is absent or null."""
-    value = doc.get(key)
+    value = _checked(doc, dict, at).get(key)
     return default if value is None else _checked(value, kind, f"{at}.{key}" if at else key)
 
 
 def get_required(doc: Mapping[str, Any], key: str, kind: type[T], at: str) -> T:
     path = f"{at}.{key}" if at else key
-    if doc.get(key) is None:
+    if _checked(doc, dict, at).get(key) is None:
         raise InvalidSpec(f"{path}: missing")
     return _checked(doc[key], kind, path)
 
 
 def get_sequence(doc: Mapping[str, Any], key: str, at: str, item: Callable[[Any, str], T]) -> tuple[T, ...] | None:
     """The items of `doc[key]`, each decoded by `item(value, path)`; None when it is absent or null."""
-    value = doc.get(key)
+    value = _checked(doc, dict, at).get(key)
     if value is None:
         return None
     path = f"{at}.{key}" if at else key
