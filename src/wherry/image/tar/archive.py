@@ -114,8 +114,7 @@ class Archive:
         self, block: bytes, fields: header.Fields, records: list[tuple[bytes, bytes]], gnu: dict[bytes, bytes]
     ) -> Member:
         plain = not (records or gnu or self._globals)
-        # An empty value takes a global record, or the header's own value, back
-        extra = {} if plain else {k: v for k, v in (self._globals | dict(records)).items() if v}
+        extra = {} if plain else _merged(self._globals, records)
         name = extra.get(b"GNU.sparse.name") or extra.get(b"path") or gnu.get(b"L") or fields.name
         kind = self._kind(fields, name)
         size = fields.size
@@ -179,6 +178,11 @@ class Archive:
         else:
             return size, size, None
         return whole, size, sparse.checked(pairs, whole, size)
+
+
+def _merged(common: dict[bytes, bytes], records: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """An empty value takes a global record, or the header's own value, back; an attribute may just be empty."""
+    return {key: value for key, value in (common | dict(records)).items() if value or key.startswith(pax.XATTR)}
 
 
 def shown(name: bytes) -> str:
