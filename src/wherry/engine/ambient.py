@@ -67,8 +67,8 @@ class Surroundings:
         extra = ambient.extra_trust(self._settings.env, _local_certificates())
         if not extra:
             return b""
-        system = next((path for path in _SYSTEM_BUNDLES if os.path.exists(path)), "")
-        return ambient.merge_bundles(_read(path) for path in [system, *extra])
+        ours = next((path for path in _SYSTEM_BUNDLES if os.path.exists(path)), "")
+        return ambient.merge_bundles(_read(path) for path in [ours, *extra])
 
     @cached_property
     def _apt(self) -> str:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from wherry.build.graph import Run
     from wherry.build.progress import Progress
     from wherry.engine import Engine
+    from wherry.engine.ambient import Surroundings, Told
     from wherry.engine.builds import BuildRequest
     from wherry.runtime.driver import Runtime
     from wherry.runtime.machine import Machine
+    from wherry.runtime.users import User
 
 __all__ = ["Steps"]
 
@@ -48,6 +50,15 @@ class Steps:
 
         return read_machine()
 
+    @cached_property
+    def _surroundings(self) -> Surroundings:
+        """What the host lends to the steps: trust, proxies, download caches."""
+        from wherry.build.ambient import Wishes
+        from wherry.engine.ambient import Surroundings
+
+        wishes = Wishes(self._request.host_ca, self._request.ambient_cache)
+        return Surroundings(self._engine.settings, self._engine.host, wishes)
+
     @property
     def _state(self) -> str:
         return f"{self._engine.settings.paths.run}/steps"
@@ -70,12 +81,12 @@ class Steps:
     def run(self, request: StepRequest) -> int:
         """Raises: Cancelled, CommandNotFound, NotExecutable, RuntimeFailure, HostError, InputError (unknown user)."""
         from wherry.runtime import step
+        from wherry.runtime.users import resolve
 
         self._prepare()
         host = self._engine.host
         name = step.step_id(host)
         network = "bridge" if request.run.network in ("default", "bridge", "") else request.run.network
-        spec, sysctls = self._spec(request, name, network)
         bundle = f"{request.workdir}/bundle"
         os.mkdir(bundle, 0o700)
 
@@ -85,32 +96,36 @@ class Steps:
                 gateway = attachment.network.gateway if attachment.network else ""
                 self._write_hosts(request, gateway)
 
-        try:
-            return step.run_step(
-                host,
-                step.StepRequest(
-                    name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls
-                ),
-                request.cancel,
-                request.write,
-                plumb if network == "bridge" else None,
-            )
-        finally:
-            if network == "bridge":
-                self._engine.networks.release(name)
+        user = resolve(request.root_fd, request.run.user)
+        with self._surroundings.around(request, user.uid, user.gid) as told:
+            spec, sysctls = self._spec(request, name, network, user, told)
+            try:
+                return step.run_step(
+                    host,
+                    step.StepRequest(
+                        name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls
+                    ),
+                    request.cancel,
+                    request.write,
+                    plumb if network == "bridge" else None,
+                )
+            finally:
+                if network == "bridge":
+                    self._engine.networks.release(name)
 
-    def _spec(self, request: StepRequest, name: str, network: str) -> tuple[dict[str, Any], dict[str, str]]:
+    def _spec(
+        self, request: StepRequest, name: str, network: str, user: User, told: Told
+    ) -> tuple[dict[str, Any], dict[str, str]]:
         from wherry.runtime.options import MountRequest, RunOptions, Ulimit
         from wherry.runtime.spec import SpecFacts, network_sysctls, runtime_spec
-        from wherry.runtime.users import resolve
 
         run = request.run
-        mounts = [_mount_request(one) for one in request.mounts]
+        mounts = [*told.mounts, *(_mount_request(one) for one in request.mounts)]
         if run.script:
             mounts.append(MountRequest("bind", self._script(request), f"/dev/pipes/{run.script[0]}", read_only=True))
         options = RunOptions(
             command=run.argv,
-            env=self._environment(request),
+            env=(*told.env, *self._environment(request)),
             network=network,
             shm_size_bytes=run.shm_size,
             ulimits=tuple(Ulimit(*one) for one in run.ulimits),
@@ -121,7 +136,7 @@ class Steps:
             id=name,
             rootfs="",
             machine=self._machine,
-            user=resolve(request.root_fd, run.user),
+            user=user,
             mounts=tuple(mounts),
             hosts_file=self._write_hosts(request, ""),
             resolv_file=self._write_resolv(request, network),
