@@ -26,6 +26,7 @@ __all__ = ["exec"]
 def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Streams | None) -> int | None:
     """See Containers.exec."""
     monitor = launch.spawn(engine.host, engine.containers.tool_env, "monitor_exec")
+    folder = ""
     try:
         state = repair(engine, row)
         if state.status == "paused":
@@ -33,19 +34,20 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         if not state.pid or not state.is_running:
             raise Conflict(f"container {row.id} is not running", hint=f"wherry start {row.name}")
         plan = _plan(engine, row, options, streams)
+        folder = plan["folder"]
         process = _process(engine, row, options, state.pid)
-        replace_file(f"{plan['folder']}/process.json", json.dumps(process).encode(), durable=False)
+        replace_file(f"{folder}/process.json", json.dumps(process).encode(), durable=False)
         monitor.prepare(plan, None)
         pid = monitor.go([])
     except launch.Failed as fault:
-        monitor.abandon()
+        _abandon(monitor, folder)
         if fault.log:
             from wherry.runtime.complaints import explain
 
             raise explain(fault.log, doing="exec in the container") from None
         raise RuntimeFailure(f"failed to exec in {row.name}: {fault.message}") from None
     except BaseException:
-        monitor.abandon()
+        _abandon(monitor, folder)
         raise
     if streams is None:
         monitor.sock.close()
@@ -58,6 +60,14 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
     if ending.record is None:
         raise RuntimeFailure(f"the exec session in {row.name} was lost: its monitor was killed")
     return int(ending.record["code"])
+
+
+def _abandon(monitor: launch.Monitor, folder: str) -> None:
+    from wherry.fs.remove import remove_tree
+
+    monitor.abandon()
+    if folder:
+        remove_tree(folder)
 
 
 def _forward(engine: Engine, pid: int, start: int | None, signo: int) -> None:
