@@ -53,7 +53,7 @@ class Lab:
         (base / "etc" / "group").write_text(GROUP)
         self.add_image("busybox", base)
 
-    def add_image(self, name: str, tree: Path, config: ContainerConfig = ContainerConfig()) -> ImageRecord:
+    def add_image(self, name: str, tree: Path, config: ContainerConfig | None = None) -> ImageRecord:
         """An image of one layer with what `tree` holds."""
         from wherry.image.tar import pack
 
@@ -62,7 +62,7 @@ class Lab:
         stream.seek(0)
         with self.engine.leases.hold("test") as lease:
             diff_id, _ = self.engine.layers.extract(stream, lease)
-            whole = ImageConfig(Platform.of("linux", os.uname().machine), config, (diff_id,))
+            whole = ImageConfig(Platform.of("linux", os.uname().machine), config or ContainerConfig(), (diff_id,))
             return self.engine.image_store.create(whole, [Reference.parse(name)])
 
     def wherry(
