@@ -52,29 +52,23 @@ def command(config: ImageConfig, options: RunOptions) -> tuple[str, ...]:
     return found
 
 
-def environment(
-    image: Iterable[str], chosen: Iterable[str], *, hostname: str = "", tty: bool = False, home: str = ""
-) -> list[str]:
+def environment(image: Iterable[str], chosen: Iterable[str], *, hostname: str = "", tty: bool = False) -> list[str]:
     """NAME=VALUE, each name once: docker's own, under the image's, under the user's; a bare NAME takes one out.
 
-    HOME is the user's unless it is set. `hostname` "" sets no HOSTNAME.
+    `hostname` "" sets no HOSTNAME. HOME is left to the runtime, as docker does: it takes the home of whoever runs, so
+    that an `exec` as somebody else gets that one's.
     """
     merged = {"PATH": DEFAULT_PATH}
     if hostname:
         merged["HOSTNAME"] = hostname
     if tty:
         merged["TERM"] = "xterm"
-    removed = set()
     for entry in (*image, *chosen):
         name, equals, value = entry.partition("=")
         if equals:
             merged[name] = value
-            removed.discard(name)
         else:
             merged.pop(name, None)
-            removed.add(name)
-    if home and not merged.get("HOME") and "HOME" not in removed:
-        merged["HOME"] = home
     return [f"{name}={value}" for name, value in merged.items()]
 
 
@@ -128,12 +122,6 @@ def exec_process(
     who = own["user"]
     if user is None:
         user = User(who["uid"], who["gid"], tuple(who.get("additionalGids", ())))
-        own_env = own["env"]
-    else:
-        # HOME came from the container's user unless the image or the user set it; the runtime can't tell either
-        own_env = (
-            [entry for entry in own["env"] if not entry.startswith("HOME=")] if user.uid != who["uid"] else own["env"]
-        )
     granted = privileged or own["capabilities"]["bounding"]
     process = {
         key: value
@@ -146,7 +134,7 @@ def exec_process(
         "terminal": tty,
         "user": user_object(user),
         "args": list(args),
-        "env": environment(own_env, env, tty=tty, home=user.home),
+        "env": environment(own["env"], env, tty=tty),
         "cwd": _clean(workdir) if workdir else own["cwd"],
         "capabilities": capabilities(granted, user),
     }
@@ -170,7 +158,7 @@ def process_object(
         "terminal": options.tty,
         "user": user_object(user),
         "args": args,
-        "env": environment(config.config.env, options.env, hostname=hostname, tty=options.tty, home=user.home),
+        "env": environment(config.config.env, options.env, hostname=hostname, tty=options.tty),
         "cwd": workdir(options.workdir or config.config.working_dir),
         "capabilities": capabilities(granted, user),
         "noNewPrivileges": options.no_new_privileges,

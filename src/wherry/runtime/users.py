@@ -59,7 +59,7 @@ def resolve(rootfs_fd: int, user: str, group_add: Sequence[str] = ()) -> User:
     extra: list[int] = []
     if not group:
         extra += [one.gid for one in groups if entry.name and entry.name in one.members]
-    extra += [_find_group(groups, word) for word in group_add]
+    extra += [_find_group(groups, word, "Unable") for word in group_add]
     # The primary group is among them, so that "negative" permissions of that group hold (CVE-2022-36109)
     return User(entry.uid, gid, tuple(dict.fromkeys([gid, *extra])), entry.home)
 
@@ -89,14 +89,14 @@ def _find_user(rootfs_fd: int, name: str) -> _Entry:
     return _Entry("", number, 0, "/")
 
 
-def _find_group(groups: Sequence[_Group], word: str) -> int:
+def _find_group(groups: Sequence[_Group], word: str, unable: str = "unable") -> int:
     number = _number(word)
     for one in groups:
         if one.name == word or one.gid == number:
             return one.gid
     if number is None:
         raise InputError(
-            f"unable to find group {word}: no matching entries in group file",
+            f"{unable} to find group {word}: no matching entries in group file",
             hint="name a group of the image, or give a numeric id",
         )
     return number

@@ -81,7 +81,7 @@ def test_added_groups_come_on_top_without_doubles(root: Root) -> None:
     [
         ("nobody", (), "unable to find user nobody: no matching entries in passwd file"),
         ("app:nogroup", (), "unable to find group nogroup: no matching entries in group file"),
-        ("app", ("nogroup",), "unable to find group nogroup: no matching entries in group file"),
+        ("app", ("nogroup",), "Unable to find group nogroup: no matching entries in group file"),
         ("broken", (), "unable to find user broken: no matching entries in passwd file"),
         ("bad", (), "unable to find user bad: no matching entries in passwd file"),
     ],
