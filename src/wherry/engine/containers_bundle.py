@@ -91,7 +91,7 @@ def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[s
         init=_init(engine) if options.init else "",
     )
     doc = spec.runtime_spec(start.config, options, facts)
-    doc["linux"]["cgroupsPath"] = cgroup_path(options, row.id)
+    doc["linux"]["cgroupsPath"] = cgroup_path(engine, options, row.id)
     replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
     return doc
 
@@ -150,7 +150,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
     driver, run = engine.containers.driver, engine.containers.run_folder(row.id)
     log, pid_file = f"{bundle}/runtime.log", f"{bundle}/pid"
     console = f"{run}/console" if options.tty else ""
-    cgroup = cgroup_path(options, row.id)
+    cgroup = cgroup_path(engine, options, row.id)
     return {
         "id": row.id,
         "bundle": bundle,
@@ -182,21 +182,28 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
     }
 
 
-def cgroup_path(options: RunOptions, id: str) -> str:
+def cgroup_path(engine: Engine, options: RunOptions, id: str) -> str:
     """A cgroup with no parent of ours: a shared one could be removed only in a race with the next container."""
-    return f"{options.cgroup_parent}/{id}" if options.cgroup_parent else f"/wherry-{id}"
+    tag = engine.settings.paths.tag
+    return f"{options.cgroup_parent}/{id}" if options.cgroup_parent else f"/wherry-{tag and tag + '-'}{id}"
 
 
 def _log_plan(log: LogConfig, path: str) -> dict[str, Any] | None:
     if log.driver == "none":
         return None
+    max_bytes, max_files = log_limits(log)
+    return {"path": path, "max_bytes": max_bytes, "max_files": max_files}
+
+
+def log_limits(log: LogConfig) -> tuple[int, int]:
+    """Bytes of one file (0 without end) and how many files. Raises: InputError."""
     size, files = log.options.get("max-size", ""), log.options.get("max-file", "")
-    return {
-        "path": path,
-        # Differs from docker: logs are bounded unless the user says otherwise (docs/adr/0052-bounded-logs.md)
-        "max_bytes": _size(size) if size else _DEFAULT_LOG_BYTES,
-        "max_files": int(files) if files else _DEFAULT_LOG_FILES,
-    }
+    if files and not (files.isdecimal() and int(files)):
+        raise InputError(f"invalid log option max-file={files}", hint="a number of files, as 3")
+    if size and not files:
+        return _size(size), 1
+    # Differs from docker: logs are bounded unless the user says otherwise (docs/adr/0052-bounded-logs.md)
+    return _size(size) if size else _DEFAULT_LOG_BYTES, int(files) if files else _DEFAULT_LOG_FILES
 
 
 def _size(text: str) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Filters = Mapping[str, Sequence[str]]
 
-__all__ = ["Filters", "Summary", "folder_size", "matching", "parse_filters", "ports", "summaries"]
+__all__ = ["Filters", "Summary", "folder_size", "image_size", "matching", "parse_filters", "ports", "summaries"]
 
 _KNOWN = frozenset({
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
@@ -77,14 +77,14 @@ def _summary(
     own = whole = -1
     if size:
         own = folder_size(f"{engine.containers.bundle(row.id)}/upper")
-        whole = own + _image_size(engine, row)
+        whole = own + image_size(engine, row)
     attached = engine.networks.of(row.id) if state.is_running else None
     texts = _port_texts(engine, row, attached.published if attached else ()) if state.is_running else ()
     network = attached.network.name if attached and attached.network else (row.options().network or "bridge")
     return Summary(row, state, _shown_image(row, references), texts, (network,), own, whole)
 
 
-def _image_size(engine: Engine, row: ContainerRow) -> int:
+def image_size(engine: Engine, row: ContainerRow) -> int:
     from wherry.oci.digest import Digest
 
     try:

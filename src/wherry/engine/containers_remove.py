@@ -36,7 +36,7 @@ def finish(engine: Engine, row: ContainerRow) -> None:
 def clean(engine: Engine, row: ContainerRow) -> None:
     """What a run leaves outside the container's folder. The lock is held by the caller."""
     engine.networks.release(row.id)
-    engine.containers.forget_runtime_state(row.id, cgroup_path(row.options(), row.id))
+    engine.containers.forget_runtime_state(row.id, cgroup_path(engine, row.options(), row.id))
     remove_tree(engine.containers.run_folder_path(row.id))
 
 

@@ -1,0 +1,243 @@
+"""`inspect` of a container: docker's JSON (API 1.45), so that what reads docker's reads ours."""
+
+from __future__ import annotations
+
+from wherry.engine.containers_bundle import Start, effective_health, log_limits, network_request
+from wherry.engine.containers_repair import repair
+from wherry.errors import NotFound
+from wherry.oci.config import ImageConfig
+from wherry.oci.digest import Digest
+from wherry.oci.platform import Platform
+from wherry.store.images import rfc3339
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.runtime.options import RunOptions
+    from wherry.runtime.state import ContainerState
+    from wherry.volume.model import BindMount
+
+__all__ = ["inspect"]
+
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[str, Any]:
+    """See Containers.inspect."""
+    from wherry.engine.containers_mounts import settle
+
+    state = repair(engine, row)
+    options = row.options()
+    try:
+        image = engine.images.config(Digest(row.image_id))
+    except NotFound:
+        image = ImageConfig(Platform("linux", ""))
+    start = Start(row, options, image, engine.containers.bundle(row.id), -1)
+    binds = settle(engine, row)
+    doc: dict[str, Any] = {
+        "Id": row.id,
+        "Created": rfc3339(row.created_ns),
+        "Path": row.command[0],
+        "Args": list(row.command[1:]),
+        "State": _state(state),
+        "Image": row.image_id,
+        "ResolvConfPath": f"{start.bundle}/resolv.conf",
+        "HostnamePath": f"{start.bundle}/hostname",
+        "HostsPath": f"{start.bundle}/hosts",
+        "LogPath": "" if options.log.driver == "none" else f"{start.bundle}/container.log",
+        "Name": f"/{row.name}",
+        "RestartCount": state.restarts,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": options.apparmor,
+        "ExecIDs": None,
+        "HostConfig": _host_config(start, binds),
+        "GraphDriver": {"Data": _folders(engine, row, start.bundle), "Name": "overlay"},
+    }
+    if size:
+        from wherry.engine.containers_list import folder_size, image_size
+
+        doc["SizeRw"] = folder_size(f"{start.bundle}/upper")
+        doc["SizeRootFs"] = doc["SizeRw"] + image_size(engine, row)
+    doc["Mounts"] = [_mount(one) for one in binds]
+    doc["Config"] = _config(start)
+    exposed = tuple(doc["Config"].get("ExposedPorts", {}))
+    doc["NetworkSettings"] = engine.networks.describe(row.id, exposed)
+    return doc
+
+
+def _state(state: ContainerState) -> dict[str, Any]:
+    doc = {
+        "Status": state.status,
+        "Running": state.is_running,
+        "Paused": state.status == "paused",
+        "Restarting": state.status == "restarting",
+        "OOMKilled": state.oom_killed,
+        "Dead": state.status == "dead",
+        "Pid": state.pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": rfc3339(state.started_ns) if state.started_ns else _NEVER,
+        "FinishedAt": rfc3339(state.finished_ns) if state.finished_ns else _NEVER,
+    }
+    if state.health is not None:
+        doc["Health"] = state.health
+    return doc
+
+
+def _folders(engine: Engine, row: ContainerRow, bundle: str) -> dict[str, str]:
+    try:
+        layers = engine.image_store.get(Digest(row.image_id)).layers
+    except NotFound:
+        layers = ()
+    lowers = ":".join(engine.layers.path(diff_id) for diff_id in reversed(layers))
+    # Differs from docker: the merged view is in no mount table; `wherry cp` reads it
+    return {"LowerDir": lowers, "UpperDir": f"{bundle}/upper", "WorkDir": f"{bundle}/work"}
+
+
+def _mount(one: BindMount) -> dict[str, Any]:
+    doc: dict[str, Any] = {"Type": "volume", "Name": one.volume} if one.volume else {"Type": "bind"}
+    doc |= {"Source": one.source, "Destination": one.target}
+    if one.volume:
+        doc["Driver"] = "local"
+    doc |= {"Mode": "ro" if one.read_only else "", "RW": not one.read_only}
+    doc["Propagation"] = "" if one.volume else one.propagation or "rprivate"
+    return doc
+
+
+def _host_config(start: Start, binds: tuple[BindMount, ...]) -> dict[str, Any]:
+    options = start.options
+    bytes_, files = log_limits(options.log)
+    doc: dict[str, Any] = {
+        "Binds": _bind_texts(binds) or None,
+        "ContainerIDFile": options.cidfile,
+        "LogConfig": {
+            "Type": options.log.driver,
+            "Config": dict(options.log.options) or {"max-size": f"{bytes_ // 1_000_000}m", "max-file": str(files)},
+        },
+        "NetworkMode": options.network or "bridge",
+        "PortBindings": _port_bindings(start),
+        "RestartPolicy": {"Name": options.restart.name, "MaximumRetryCount": options.restart.max_retries},
+        "AutoRemove": start.row.remove,
+        "VolumeDriver": "",
+        "VolumesFrom": None,
+        "CapAdd": list(options.cap_add) or None,
+        "CapDrop": list(options.cap_drop) or None,
+        "CgroupnsMode": options.cgroupns,
+        "Dns": list(options.dns),
+        "DnsOptions": list(options.dns_options),
+        "DnsSearch": list(options.dns_search),
+        "ExtraHosts": list(options.extra_hosts) or None,
+        "GroupAdd": list(options.group_add) or None,
+        "IpcMode": options.ipc or "private",
+        "PidMode": options.pid,
+        "Privileged": options.privileged,
+        "PublishAllPorts": options.publish_all,
+        "ReadonlyRootfs": options.read_only,
+        "SecurityOpt": _security(options) or None,
+        "UTSMode": options.uts,
+        "UsernsMode": options.userns,
+        "ShmSize": options.shm_size_bytes or 64 << 20,
+        "Init": options.init,
+    }
+    return doc | _limits(options)
+
+
+def _limits(options: RunOptions) -> dict[str, Any]:
+    return {
+        "CpuShares": options.cpu_shares,
+        "Memory": options.memory_bytes,
+        "NanoCpus": options.nano_cpus,
+        "CgroupParent": options.cgroup_parent,
+        "CpuPeriod": options.cpu_period_us,
+        "CpuQuota": options.cpu_quota_us,
+        "CpusetCpus": options.cpuset_cpus,
+        "CpusetMems": options.cpuset_mems,
+        "Devices": [
+            {"PathOnHost": one.host_path, "PathInContainer": one.container_path, "CgroupPermissions": one.permissions}
+            for one in options.devices
+        ],
+        "DeviceCgroupRules": list(options.device_cgroup_rules) or None,
+        "MemoryReservation": options.memory_reservation_bytes,
+        "MemorySwap": options.memory_swap_bytes,
+        "MemorySwappiness": options.memory_swappiness if options.memory_swappiness >= 0 else None,
+        "OomKillDisable": options.oom_kill_disable,
+        "PidsLimit": options.pids_limit or None,
+        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in options.ulimits] or None,
+        "Sysctls": dict(options.sysctls),
+        "Tmpfs": {one.target: ",".join(one.options) for one in options.mounts if one.type == "tmpfs"},
+        "OomScoreAdj": options.oom_score_adj,
+    }
+
+
+def _bind_texts(binds: tuple[BindMount, ...]) -> list[str]:
+    return [
+        f"{one.volume or one.source}:{one.target}" + (":ro" if one.read_only else "")
+        for one in binds
+        if not one.is_anonymous
+    ]
+
+
+def _port_bindings(start: Start) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for one in network_request(start).ports:
+        where = {"HostIp": one.host_ip, "HostPort": str(one.host_port) if one.host_port else ""}
+        found.setdefault(f"{one.container_port}/{one.protocol}", []).append(where)
+    return found
+
+
+def _security(options: RunOptions) -> list[str]:
+    found = ["no-new-privileges"] if options.no_new_privileges else []
+    if options.seccomp:
+        found.append(f"seccomp={options.seccomp}")
+    if options.apparmor:
+        found.append(f"apparmor={options.apparmor}")
+    return found + [f"label={one}" for one in options.label_options]
+
+
+def _config(start: Start) -> dict[str, Any]:
+    from wherry.runtime.process import environment
+
+    options, image = start.options, start.config.config
+    doc: dict[str, Any] = {
+        "Hostname": options.hostname or start.row.short_id,
+        "Domainname": options.domainname,
+        "User": options.user or image.user,
+        "AttachStdin": options.stdin and not options.detach,
+        "AttachStdout": not options.detach,
+        "AttachStderr": not options.detach,
+    }
+    exposed = [*image.exposed_ports, *options.expose, *start.row.ports]
+    if exposed:
+        doc["ExposedPorts"] = {one if "/" in one else f"{one}/tcp": {} for one in exposed}
+    doc |= {
+        "Tty": options.tty,
+        "OpenStdin": options.stdin,
+        "StdinOnce": options.stdin and not options.detach,
+        "Env": environment(image.env, options.env),
+        "Cmd": _words(options.command or (image.cmd if options.entrypoint is None else None)),
+    }
+    if health := effective_health(start):
+        doc["Healthcheck"] = health.to_json()
+    doc |= {
+        "Image": start.row.image_name,
+        "Volumes": {path: {} for path in image.volumes} or None,
+        "WorkingDir": options.workdir or image.working_dir,
+        "Entrypoint": _words(options.entrypoint if options.entrypoint is not None else image.entrypoint),
+        "OnBuild": None,
+        "Labels": dict(start.row.labels),
+    }
+    if options.stop_signal or image.stop_signal:
+        doc["StopSignal"] = options.stop_signal or image.stop_signal
+    if options.stop_timeout_s is not None:
+        doc["StopTimeout"] = options.stop_timeout_s
+    return doc
+
+
+def _words(words: tuple[str, ...] | None) -> list[str] | None:
+    return list(words) if words else None
