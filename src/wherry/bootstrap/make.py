@@ -124,7 +124,7 @@ class Maker:
             apt_config, lines = self._apt_files(work, chosen)
             self._run(debian.root(recipe.codename, slim=recipe.slim, sources=lines, target=f"{work}/fs",
                                   apt_config=apt_config, env=self._env()), title)  # fmt: skip
-            self._sign(f"{work}/fs", chosen)
+            self._settle(f"{work}/fs", chosen)
             layer = self._commit(work, lease)
         os.makedirs(self._cache, mode=0o700, exist_ok=True)
         replace_file(remembered, layer.encode(), durable=False)
@@ -154,11 +154,13 @@ class Maker:
         replace_file(lines, sources.as_lines(chosen, self._machine.keyring).encode(), 0o644, durable=False)
         return config, lines
 
-    def _sign(self, root: str, chosen: tuple[sources.Source, ...]) -> None:
-        """The image's own list of sources, in place of mmdebstrap's."""
+    def _settle(self, root: str, chosen: tuple[sources.Source, ...]) -> None:
+        """The image's own list of sources in place of mmdebstrap's, and apt's and dpkg's ways in images."""
         _drop_sources(root)
         text = sources.as_deb822(chosen, self._machine.keyring)
         replace_file(f"{root}/etc/apt/sources.list.d/debian.sources", text.encode(), 0o644, durable=False)
+        replace_file(f"{root}/etc/apt/apt.conf.d/50image", _APT_CONF, 0o644, durable=False)
+        replace_file(f"{root}/etc/dpkg/dpkg.cfg.d/50image", b"force-unsafe-io\n", 0o644, durable=False)
 
     def _commit(self, work: str, lease: Lease) -> DiffID:
         self._say("sealing the layer")
@@ -207,6 +209,14 @@ class Maker:
         _drop_sources(f"{work}/fs")
 
 
+# To the effect of the official images' settings: no package and no 50 MB of indexes stays in a layer by mistake
+_APT_CONF = b"""Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Acquire::Languages "none";
+Acquire::GzipIndexes "true";
+Apt::AutoRemove::SuggestsImportant "false";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
+"""
 _CPYTHON = """set -e
 chroot "$1" ldconfig
 chroot "$1" {python} -I -m ensurepip --default-pip
