@@ -72,9 +72,10 @@ def _finders(engine: Engine, *, size: bool) -> dict[str, Callable[[str], Mapping
     """In the order in which docker looks."""
     return {
         "container": lambda name: engine.containers.inspect(name, size=size),
-        "image": engine.images.inspect,
-        "network": engine.networks.inspect,
-        "volume": engine.volumes.inspect,
+        "image": lambda name: engine.images.inspect(name),  # noqa: PLW0108
+        # Looked up when asked: each finder loads its part of the engine
+        "network": lambda name: engine.networks.inspect(name),  # noqa: PLW0108
+        "volume": lambda name: engine.volumes.inspect(name),  # noqa: PLW0108
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wherry.errors import InputError, NotFound
+from wherry.errors import InputError
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.store.images import rfc3339
@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wherry.build.options import Base
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.image.tar.unpack import Reader
@@ -137,7 +136,7 @@ def _changed(config: ImageConfig, request: ImportRequest) -> ImageConfig:
     """`config` after the Dockerfile lines. Raises: DockerfileError, InputError for an instruction that does work."""
     if not request.changes:
         return config
-    from wherry.build.options import BuildOptions
+    from wherry.build.options import Base, BuildOptions
     from wherry.build.plan import plan
     from wherry.dockerfile import parse
 
@@ -148,13 +147,14 @@ def _changed(config: ImageConfig, request: ImportRequest) -> ImageConfig:
                 f"{word.lower() or 'an empty line'} is not a valid change command",
                 hint=f"--change takes {', '.join(sorted(_CHANGES))}",
             )
-    text = "\n".join(["FROM scratch", *request.changes, ""])
-    graph = plan(parse(text.encode(), "--change"), BuildOptions(host_platform=config.platform), _no_base)
-    return config._replace(config=graph.config.config)
-
-
-def _no_base(name: str, platform: Platform | None) -> Base:
-    raise NotFound(f"--change can't name the image {name}")
+    text = "\n".join(["FROM imported", *request.changes, ""])
+    base = Base("imported", config, ())
+    graph = plan(parse(text.encode(), "--change"), BuildOptions(host_platform=config.platform), lambda *_: base)
+    env = graph.config.config.env
+    # A build gives every stage a PATH; docker's import does not
+    if not any(line.split(maxsplit=1)[0].upper() == "ENV" and "PATH" in line for line in request.changes):
+        env = tuple(one for one in env if not one.startswith("PATH="))
+    return config._replace(config=graph.config.config._replace(env=env))
 
 
 @contextmanager
