@@ -134,20 +134,21 @@ CREATE TABLE IF NOT EXISTS published (
 CREATE INDEX IF NOT EXISTS published_container_id ON published (container_id);
 """
 
-# volume_use: which containers mount it; the folder is ROOT/volumes/NAME/_data
+# volume_use: which containers mount it, and whether the image's content is still to be copied in for that one.
+# The folder is ROOT/volumes/NAME/_data
 VOLUME = """
 CREATE TABLE IF NOT EXISTS volume (
   name TEXT PRIMARY KEY,
   labels TEXT NOT NULL DEFAULT '{}',
   options TEXT NOT NULL DEFAULT '{}',
   created_ns INTEGER NOT NULL,
-  is_anonymous INTEGER NOT NULL DEFAULT 0,
-  needs_copy INTEGER NOT NULL DEFAULT 1
+  is_anonymous INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS volume_use (
   container_id TEXT NOT NULL,
   target TEXT NOT NULL,
   volume TEXT NOT NULL REFERENCES volume(name) ON DELETE CASCADE,
+  needs_copy INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (container_id, target)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS volume_use_volume ON volume_use (volume);
@@ -185,7 +186,7 @@ CREATE TABLE IF NOT EXISTS file_hash (
 _ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD)
 
 # (table, column, declaration) of columns that came after the table was first released
-COLUMNS: tuple[tuple[str, str, str], ...] = ()
+COLUMNS: tuple[tuple[str, str, str], ...] = (("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),)
 
 STATEMENTS: tuple[str, ...] = tuple(part.strip() for text in _ALL for part in text.split(";\n") if part.strip())
 

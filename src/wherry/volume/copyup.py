@@ -1,0 +1,144 @@
+"""Fills a new volume with what the image has at its target, as docker does at first use.
+
+The image's tree is hostile: paths are resolved inside its root by the kernel (CVE-2022-23648), links are copied and
+never followed, FIFOs and devices are made anew and never opened. A volume that holds anything is left as it is
+(CVE-2020-1726).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from wherry.fs.kernel import open_in_root
+from wherry.fs.remove import remove_tree
+from wherry.fs.tree import Folder, open_folder, walk
+
+__all__ = ["copy_up"]
+
+_CHUNK = 1 << 30
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def copy_up(rootfs_fd: int, target: str, folder: str) -> bool:
+    """Copy the tree at `target` into the empty `folder`. False when there was nothing to do.
+
+    A copy that was killed is begun anew: a file beside the folder says that one is under way. Raises: OSError.
+    """
+    marker = f"{os.path.dirname(folder)}/.copying"
+    if os.path.exists(marker):
+        for name in os.listdir(folder):
+            remove_tree(f"{folder}/{name}")
+    elif os.listdir(folder):
+        return False
+    try:
+        source = open_in_root(rootfs_fd, target, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as fault:
+        # Nothing there, or no folder: the volume stays as it is
+        if fault.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return False
+        raise
+    try:
+        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        sink = os.open(folder, _FOLDER)
+        try:
+            _Copy(sink).tree(source)
+        finally:
+            os.close(sink)
+        os.unlink(marker)
+    finally:
+        os.close(source)
+    return True
+
+
+class _Copy:
+    """Of one tree into an empty folder; remembers hard links, so that a file with two names stays one."""
+
+    def __init__(self, sink: int) -> None:
+        self._sink = sink
+        self._links: dict[tuple[int, int], tuple[bytes, str]] = {}
+
+    def tree(self, source: int) -> None:
+        """One folder is open at a time on each side, however wide or deep the image is."""
+        for folder in walk(source):
+            there = open_folder(self._sink, folder.path)
+            try:
+                for name in folder.folders:
+                    os.mkdir(name, 0o700, dir_fd=there)
+                for entry in folder.files:
+                    self._entry(entry.name, folder, there)
+                status = os.fstat(folder.fd)
+                os.fchown(there, status.st_uid, status.st_gid)
+                os.fchmod(there, stat.S_IMODE(status.st_mode))
+                _xattrs(folder.fd, there)
+                os.utime(there, ns=(status.st_atime_ns, status.st_mtime_ns))
+            finally:
+                os.close(there)
+
+    def _entry(self, name: str, folder: Folder, there: int) -> None:
+        status = os.lstat(name, dir_fd=folder.fd)
+        kind = stat.S_IFMT(status.st_mode)
+        if kind == stat.S_IFSOCK or (status.st_nlink > 1 and self._link(name, folder.path, there, status)):
+            return
+        if kind == stat.S_IFREG:
+            self._file(name, folder.fd, there, status)
+            return
+        if kind == stat.S_IFLNK:
+            os.symlink(os.readlink(name, dir_fd=folder.fd), name, dir_fd=there)
+        else:
+            os.mknod(name, status.st_mode, status.st_rdev, dir_fd=there)
+            os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=there)
+        os.chown(name, status.st_uid, status.st_gid, dir_fd=there, follow_symlinks=False)
+        os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=there, follow_symlinks=False)
+
+    def _link(self, name: str, path: bytes, there: int, status: os.stat_result) -> bool:
+        key = (status.st_dev, status.st_ino)
+        if key not in self._links:
+            self._links[key] = (path, name)
+            return False
+        folder, first = self._links[key]
+        fd = open_folder(self._sink, folder)
+        try:
+            os.link(first, name, src_dir_fd=fd, dst_dir_fd=there, follow_symlinks=False)
+        finally:
+            os.close(fd)
+        return True
+
+    def _file(self, name: str, here: int, there: int, status: os.stat_result) -> None:
+        source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
+        try:
+            sink = os.open(
+                name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=there
+            )
+            try:
+                _bytes(source, sink)
+                os.fchown(sink, status.st_uid, status.st_gid)
+                os.fchmod(sink, stat.S_IMODE(status.st_mode))
+                # After the owner, whose change takes file capabilities away
+                _xattrs(source, sink)
+                os.utime(sink, ns=(status.st_atime_ns, status.st_mtime_ns))
+            finally:
+                os.close(sink)
+        finally:
+            os.close(source)
+
+
+def _bytes(source: int, sink: int) -> None:
+    try:
+        while os.copy_file_range(source, sink, _CHUNK):
+            pass
+    except OSError as fault:
+        if fault.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        while os.sendfile(sink, source, None, _CHUNK):
+            pass
+
+
+def _xattrs(source: int, sink: int) -> None:
+    for name in os.listxattr(source):
+        if not name.startswith("trusted."):
+            with suppress(OSError):
+                os.setxattr(sink, name, os.getxattr(source, name))

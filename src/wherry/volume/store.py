@@ -1,0 +1,190 @@
+"""The volumes of a root: rows in the state database, folders at ROOT/volumes/NAME/_data."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from wherry.errors import Conflict, InputError, NotFound, nearest
+from wherry.store.db import Database
+from wherry.volume.model import Volume
+
+__all__ = ["VolumeStore", "VolumeUse", "check_name", "check_options"]
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_GONE = ".gone-"
+
+
+class VolumeUse(NamedTuple):
+    """A container's mount of a volume; `needs_copy`: the image's content is still to be copied in."""
+
+    container_id: str
+    target: str
+    volume: str
+    needs_copy: bool
+
+
+def check_name(name: str) -> None:
+    """Docker's rule and words. Raises: InputError."""
+    if len(name) == 1:
+        raise InputError("volume name is too short, names should be at least two alphanumeric characters")
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
+        )
+
+
+def check_options(options: Mapping[str, str]) -> None:
+    """The local driver's: type, device, o. Raises: InputError."""
+    for key in options:
+        if key not in ("type", "device", "o"):
+            raise InputError(f'invalid option: "{key}"', hint="the local driver has type, device and o")
+    if options and not options.get("device"):
+        raise InputError("missing device in volume options", hint="give -o device=..., for tmpfs -o device=tmpfs")
+    if options and not options.get("type"):
+        raise InputError("missing type in volume options", hint="give -o type=none (with -o o=bind), tmpfs, nfs, ...")
+
+
+class VolumeStore:
+    """Each method is one short transaction; folders are made after it and taken away inside it (by a rename)."""
+
+    def __init__(self, db: Database, folder: str) -> None:
+        self._db = db
+        self._folder = folder
+
+    def create(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> Volume:
+        """Made when missing; "" gives an anonymous name. Raises: InputError, Conflict (there with other options)."""
+        is_anonymous = not name
+        name = name or os.urandom(32).hex()
+        check_name(name)
+        check_options(options)
+        with self._db.write() as conn:
+            found = self._ensure(conn, name, labels, options, is_anonymous=is_anonymous)
+            if options and dict(options) != dict(found.options):
+                raise Conflict(f"create {name}: volume {name} is there with other options", hint="choose another name")
+        self.ensure_folder(found)
+        return found
+
+    def use(
+        self, container_id: str, wanted: Sequence[tuple[str, str, bool, Mapping[str, str], Mapping[str, str]]]
+    ) -> dict[str, Volume]:
+        """Volumes for a container's mounts, by target, made when missing, with their uses recorded: all or none.
+
+        Each is (target, name or "", copy, labels, options). A use that is there keeps its volume.
+        """
+        found: dict[str, Volume] = {}
+        with self._db.write() as conn:
+            for target, name, copy, labels, options in wanted:
+                row = conn.execute(
+                    "SELECT volume FROM volume_use WHERE container_id = ? AND target = ?", (container_id, target)
+                ).fetchone()
+                chosen = row[0] if row else name or os.urandom(32).hex()
+                found[target] = self._ensure(conn, chosen, labels, options, is_anonymous=not name)
+                if not row:
+                    conn.execute("INSERT INTO volume_use VALUES (?,?,?,?)", (container_id, target, chosen, copy))
+        for volume in found.values():
+            self.ensure_folder(volume)
+        return found
+
+    def uses(self, container_id: str) -> list[VolumeUse]:
+        rows = self._db.read().execute(
+            "SELECT container_id, target, volume, needs_copy FROM volume_use WHERE container_id = ? ORDER BY target",
+            (container_id,),
+        )
+        return [VolumeUse(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+    def copied(self, use: VolumeUse) -> None:
+        with self._db.write() as conn:
+            conn.execute(
+                "UPDATE volume_use SET needs_copy = 0 WHERE container_id = ? AND target = ?",
+                (use.container_id, use.target),
+            )
+
+    def users(self, name: str) -> list[str]:
+        """The containers that mount it."""
+        rows = self._db.read().execute(
+            "SELECT DISTINCT container_id FROM volume_use WHERE volume = ? ORDER BY container_id", (name,)
+        )
+        return [row[0] for row in rows]
+
+    def list(self) -> tuple[Volume, ...]:
+        """By name."""
+        return tuple(self._volume(row) for row in self._db.read().execute(_SELECT + " ORDER BY name"))
+
+    def get(self, name: str) -> Volume:
+        """Raises: NotFound."""
+        row = self._db.read().execute(_SELECT + " WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            close = nearest(name, [one.name for one in self.list()])
+            hint = f"did you mean {close}?" if close else "wherry volume ls shows those there are"
+            raise NotFound(f"get {name}: no such volume", hint=hint)
+        return self._volume(row)
+
+    def remove(self, name: str) -> str:
+        """The row, and the folder out of the way: its new place is the answer, to be removed by the caller.
+
+        Raises: NotFound, Conflict (in use).
+        """
+        self.get(name)
+        with self._db.write() as conn:
+            if users := self.users(name):
+                raise Conflict(
+                    f"remove {name}: volume is in use - [{', '.join(users)}]",
+                    hint="remove the container first: wherry rm " + users[0][:12],
+                )
+            conn.execute("DELETE FROM volume WHERE name = ?", (name,))
+            gone = f"{self._folder}/{_GONE}{os.urandom(8).hex()}"
+            with suppress(FileNotFoundError):
+                os.rename(f"{self._folder}/{name}", gone)
+            return gone
+
+    def leftovers(self) -> Iterable[str]:
+        """Folders of volumes whose removal was cut short."""
+        with suppress(FileNotFoundError):
+            return [f"{self._folder}/{name}" for name in os.listdir(self._folder) if name.startswith(_GONE)]
+        return []
+
+    def forget(self, container_id: str) -> tuple[str, ...]:
+        """Drop the container's uses: the anonymous volumes that nobody uses any more."""
+        with self._db.write() as conn:
+            names = [use.volume for use in self.uses(container_id)]
+            conn.execute("DELETE FROM volume_use WHERE container_id = ?", (container_id,))
+            known = {one.name: one for one in self.list()}
+            return tuple(name for name in names if known[name].is_anonymous and not self.users(name))
+
+    def ensure_folder(self, volume: Volume) -> None:
+        """Also when somebody removed it by hand."""
+        if not os.path.isdir(volume.folder):
+            os.makedirs(self._folder, mode=0o711, exist_ok=True)
+            os.makedirs(volume.folder, mode=0o755, exist_ok=True)
+
+    def _ensure(
+        self, conn: sqlite3.Connection, name: str, labels: Mapping[str, str], options: Mapping[str, str], *,
+        is_anonymous: bool,
+    ) -> Volume:  # fmt: skip
+        check_name(name)
+        row = conn.execute(_SELECT + " WHERE name = ?", (name,)).fetchone()
+        if row:
+            return self._volume(row)
+        check_options(options)
+        shown = {**labels, "com.docker.volume.anonymous": ""} if is_anonymous else dict(labels)
+        values = (name, json.dumps(shown), json.dumps(dict(options)), time.time_ns(), is_anonymous)
+        conn.execute("INSERT INTO volume VALUES (?,?,?,?,?)", values)
+        return self._volume(values)
+
+    def _volume(self, row: Sequence[object]) -> Volume:
+        name, labels, options, created, is_anonymous = row
+        return Volume(
+            str(name), f"{self._folder}/{name}/_data", json.loads(str(labels)), json.loads(str(options)),
+            int(str(created)), bool(is_anonymous),
+        )  # fmt: skip
+
+
+_SELECT = "SELECT name, labels, options, created_ns, is_anonymous FROM volume"
