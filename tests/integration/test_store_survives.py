@@ -168,8 +168,8 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("make_files", [archives.layout, archives.docker_archive], ids=["layout", "docker"])
 def test_a_full_disk_in_the_middle_of_a_load_leaves_nothing_and_room_again(
-    small: Path, tmp_path: Path, make_files
-) -> None:  # type: ignore[no-untyped-def]
+    small: Path, tmp_path: Path, make_files: Callable[..., archives.Files]
+) -> None:
     noise = random.Random(0).randbytes(5 << 20).decode("latin-1")
     big = archives.tar(make_files(archives.layer_tar(etc__a="a"), archives.layer_tar(noise=noise)), tmp_path / "big")
     little = archives.tar(make_files(archives.layer_tar(etc__a="a")), tmp_path / "little")
