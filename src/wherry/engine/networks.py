@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 
+from wherry.engine import networks_files as host_files
 from wherry.errors import Conflict, WherryError
 from wherry.network import apply, plan
-from wherry.network.ipam import STEP, AddressPlan, parse_routes, taken_by
+from wherry.network.ipam import STEP, AddressPlan, Member, parse_routes, taken_by
 from wherry.network.model import (
     Attachment,
     Endpoint,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from wherry.store.owner import Owner
 
 __all__ = ["Networks"]
-
-_HOSTS_LIMIT = 1 << 20
 
 
 class Networks:
@@ -96,10 +95,10 @@ class Networks:
         from wherry.network import dns
 
         own = attachment.netns == "own"
-        resolv = dns.resolv_conf(_resolvers(), request, own_netns=own and attachment.endpoint is not None)
+        resolv = dns.resolv_conf(host_files.resolvers(), request, own_netns=own and attachment.endpoint is not None)
         name = request.hostname + "\n"
         if attachment.netns == "host":
-            return NetFiles(dns.with_extra(_text("/etc/hosts"), request, "127.0.0.1"), resolv, name)
+            return NetFiles(dns.with_extra(host_files.text("/etc/hosts"), request, "127.0.0.1"), resolv, name)
         gateway = attachment.network.gateway if attachment.network else ""
         address = attachment.endpoint.address if attachment.endpoint else ""
         return NetFiles(dns.hosts(request, address, gateway), resolv, name)
@@ -114,7 +113,7 @@ class Networks:
         if endpoint is None or network is None:
             return
         try:
-            mtu = apply.uplink_mtu(_routes())
+            mtu = apply.uplink_mtu(host_files.routes())
             with self._lock():
                 is_new = not apply.has_link(network.bridge)
                 if is_new:
@@ -237,9 +236,27 @@ class Networks:
 
         return networks_show.settings(self.of(container_id), exposed)
 
-    def list(self) -> tuple[Network, ...]:
-        """The default network (when it was ever used) and the user's, oldest first."""
-        return tuple(self.book.networks())
+    def all(self) -> tuple[Network, ...]:
+        """Docker's three, and then the user's, oldest first."""
+        from wherry.engine.networks_show import predefined
+
+        found = self.book.networks()
+        if not found or not found[0].is_default:
+            found = [self._find("bridge"), *found]
+        return (found[0], predefined("host"), predefined("none"), *found[1:])
+
+    def members(self, network: Network) -> tuple[Member, ...]:
+        """The containers on it now."""
+        return tuple(self.book.members(network.number))
+
+    def inspect(self, name: str) -> dict[str, object]:
+        """Docker's JSON of a network. Raises: NotFound, Conflict (ambiguous id prefix)."""
+        from wherry.engine.networks_show import document, predefined
+
+        if name in ("host", "none"):
+            return document(predefined(name), ())
+        network = self._find(name) if name == "bridge" else self.book.network(name)
+        return document(network, self.members(network))
 
     def create(self, wanted: Network) -> Network:
         """A network of the user's; `id`, `number` and `bridge` of `wanted` are not looked at.
@@ -249,7 +266,7 @@ class Networks:
         from wherry.engine import networks_show
 
         networks_show.check(wanted)
-        return self.book.create(wanted, parse_routes(_routes()))
+        return self.book.create(wanted, parse_routes(host_files.routes()))
 
     def remove(self, name: str) -> None:
         """Raises: NotFound, Conflict (in use, or predefined)."""
@@ -273,7 +290,7 @@ class Networks:
             return self.book.network(mode)
         bridge = self.book.bridge(0)
         # A bridge that is up has its own route; without one, the host's routes may have come to overlap the pool
-        return self.book.default([] if apply.has_link(bridge) else parse_routes(_routes()))
+        return self.book.default([] if apply.has_link(bridge) else parse_routes(host_files.routes()))
 
     def _blame(self, port: Published) -> WherryError | None:
         holder = self.book.holder(port)
@@ -349,39 +366,4 @@ class Networks:
             if member.hosts_path:
                 peers = [(one.address, one.names) for one in members if one is not member]
                 with suppress(OSError):
-                    _rewrite(member.hosts_path, partial(dns.with_peers, peers=peers))
-
-
-def _rewrite(path: str, change: Callable[[str], str]) -> None:
-    """Raises: OSError."""
-    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        old = os.read(fd, _HOSTS_LIMIT).decode("utf-8", "surrogateescape")
-        if (new := change(old)) != old:
-            data = new.encode("utf-8", "surrogateescape")
-            os.pwrite(fd, data, 0)
-            os.ftruncate(fd, len(data))
-    finally:
-        os.close(fd)
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(_HOSTS_LIMIT)
-    except OSError:
-        return ""
-
-
-def _routes() -> str:
-    return _text("/proc/net/route")
-
-
-def _resolvers() -> str:
-    """The host's resolv.conf; behind systemd's stub the list of real servers, which containers can reach."""
-    from wherry.network import dns
-
-    text = _text("/etc/resolv.conf")
-    if dns.nameservers(text) == ["127.0.0.53"]:
-        return _text("/run/systemd/resolve/resolv.conf") or text
-    return text
+                    host_files.rewrite(member.hosts_path, partial(dns.with_peers, peers=peers))

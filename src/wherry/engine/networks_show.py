@@ -95,8 +95,11 @@ def _endpoint_id(attachment: Attachment) -> str:
     return sha256(f"{attachment.container_id} {attachment.endpoint.link}".encode()).hexdigest()
 
 
-def document(network: Network, members: Sequence[Member], created: str) -> dict[str, object]:
-    """Docker's JSON of `network inspect`; `created` is RFC 3339."""
+def document(network: Network, members: Sequence[Member]) -> dict[str, object]:
+    """Docker's JSON of `network inspect`."""
+    from datetime import UTC, datetime
+
+    created = datetime.fromtimestamp(network.created_ns // 1_000_000_000, UTC)
     driver = network.name if network.name in ("host", "none") else "bridge"
     driver = "null" if driver == "none" else driver
     pool = {"Subnet": network.subnet, **({"IPRange": network.ip_range} if network.ip_range else {})}
@@ -104,7 +107,7 @@ def document(network: Network, members: Sequence[Member], created: str) -> dict[
     return {
         "Name": network.name,
         "Id": network.id,
-        "Created": created,
+        "Created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "Scope": "local",
         "Driver": driver,
         "EnableIPv6": False,
