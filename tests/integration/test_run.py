@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Wherry, eventually, traces
+from tests.integration.container_lab import Wherry, eventually, traces
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 ALONE = ("--network", "none")
