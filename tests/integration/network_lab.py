@@ -37,7 +37,7 @@ def setns(fd: int) -> None:
 
 def run(*argv: str, check: bool = True, netns: int = 0) -> str:
     inside = ["nsenter", f"--net=/proc/{netns}/ns/net"] if netns else []
-    done = subprocess.run([*inside, *argv], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*inside, *argv], capture_output=True, text=True, timeout=30, check=False)
     assert not check or done.returncode == 0, f"{argv}: {done.stderr}"
     return done.stdout
 
@@ -59,7 +59,8 @@ class Box:
         self.process = subprocess.Popen(
             ["unshare", "-n", "sh", "-c", "ip link set lo up && echo ready && exec sleep 1000"], stdout=subprocess.PIPE
         )
-        assert self.process.stdout and self.process.stdout.readline() == b"ready\n"
+        assert self.process.stdout
+        assert self.process.stdout.readline() == b"ready\n"
         self.pid = self.process.pid
         self.programs: list[subprocess.Popen[bytes]] = [self.process]
 
@@ -67,7 +68,8 @@ class Box:
         """A program inside that says "ready" when it is."""
         command = ["nsenter", f"--net=/proc/{self.pid}/ns/net", sys.executable, "-I", *argv]
         program = subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=fds)
-        assert program.stdout and program.stdout.readline() == b"ready\n"
+        assert program.stdout
+        assert program.stdout.readline() == b"ready\n"
         self.programs.append(program)
 
     def serve(self, port: int, protocol: str = "tcp", address: str = "0.0.0.0") -> None:
@@ -92,7 +94,7 @@ def ask(address: str, port: int, *, netns: int = 0, protocol: str = "tcp", text:
     """What the echo server answers, or "" when nobody does within a second."""
     inside = ["nsenter", f"--net=/proc/{netns}/ns/net"] if netns else []
     argv = [*inside, sys.executable, "-I", str(PROGRAMS / "ask.py"), protocol, address, str(port), text]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False).stdout
 
 
 class Lab:

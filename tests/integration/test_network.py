@@ -68,11 +68,12 @@ def test_an_internal_network_has_no_way_out(lab: Lab) -> None:
     assert ask(OUTSIDE, 7000, netns=box.pid) == "", "also when it adds the route itself"
 
 
+_FORWARD = "{ type filter hook forward priority filter; policy drop; }"
 FIREWALLS = {
-    "ufw": "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; }",
-    "docker": "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; };"
-    "add chain ip filter DOCKER-USER; add rule ip filter DOCKER-USER return; add rule ip filter FORWARD jump DOCKER-USER",
-    "nftables.conf": "add table inet site; add chain inet site passing { type filter hook forward priority 0; policy drop; }",
+    "ufw": f"add table ip filter; add chain ip filter FORWARD {_FORWARD}",
+    "docker": f"add table ip filter; add chain ip filter FORWARD {_FORWARD}; add chain ip filter DOCKER-USER;"
+    "add rule ip filter DOCKER-USER return; add rule ip filter FORWARD jump DOCKER-USER",
+    "nftables.conf": f"add table inet site; add chain inet site passing {_FORWARD}",
 }
 
 

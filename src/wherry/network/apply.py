@@ -152,13 +152,13 @@ def drop(host: Host, rules: str, links: Sequence[str], marker: str, lock_fd: int
     """
     first = "nft -f - && " if rules else ""
     away = "".join(f"ip link del dev {link} 2>/dev/null; " for link in links)
-    script = f"{first}{{ {away}rm -f '{marker}'; }}"
+    script = f'{first}{{ {away}rm -f "$1"; }}'
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
         os.set_blocking(writing, False)
         os.write(writing, rules.encode())
         os.close(writing)
-        return host.spawn(Command(["sh", "-c", script], pass_fds=(lock_fd,)), stdin=reading, session=True)
+        return host.spawn(Command(["sh", "-c", script, "sh", marker], pass_fds=(lock_fd,)), stdin=reading, session=True)
     finally:
         os.close(reading)
 

@@ -1,4 +1,4 @@
-"""Stands in for the monitor: relays published ports. argv: SOURCE-FOLDER, JSON list of [fd, protocol, address, port]."""
+"""Stands in for the monitor. argv: SOURCE-FOLDER, JSON list of [fd, protocol, address, port]."""
 
 import importlib.util
 import json

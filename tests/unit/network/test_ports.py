@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from wherry.errors import Conflict, InputError, Unsupported
+from wherry.network import ports
+from wherry.network.model import PortMapping, Published
+
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0 100 0 0 10 0
+   1: 0100007F:1F40 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4343 1 0 100 0 0 10 0
+"""
+
+
+def nobody(_: Published) -> None:
+    return None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+        return number
+
+
+def test_sockets_of_a_port_are_found_in_the_kernels_table() -> None:
+    assert ports.socket_inodes(TABLE, 8000, listening=True) == {"4242"}
+    assert ports.socket_inodes(TABLE, 8000, listening=False) == {"4242", "4343"}
+    assert ports.socket_inodes(TABLE, 8001, listening=True) == set()
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_bound_port_is_refused_and_nothing_stays_open(protocol: str) -> None:
+    port = free_port()
+    bound = ports.bind_all([PortMapping(80, protocol, "127.0.0.1", port)], nobody)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(Conflict, match=f"listen {protocol} 127.0.0.1:{port}: bind: address already in use by"):
+        ports.bind_all([PortMapping(1, protocol), PortMapping(2, protocol, "127.0.0.1", port)], nobody)
+    assert set(os.listdir("/proc/self/fd")) == before
+    os.close(bound[0][1])
+
+
+def test_the_answer_keeps_the_order_of_the_request() -> None:
+    port = free_port()
+    bound = ports.bind_all([PortMapping(1), PortMapping(2, host_port=port), PortMapping(3, "udp")], nobody)
+    assert [one.container_port for one, _ in bound] == [1, 2, 3]
+    assert bound[1][0].host_port == port
+    assert all(one.host_port for one, _ in bound)
+    for _, fd in bound:
+        os.close(fd)
+
+
+def test_a_range_skips_ports_that_containers_have() -> None:
+    port = free_port()
+    busy = {port}
+
+    def blame(one: Published) -> Conflict | None:
+        return Conflict("taken") if one.host_port in busy else None
+
+    (published, fd), *_ = ports.bind_all([PortMapping(80, "tcp", "127.0.0.1", port, port + 20)], blame)
+    assert port < published.host_port <= port + 20
+    os.close(fd)
+
+
+def test_what_cannot_be_published_says_why() -> None:
+    with pytest.raises(Unsupported, match="publishing sctp ports is not supported yet"):
+        ports.bind_all([PortMapping(80, "sctp")], nobody)
+    with pytest.raises(InputError, match=r"no interface of this machine has the address 203\.0\.113\.7"):
+        ports.bind_all([PortMapping(80, "tcp", "203.0.113.7", 8000)], nobody)
