@@ -1,23 +1,23 @@
-"""What `wherry version`, `info` and `doctor` say of the machine."""
+"""What `wherry version` and `info` say of the machine and of what wherry keeps on it."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from typing import NamedTuple
 
 from wherry.oci.platform import Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wherry.engine import Engine
     from wherry.host import Host
     from wherry.settings import Settings
 
-__all__ = ["Facts", "gather"]
+__all__ = ["Facts", "Survey", "gather", "survey"]
 
 
 class Facts(NamedTuple):
-    """`cgroup` is "v1", "v2" or "hybrid" (v1 controllers beside an empty v2 tree); `runtime` is "" when none works."""
+    """`cgroup` is "v1", "v2" or "hybrid" (v1 controllers beside a v2 tree); `runtime` is "" when there is none."""
 
     kernel: str
     architecture: str
@@ -25,13 +25,77 @@ class Facts(NamedTuple):
     runtime: str
 
 
+class Survey(NamedTuple):
+    """All of `wherry info`. `runtimes` maps what is installed to its version; `runtime` is the chosen one, or ""."""
+
+    facts: Facts
+    hostname: str
+    operating_system: str
+    cpus: int
+    memory_bytes: int
+    root: str
+    running: int
+    paused: int
+    stopped: int
+    images: int
+    runtime: str
+    runtimes: dict[str, str]
+    seccomp: bool
+    apparmor: bool
+    swap_limit: bool
+    warnings: tuple[str, ...]
+
+
 def gather(settings: Settings, host: Host) -> Facts:
+    """Nothing is tried, nothing written: `runtime` is the one that was chosen before, or the first that is there."""
+    from wherry.runtime import trial
+    from wherry.runtime.machine import cgroup_layout
+
     uname = os.uname()
-    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
-        cgroup = "v2"
-    else:
-        cgroup = "hybrid" if os.path.isdir("/sys/fs/cgroup/unified") else "v1"
-    names = [settings.runtime] if settings.runtime else ["runc", "crun"]
-    path = settings.env.get("PATH", "")
-    runtime = next((name for name in names if shutil.which(name, path=path)), "")
-    return Facts(uname.release, Platform.of("linux", uname.machine).architecture, cgroup, runtime)
+    chosen = trial.remembered(settings, host)
+    if not chosen:
+        names = (settings.runtime,) if settings.runtime else trial.CANDIDATES
+        chosen = next((name for name in names if trial.find(name, settings)), "")
+    return Facts(uname.release, Platform.of("linux", uname.machine).architecture, cgroup_layout(), chosen)
+
+
+def survey(engine: Engine) -> Survey:
+    """Counts, versions and warnings; starts the runtimes' --version. Raises: OSError when the state can't be read."""
+    from wherry.engine import doctor
+    from wherry.runtime.machine import read_machine
+
+    machine = read_machine()
+    facts = engine.facts()
+    states = [one.state.status for one in engine.containers.list(all=True)]
+    checks = doctor.examine_runtimes(engine.settings, engine.host)
+    return Survey(
+        facts=facts,
+        hostname=machine.hostname,
+        operating_system=_operating_system(),
+        cpus=machine.cpus,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        root=engine.settings.paths.root,
+        running=states.count("running") + states.count("restarting"),
+        paused=states.count("paused"),
+        stopped=sum(state not in {"running", "restarting", "paused"} for state in states),
+        images=len(engine.images.list()),
+        runtime=facts.runtime,
+        runtimes={one.name: one.version for one in checks if one.version},
+        seccomp=doctor.has_seccomp(),
+        apparmor=machine.apparmor,
+        swap_limit=machine.swap_limit,
+        warnings=tuple(f"{one.name}: {one.note}" for one in checks if one.status == "warning"),
+    )
+
+
+def _operating_system() -> str:
+    """os-release(5)'s PRETTY_NAME."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    if line.startswith("PRETTY_NAME="):
+                        return line.partition("=")[2].strip().strip("\"'")
+        except FileNotFoundError:
+            continue
+    return "Linux"

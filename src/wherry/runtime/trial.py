@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wherry.host import Host
     from wherry.settings import Settings
 
-__all__ = ["CANDIDATES", "choose", "find", "obstacle"]
+__all__ = ["CANDIDATES", "choose", "find", "obstacle", "remembered"]
 
 CANDIDATES = ("runc", "crun")
 _PROGRAM = "/wherry-trial"
@@ -39,7 +39,7 @@ def choose(settings: Settings, host: Host) -> tuple[str, str]:
         if not path:
             raise HostError(f"the OCI runtime {settings.runtime} is not installed", hint=_HINT)
         return os.path.basename(settings.runtime), path
-    kept = f"{settings.paths.run}/runtime.json"
+    kept = _kept(settings)
     known = _recall(kept, host)
     if known:
         return known
@@ -52,6 +52,16 @@ def choose(settings: Settings, host: Host) -> tuple[str, str]:
             return name, path
         reasons.append(f"{name}: {reason}")
     raise HostError(f"no OCI runtime works on this machine ({'; '.join(reasons)})", hint=_HINT)
+
+
+def _kept(settings: Settings) -> str:
+    return f"{settings.paths.run}/runtime.json"
+
+
+def remembered(settings: Settings, host: Host) -> str:
+    """The name of the runtime that was tried and chosen since the machine booted, or ""."""
+    known = None if settings.runtime else _recall(_kept(settings), host)
+    return known[0] if known else ""
 
 
 def _stamp(path: str) -> list[int]:
