@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import NamedTuple
 
 __all__ = ["Paths", "Settings"]
@@ -22,7 +21,7 @@ class Paths(NamedTuple):
         Another root gets its own short `run` folder, since a unix socket's path holds 107 bytes at most.
         """
         if root:
-            tag = sha256(root.encode()).hexdigest()[:10]
+            tag = _tag(root, 10)
             base = "/run" if uid == 0 else env.get("XDG_RUNTIME_DIR") or f"/tmp/wherry-{uid}"
             return cls(root, f"{base}/wherry-{tag}")
         if uid == 0:
@@ -66,7 +65,13 @@ class Paths(NamedTuple):
     @property
     def tag(self) -> str:
         """Empty for the default root, else a short hash: names the network objects of this root apart from others'."""
-        return "" if self.root == "/var/lib/wherry" else sha256(self.root.encode()).hexdigest()[:6]
+        return "" if self.root == "/var/lib/wherry" else _tag(self.root, 6)
+
+
+def _tag(text: str, length: int) -> str:
+    from hashlib import sha256
+
+    return sha256(text.encode()).hexdigest()[:length]
 
 
 class Settings(NamedTuple):

@@ -81,13 +81,15 @@ def _finders(engine: Engine, *, size: bool) -> dict[str, Callable[[str], Mapping
 
 def _find(finders: Mapping[str, Callable[[str], Mapping[str, Any]]], name: str, only: str) -> Mapping[str, Any]:
     """Raises: NotFound."""
-    last = NotFound(f"No such object: {name}")
+    hint = ""
     for kind, finder in finders.items():
         try:
             return finder(name)
         except NotFound as fault:
-            last = fault if kind == only else NotFound(f"No such object: {name}", hint=last.hint or fault.hint)
+            if kind == only:
+                raise
+            hint = hint or (fault.hint if fault.hint and "did you mean" in fault.hint else "")
         except InputError:
             if only:
-                raise
-    raise last
+                raise  # a volume may have a name that no image can have
+    raise NotFound(f"No such object: {name}", hint=hint or None)

@@ -117,7 +117,7 @@ def _matching(record: ImageRecord, patterns: Sequence[str]) -> ImageRecord:
 
 def _fits(name: str, pattern: str) -> bool:
     """As distribution's FamiliarMatch: the pattern against `name:tag` and against `name`; `*` stops at "/"."""
-    reference = Reference.parse(name)
+    reference = Reference.known(name)
     rule = re.compile(_translated(pattern), re.DOTALL)
     return any(rule.fullmatch(text) for text in (reference.familiar, reference.familiar_name))
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal as _signal
 from collections.abc import Mapping
 from contextlib import suppress
 
 from wherry.errors import HostError
-from wherry.fs import kernel
 from wherry.host import process
 from wherry.host._api import Command, Completed, Mount, Overlay
 
@@ -31,6 +29,8 @@ class LinuxHost:
         return overlayfs.detached(overlay)
 
     def attach(self, mount_fd: int, target: str) -> None:
+        from wherry.fs import kernel
+
         kernel.call(_MOVE_MOUNT, mount_fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_F_EMPTY_PATH, what=target)
 
     def mount(self, mount: Mount) -> None:
@@ -60,8 +60,10 @@ class LinuxHost:
             # Checked after the pidfd is held, so a recycled pid cannot slip in between
             if self.start_time(pid) != start_time:
                 return False
+            from signal import pidfd_send_signal
+
             with suppress(ProcessLookupError):
-                _signal.pidfd_send_signal(pidfd, signo)
+                pidfd_send_signal(pidfd, signo)
                 return True
             return False
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 from collections.abc import Mapping
 
@@ -43,6 +42,8 @@ def run(command: Command, default_env: Mapping[str, str]) -> Completed:
         try:
             _exchange(pending, stdin_w, command.stdin or b"", deadline)
         except BaseException as fault:
+            import signal
+
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             if isinstance(fault, TimeoutError):
@@ -124,6 +125,8 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
     `cwd` and `stdin` bytes are not for spawned programs. All fds but stdio and `pass_fds` close (O_CLOEXEC is
     Python's default); `pass_fds` must already be inheritable.
     """
+    import signal  # brings enum: 3 ms that a listing need not pay
+
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
     for number, fd in enumerate(stdio):
         if fd < 0:

@@ -5,20 +5,35 @@ Spec: https://github.com/distribution/reference/blob/v0.6.0/reference.go
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from typing import NamedTuple
 
 from wherry.errors import InvalidReference
 from wherry.oci.digest import Digest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+
 __all__ = ["DEFAULT_REGISTRY", "Reference"]
 
 DEFAULT_REGISTRY = "docker.io"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*\Z")
+_REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_REGISTRY = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    import re  # 5 ms that a listing need not pay: see `known`
+
+    return re.compile(pattern)
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return _compiled(pattern).fullmatch(text) is not None
 
 
 class Reference(NamedTuple):
@@ -40,19 +55,27 @@ class Reference(NamedTuple):
         else:
             registry, path = DEFAULT_REGISTRY, rest
         path, colon, tag = path.partition(":")
-        if colon and not _TAG.match(tag):
+        if colon and not _fits(_TAG, tag):
             raise _invalid(text, f"bad tag {tag!r}")
         if registry in {"index.docker.io", "registry-1.docker.io"}:
             registry = DEFAULT_REGISTRY
-        if not _REGISTRY.match(registry):
+        if not _fits(_REGISTRY, registry):
             raise _invalid(text, f"bad registry {registry!r}")
         if path != path.lower():
             raise _invalid(text, "repository name must be lowercase")
-        if not _REPOSITORY.match(path) or len(path) > 255:
+        if not _fits(_REPOSITORY, path) or len(path) > 255:
             raise _invalid(text, "bad repository name")
         if registry == DEFAULT_REGISTRY and "/" not in path:
             path = "library/" + path
         return cls(registry, path, tag or ("" if digest else default_tag), digest)
+
+    @classmethod
+    def known(cls, whole: str) -> Reference:
+        """Of what `str` gave for a reference that was parsed: a name out of the store. Checks nothing."""
+        name, _, digest = whole.partition("@")
+        registry, _, path = name.partition("/")
+        repository, _, tag = path.partition(":")
+        return cls(registry, repository, tag, Digest(digest) if digest else None)
 
     def __str__(self) -> str:
         """The whole name; what the store keeps as key."""

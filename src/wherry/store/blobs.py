@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from hashlib import new as new_hash
 from typing import BinaryIO, NamedTuple
 
 from wherry.errors import IntegrityError, NotFound
@@ -66,6 +65,8 @@ class BlobStore:
             data = file.read(limit_bytes + 1)
         if len(data) > limit_bytes:
             raise IntegrityError(f"blob {digest.short}", expected=f"at most {limit_bytes} bytes", actual="more")
+        from hashlib import new as new_hash
+
         if (actual := new_hash(digest.algorithm, data).hexdigest()) != digest.hex:
             raise IntegrityError(f"blob {digest.short} in the store", expected=digest.hex, actual=actual)
         return data
@@ -76,6 +77,8 @@ class BlobStore:
         Reading stops as soon as more than `size` bytes came. Lease the digest first when garbage collection may run.
         Raises: IntegrityError (other digest or size; nothing is stored), OSError (disk full; nothing is stored).
         """
+        from hashlib import new as new_hash
+
         hashed = new_hash(expected.algorithm if expected else "sha256")
         temporary = self._scratch.path("blob")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
+from _thread import get_ident  # threading itself costs 1 ms of every start
 from binascii import crc32
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,18 +34,12 @@ class Database:
     def __init__(self, path: str, *, rebuild: Callable[[Database, str], None] | None = None) -> None:
         self.path = path
         self._rebuild = rebuild
-        self._local = threading.local()
-        self._guard = threading.Lock()
-        self._open: list[sqlite3.Connection] = []
+        self._open: dict[int, _Open] = {}  # by thread; an ident that is used again takes over what its first had
         self._pid = os.getpid()
 
     def read(self) -> sqlite3.Connection:
         """For SELECTs; each statement sees one moment. Inside `write()` of this thread it sees its own changes."""
-        if self._pid != os.getpid():
-            # A forked child must never use, or even close, the connections of its parent
-            self._local, self._open, self._pid = threading.local(), [], os.getpid()
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        return found or self._connect()
+        return self._mine().connection
 
     def write(self) -> _Write:
         """`with db.write() as conn:` BEGIN IMMEDIATE, then COMMIT, or ROLLBACK when an exception leaves the block.
@@ -57,24 +51,27 @@ class Database:
 
     def close(self) -> None:
         """Idempotent. Closes the connections of all threads."""
-        with self._guard:
-            if self._pid == os.getpid():
-                for connection in self._open:
-                    connection.close()
-            self._open = []
-            self._local = threading.local()
+        if self._pid == os.getpid():
+            for one in self._open.values():
+                one.connection.close()
+        self._open = {}
+
+    def _mine(self) -> _Open:
+        if self._pid != os.getpid():
+            # A forked child must never use, or even close, the connections of its parent
+            self._inherited, self._open, self._pid = self._open, {}, os.getpid()
+        found = self._open.get(get_ident())
+        if found is None:
+            found = self._open[get_ident()] = _Open(self._connect())
+        return found
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            connection = self._prepared()
+            return self._prepared()
         except sqlite3.DatabaseError as fault:
             if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in _CORRUPT:
                 raise failure(fault, self.path) from fault
-            connection = self._replace_damaged(fault)
-        self._local.connection, self._local.depth = connection, 0
-        with self._guard:
-            self._open.append(connection)
-        return connection
+            return self._replace_damaged(fault)
 
     def _prepared(self) -> sqlite3.Connection:
         try:
@@ -115,37 +112,46 @@ class Database:
                 with suppress(FileNotFoundError):
                     os.rename(self.path + suffix, aside + suffix)
             connection = self._prepared()
-            self._local.connection, self._local.depth = connection, 0
+            self._open[get_ident()] = _Open(connection)
             if self._rebuild:
                 self._rebuild(self, aside)
             return connection
 
 
+class _Open:
+    """A thread's connection, and how many writes it is inside of."""
+
+    __slots__ = ("connection", "depth")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection, self.depth = connection, 0
+
+
 class _Write:
-    __slots__ = ("_connection", "_db")
+    __slots__ = ("_db", "_open")
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def __enter__(self) -> sqlite3.Connection:
-        connection = self._connection = self._db.read()
-        if self._db._local.depth == 0:
+        self._open = self._db._mine()
+        if self._open.depth == 0:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                self._open.connection.execute("BEGIN IMMEDIATE")
             except sqlite3.DatabaseError as fault:
                 raise failure(fault, self._db.path) from fault
-        self._db._local.depth += 1
-        return connection
+        self._open.depth += 1
+        return self._open.connection
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db._local.depth -= 1
-        if self._db._local.depth:
+        self._open.depth -= 1
+        if self._open.depth:
             return
         if kind is None:
             try:
-                self._connection.execute("COMMIT")
+                self._open.connection.execute("COMMIT")
                 return
             except sqlite3.DatabaseError as failed:
                 self._roll_back()
@@ -156,8 +162,8 @@ class _Write:
 
     def _roll_back(self) -> None:
         # Some faults (a full disk) end the transaction themselves
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        if self._open.connection.in_transaction:
+            self._open.connection.execute("ROLLBACK")
 
 
 def _create(connection: sqlite3.Connection, path: str) -> None:

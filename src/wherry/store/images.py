@@ -6,11 +6,7 @@ import time
 from typing import NamedTuple
 
 from wherry.errors import Conflict, InvalidReference, NotFound, nearest
-from wherry.oci import mediatype
-from wherry.oci.config import ImageConfig
-from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID, Digest
-from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference
 
 TYPE_CHECKING = False
@@ -18,6 +14,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Sequence
 
+    from wherry.oci.config import ImageConfig
+    from wherry.oci.manifest import Manifest
     from wherry.settings import Paths
     from wherry.store.blobs import BlobStore
     from wherry.store.db import Database
@@ -48,12 +46,12 @@ class ImageRecord(NamedTuple):
     @property
     def tags(self) -> tuple[str, ...]:
         """Names with a tag as docker prints them: "python:3.10"."""
-        return tuple(Reference.parse(name).familiar for name in self.references if "@" not in name)
+        return tuple(Reference.known(name).familiar for name in self.references if "@" not in name)
 
     @property
     def digests(self) -> tuple[str, ...]:
         """Names with a digest as docker prints them: "python@sha256:..."."""
-        return tuple(Reference.parse(name).familiar for name in self.references if "@" in name)
+        return tuple(Reference.known(name).familiar for name in self.references if "@" in name)
 
 
 class ImageStore:
@@ -75,6 +73,9 @@ class ImageStore:
         leased) keeps its digest. Without one, a manifest with uncompressed layers is made, always the same.
         Each reference moves here from the image that had it. Raises: NotFound for a missing layer, InvalidSpec.
         """
+        from wherry.oci.config import ImageConfig
+        from wherry.oci.manifest import Manifest
+
         data = config.to_bytes() if isinstance(config, ImageConfig) else config
         parsed = ImageConfig.from_bytes(data)
         layers = [self._layers.get(diff_id) for diff_id in parsed.diff_ids]
@@ -125,10 +126,14 @@ class ImageStore:
 
     def config(self, image_id: Digest) -> ImageConfig:
         """Raises: NotFound, IntegrityError."""
+        from wherry.oci.config import ImageConfig
+
         return ImageConfig.from_bytes(self._blobs.read(image_id))
 
     def manifest(self, record: ImageRecord) -> Manifest:
         """Raises: NotFound, IntegrityError."""
+        from wherry.oci.manifest import Manifest
+
         return Manifest.from_bytes(self._blobs.read(record.manifest))
 
     def list(self) -> list[ImageRecord]:
@@ -213,7 +218,7 @@ class ImageStore:
         shown = text
         if not text.startswith("sha256:"):
             shown = Reference.parse(text).familiar
-        known = [Reference.parse(row[0]).familiar for row in self._db.read().execute("SELECT name FROM reference")]
+        known = [Reference.known(row[0]).familiar for row in self._db.read().execute("SELECT name FROM reference")]
         close = nearest(shown, known)
         return NotFound(f"No such image: {shown}", hint=f"did you mean {close}?" if close else None)
 
@@ -260,6 +265,10 @@ def point(conn: sqlite3.Connection, reference: Reference, image_id: Digest) -> N
 
 def _local_manifest(config: bytes, layers: Sequence[tuple[DiffID, int]]) -> bytes:
     """Of an image made here: layers uncompressed, so that no compressor's version changes the digest."""
+    from wherry.oci import mediatype
+    from wherry.oci.descriptor import Descriptor
+    from wherry.oci.manifest import Manifest
+
     return Manifest(
         Descriptor(mediatype.CONFIG, Digest.of(config), len(config)),
         tuple(Descriptor(mediatype.LAYER, Digest(diff_id), size) for diff_id, size in layers),

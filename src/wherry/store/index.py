@@ -56,7 +56,7 @@ def describe(manifest: Digest, size: int, name: str) -> Descriptor:
     """An index entry as docker writes it: the whole name, and the tag alone. `name` "" is a dangling image."""
     if not name:
         return Descriptor(MANIFEST, manifest, size)
-    reference = Reference.parse(name)
+    reference = Reference.known(name)
     return Descriptor(MANIFEST, manifest, size, {NAME: name, REF_NAME: reference.tag or str(reference.digest)})
 
 

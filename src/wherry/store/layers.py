@@ -7,7 +7,6 @@ The folder is the truth: a layer is in the store when its folder is; the row fol
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import suppress
@@ -208,6 +207,8 @@ class LayerStore:
 
     def read_record(self, diff_id: DiffID) -> Layer | None:
         """What `layer.json` says; None when there is no such layer folder."""
+        import json
+
         try:
             with open(f"{self._folder}/{diff_id.hex}/layer.json", "rb") as file:
                 doc = json.load(file)
@@ -228,6 +229,8 @@ def _unpack_with_recipe(stream: Reader, folder: str) -> UnpackResult:
 
 
 def _write_record(folder: str, layer: Layer) -> None:
+    import json
+
     doc = {"diffID": layer.diff_id, "size": layer.size}
     if layer.blob:
         doc["blob"] = layer.blob

@@ -90,7 +90,7 @@ def _named(image: ImageRecord, text: str) -> Reference:
 
 
 def _repository(name: str) -> str:
-    return Reference.parse(name)._replace(tag="", digest=None).familiar_name
+    return Reference.known(name)._replace(tag="", digest=None).familiar_name
 
 
 def _orphaned_digests(references: Sequence[str], removed: str) -> list[str]:
@@ -126,7 +126,7 @@ def _cannot_delete(image: ImageRecord, how: str, reason: str) -> Conflict:
 
 def removed_lines(image: ImageRecord, removal: Removal, gone: Collection[str]) -> list[str]:
     """docker's lines; `gone` are the layers that were collected."""
-    lines = [f"Untagged: {Reference.parse(name).familiar}" for name in removal.untag]
+    lines = [f"Untagged: {Reference.known(name).familiar}" for name in removal.untag]
     if removal.delete:
         lines.append(f"Deleted: {image.id}")
         chain = zip(image.layers, chain_ids(image.layers), strict=True)

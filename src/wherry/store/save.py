@@ -69,7 +69,7 @@ class Saver(NamedTuple):
             docker.append(
                 {
                     "Config": _blob_name(image.id),
-                    "RepoTags": [Reference.parse(name).familiar for name in names if "@" not in name] or None,
+                    "RepoTags": [Reference.known(name).familiar for name in names if "@" not in name] or None,
                     "Layers": [_blob_name(layer.digest) for layer in manifest.layers],
                 }
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -27,7 +26,7 @@ class Scratch:
     def path(self, kind: str) -> str:
         """A fresh name that nothing has yet; ROOT/tmp exists afterwards."""
         os.makedirs(self._tmp, mode=0o700, exist_ok=True)
-        return f"{self._tmp}/{kind}.{Owner.current(self._host).tag}.{secrets.token_hex(8)}"
+        return f"{self._tmp}/{kind}.{Owner.current(self._host).tag}.{os.urandom(8).hex()}"
 
     @contextmanager
     def folder(self, kind: str) -> Iterator[str]:
