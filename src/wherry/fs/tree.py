@@ -37,7 +37,7 @@ def open_folder(root_fd: int, path: bytes = b"") -> int:
 def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Folder]:
     """Each folder at or below `start`, a parent before its children, siblings sorted by name as bytes.
 
-    One fd is open at a time, however deep the tree. `live` skips folders that vanish meanwhile.
+    One fd is open at a time, however deep the tree. `live` skips folders that vanish meanwhile, or that a link replaces.
     Raises: OSError (ENAMETOOLONG for a path over 4095 bytes).
     """
     pending = [start]
@@ -45,8 +45,8 @@ def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Fo
         path = pending.pop()
         try:
             fd = open_folder(root_fd, path)
-        except (FileNotFoundError, NotADirectoryError):
-            if live and path != start:
+        except OSError as fault:
+            if live and path != start and fault.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 continue
             raise
         try:

@@ -139,23 +139,26 @@ class Packer:
         """The regular file `name` in `dir_fd`, or a hard link to it when it was written before. Raises: OSError."""
         try:
             fd = os.open(name, _OPEN, dir_fd=dir_fd)
-        except FileNotFoundError:
-            if self._live:
-                return
+        except OSError as fault:
+            if fault.errno == errno.ELOOP:
+                # A link took its place since the folder was listed
+                return self.special(dir_fd, name, as_name)
+            if self._live and fault.errno == errno.ENOENT:
+                return None
             raise
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 # Another kind took its place since the folder was listed
-                self.special(dir_fd, name, as_name)
-                return
+                return self.special(dir_fd, name, as_name)
             if status.st_nlink > 1 and self._hard_link(status, as_name):
-                return
+                return None
             names = whiteout.list_xattrs(fd)
             attributes = whiteout.public_xattrs(fd, names) if names else ()
             self._header(as_name, header.REGULAR, status, size=status.st_size, xattrs=attributes)
             if status.st_size:
                 self._content(fd, status.st_size, as_name)
+            return None
         finally:
             os.close(fd)
 
@@ -172,7 +175,9 @@ class Packer:
             if self._live and fault.errno in (errno.ENOENT, errno.EINVAL):
                 return
             raise
-        if kind == stat.S_IFREG:
+        if kind in (stat.S_IFREG, stat.S_IFDIR):
+            if self._live:
+                return
             raise OSError(errno.ESTALE, "changed while it was read", os.fsdecode(as_name))
         if kind == stat.S_IFSOCK or (status.st_nlink > 1 and self._hard_link(status, as_name)):
             return

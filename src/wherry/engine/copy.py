@@ -1,0 +1,225 @@
+"""`cp`: between a container and this machine, as a tar that one thread packs and another unpacks.
+
+Nothing of the container is ever loaded or run for it (CVE-2019-14271), and no path of a container is resolved but by
+openat2 within its root: a link that is swapped in while the copy runs leads at worst elsewhere in the container
+(CVE-2018-15664).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import ExitStack
+from functools import partial
+from threading import Thread
+
+from wherry.engine.copy_paths import Side, arrange, find_dest, find_source, pack
+from wherry.errors import Conflict, WherryError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wherry.cancel import Cancel
+    from wherry.engine import Engine
+    from wherry.image.tar.pack import Write
+    from wherry.image.tar.stream import Reader
+
+__all__ = ["copy_in", "copy_out", "stream_in", "stream_out"]
+
+_PIPE_BYTES = 1 << 20
+
+
+def copy_out(
+    engine: Engine, container: str, path: str, dest: str, *, follow: bool = False, cancel: Cancel | None = None
+) -> int:
+    """A container's file or folder to `dest` here; everything belongs to the caller. Returns the tar's bytes.
+
+    `follow` copies what a link points at, under the link's name. Raises: NotFound, Conflict, OSError.
+    """
+    with ExitStack() as stack:
+        here = _here(engine, dest, stack)
+        source = find_source(_there(engine, container, path, stack), follow=follow)
+        stack.callback(os.close, source.parent_fd)
+        into, name = arrange(source.name, source.is_folder, find_dest(here))
+        # The folder itself is the root of all that is written: nothing above it can be reached
+        into_fd = _open_root(into, stack)
+        owner = (os.geteuid(), os.getegid())
+        return _pump(
+            lambda write: pack(source, name, write, cancel),
+            lambda stream: _extract(stream, into_fd, "", owner, cancel),
+        )
+
+
+def stream_out(
+    engine: Engine, container: str, path: str, write: Write, *, follow: bool = False, cancel: Cancel | None = None
+) -> int:
+    """The same as a tar to `write`. Raises: NotFound, OSError."""
+    with ExitStack() as stack:
+        source = find_source(_there(engine, container, path, stack), follow=follow)
+        stack.callback(os.close, source.parent_fd)
+        return pack(source, source.name, write, cancel)
+
+
+def copy_in(
+    engine: Engine,
+    path: str,
+    container: str,
+    dest: str,
+    *,
+    follow: bool = False,
+    archive: bool = False,
+    cancel: Cancel | None = None,
+) -> int:
+    """A file or folder of this machine into a container; numeric owners stay. Returns the tar's bytes.
+
+    `archive` gives all to the container's user when it has one, as docker's -a does.
+    Raises: NotFound, Conflict (read-only, a folder over a file), OSError.
+    """
+    with ExitStack() as stack:
+        source = find_source(_here(engine, path, stack), follow=follow)
+        stack.callback(os.close, source.parent_fd)
+        there = _there(engine, container, dest, stack, write=True)
+        into, name = arrange(source.name, source.is_folder, find_dest(there))
+        owner = _user(engine, container, there.root_fd) if archive else None
+        return _pump(
+            lambda write: pack(source, name, write, cancel),
+            lambda stream: _extract(stream, there.root_fd, into, owner, cancel),
+        )
+
+
+def stream_in(
+    engine: Engine,
+    stream: Reader,
+    container: str,
+    dest: str,
+    *,
+    archive: bool = False,
+    cancel: Cancel | None = None,
+) -> None:
+    """A tar (compressed or not) from `stream` into a container's folder.
+
+    Raises: Conflict (no folder), HostileArchive, InvalidSpec, OSError.
+    """
+    from wherry.image.tar.compress import reader
+
+    with ExitStack() as stack:
+        there = _there(engine, container, dest, stack, write=True)
+        try:
+            found = find_dest(there)
+        except WherryError:
+            found = None
+        if found is None or not found.is_folder:
+            raise Conflict(f'destination "{container}:{dest}" must be a directory')
+        owner = _user(engine, container, there.root_fd) if archive else None
+        _extract(reader(stream), there.root_fd, found.whole, owner, cancel)
+
+
+def _open_root(path: str, stack: ExitStack) -> int:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _here(engine: Engine, path: str, stack: ExitStack) -> Side:
+    return Side.of(_open_root("/", stack), path, base=engine.settings.cwd)
+
+
+def _there(engine: Engine, container: str, path: str, stack: ExitStack, *, write: bool = False) -> Side:
+    """The container's root, or the volume of a stopped one that `path` lies in. Raises: Conflict when read-only."""
+    row = engine.containers.find(container)
+    root_fd = stack.enter_context(engine.containers.root_fd(row.id))
+    side = Side.of(root_fd, path, container=container)
+    if engine.containers.state(row.id).pid:
+        return side
+    if write and row.options().read_only:
+        raise Conflict("container rootfs is marked read-only")
+    # Differs from docker: of a stopped container's mounts, only the one that holds `path` is seen, none below it
+    for mount in sorted(_mounts(engine, container), key=lambda one: len(one[1]), reverse=True):
+        source, target, read_only = mount
+        if not (side.plain + "/").startswith(target.rstrip("/") + "/") or not os.path.isdir(source):
+            continue
+        if write and read_only:
+            raise Conflict("mounted volume is marked read-only")
+        below = side.path[len(target.rstrip("/")) :] or "/"
+        return Side(_open_root(source, stack), below, container)
+    return side
+
+
+def _mounts(engine: Engine, container: str) -> list[tuple[str, str, bool]]:
+    """(folder here, path in the container, whether it is read-only)."""
+    from wherry.engine import containers_mounts
+
+    return [
+        (m.source, m.target, m.read_only) for m in containers_mounts.settle(engine, engine.containers.find(container))
+    ]
+
+
+def _user(engine: Engine, container: str, root_fd: int) -> tuple[int, int] | None:
+    """The container's configured user as ids; None when it has none."""
+    from wherry.runtime.users import resolve
+
+    row = engine.containers.find(container)
+    name = row.options().user
+    if not name:
+        return None
+    user = resolve(root_fd, name)
+    return user.uid, user.gid
+
+
+def _extract(stream: Reader, root_fd: int, dest: str, owner: tuple[int, int] | None, cancel: Cancel | None) -> None:
+    from wherry.image.tar.unpack import extract
+
+    try:
+        extract(stream, root_fd, dest, owner=owner, keep_folders=True, cancel=cancel)
+    except OSError as fault:
+        if fault.errno == errno.EROFS:
+            raise Conflict("container rootfs is marked read-only") from None
+        raise
+
+
+class _PipeEnd:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def read(self, size: int, /) -> bytes:
+        return os.read(self._fd, size)
+
+
+def _write_all(fd: int, chunk: bytes | bytearray | memoryview) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _pump(produce: Callable[[Write], int], consume: Callable[[Reader], None]) -> int:
+    """Run both with a pipe between them; what `produce` returned. The first real failure is raised, no thread stays."""
+    read_fd, write_fd = os.pipe()
+    fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    outcome: list[int | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(produce(partial(_write_all, write_fd)))
+        except BaseException as fault:
+            outcome.append(fault)
+        finally:
+            os.close(write_fd)
+
+    thread = Thread(target=work, name="cp", daemon=True)
+    thread.start()
+    try:
+        try:
+            consume(_PipeEnd(read_fd))
+        finally:
+            # A producer that still writes gets EPIPE, and ends
+            os.close(read_fd)
+            thread.join()
+    except (WherryError, OSError):
+        if isinstance(outcome[0], BaseException) and not isinstance(outcome[0], BrokenPipeError):
+            raise outcome[0] from None
+        raise
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
