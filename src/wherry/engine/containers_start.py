@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["attach", "launch_locked", "run", "start"]
 
+_PATIENCE = 100
+
 
 def run(
     engine: Engine, image: str, options: RunOptions, streams: Streams | None, monitor: Monitor | None
@@ -44,9 +46,8 @@ def run(
         else:
             containers_rows.set_phase(engine.db, row.id, "ready")
         raise
-    if not row.remove or streams is None:
-        containers_rows.set_phase(engine.db, row.id, "ready")
-    return row.id, _follow(engine, row, monitor, streams)
+    containers_rows.set_phase(engine.db, row.id, "ready")
+    return row.id, _follow(engine, row._replace(phase="ready", owner=""), monitor, streams)
 
 
 def start(engine: Engine, row: ContainerRow, streams: Streams | None) -> int | None:
@@ -166,10 +167,16 @@ def _after_a_lost_monitor(engine: Engine, row: ContainerRow, streams: Streams) -
     """The monitor was killed while we were attached: have another take over, and stay."""
     from wherry.engine.containers_repair import repair
 
-    state = repair(engine, row)
-    if state.is_running:
-        return attach(engine, row, streams)
-    return state.exit_code
+    for _ in range(_PATIENCE):
+        state = repair(engine, row)
+        if not state.is_running:
+            return state.exit_code
+        try:
+            return attach(engine, row, streams)
+        except RuntimeFailure:
+            # A process that is being killed closes its sockets a moment before it is seen to be dead
+            time.sleep(0.02)
+    raise RuntimeFailure(f"the monitor of {row.name} was killed, and no other could take over")
 
 
 def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:

@@ -125,7 +125,7 @@ class Monitor:
 
     def _lost_child(self) -> None:
         self.loop.forget(self.pidfd)
-        status = kernel.exit_status(self.pidfd)
+        status = kernel.exit_status(self.pidfd, self.pid)
         os.close(self.pidfd)
         self.pidfd = -1
         if status is None:

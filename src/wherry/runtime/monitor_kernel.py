@@ -144,8 +144,26 @@ def start_time(pid: int) -> int:
         return 0
 
 
-def exit_status(pidfd: int) -> int | None:
-    """The wait status of a process that is not our child (Linux 6.15), or None when the kernel can't say."""
+def exit_status(pidfd: int, pid: int) -> int | None:
+    """The wait status of a dead process that is not our child, or None when the kernel can't say.
+
+    While nobody has reaped it, /proc tells; afterwards its pidfd does (Linux 6.15).
+    """
+    for _ in range(2):
+        told = _told_by_pidfd(pidfd)
+        if told is not None:
+            return told
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if fields[0] == b"Z":
+            return int(fields[49])
+    return None
+
+
+def _told_by_pidfd(pidfd: int) -> int | None:
     import fcntl
 
     info = bytearray(64)
