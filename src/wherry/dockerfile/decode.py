@@ -90,10 +90,14 @@ def _at_least_one(node: Node) -> tuple[str, ...]:
     return node.args
 
 
-def _doc(node: Node, name: str) -> str:
-    """The comment `# NAME text` right above."""
-    lead = f"{name} "
-    return next((doc.removeprefix(lead) for doc in node.docs if doc.startswith(lead)), "") if name else ""
+def _docs(node: Node) -> dict[str, str]:
+    """The comments `# NAME text` right above: name to text, the first of a name."""
+    docs: dict[str, str] = {}
+    for doc in node.docs:
+        name, space, text = doc.partition(" ")
+        if space:
+            docs.setdefault(name, text)
+    return docs
 
 
 def _from(node: Node, flags: Flags) -> From:
@@ -111,16 +115,17 @@ def _from(node: Node, flags: Flags) -> From:
             "FROM requires either one or three arguments",
             hint=f"did you mean AS instead of {args[1]}?" if len(args) == 3 else "FROM IMAGE or FROM IMAGE AS NAME",
         )
-    return From(node.span, node.text, args[0], name, flags.one("platform"), _doc(node, name))
+    return From(node.span, node.text, args[0], name, flags.one("platform"), _docs(node).get(name, ""))
 
 
 def _arg(node: Node, _: Flags) -> Arg:
     pairs = []
+    docs = _docs(node)
     for word in _at_least_one(node):
         name, equals, value = word.partition("=")
         if not name:
             raise node.span.at(word).error("ARG names can not be blank")
-        pairs.append(ArgPair(name, value if equals else None, _doc(node, name)))
+        pairs.append(ArgPair(name, value if equals else None, docs.get(name, "")))
     return Arg(node.span, node.text, tuple(pairs))
 
 

@@ -15,9 +15,10 @@ from wherry.dockerfile.span import Source, Span
 from wherry.dockerfile.words import WordsError, command_and_rest, flags_and_rest, json_strings, pairs, quoted, spaced
 from wherry.errors import DockerfileError
 
-__all__ = ["Directive", "Node", "Parsed", "parse_nodes"]
+__all__ = ["MOST_FAULTS", "Directive", "Node", "Parsed", "parse_nodes"]
 
-LARGEST_BYTES = 4 << 20
+LARGEST_BYTES = 1 << 20
+MOST_FAULTS = 100  # a file of another kind has a fault on each line
 _BOM = b"\xef\xbb\xbf"
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+)")
 _DIRECTIVES = ("syntax", "escape", "check")
@@ -112,7 +113,7 @@ class _Reader:
 
     def read(self) -> Parsed:
         self._read_directives()
-        while self.at < len(self.lines):
+        while self.at < len(self.lines) and len(self.faults) < MOST_FAULTS:
             line = self.lines[self.at].lstrip(SPACE)
             if line.startswith("#"):
                 self.docs.append(line[1:].strip(SPACE))
@@ -144,6 +145,8 @@ class _Reader:
             if not match or name not in _DIRECTIVES:
                 return
             span = Span(self.source, number, number)
+            if len(self.faults) >= MOST_FAULTS:
+                return
             if name in seen:
                 self.faults.append(span.error(f"only one {name} parser directive can be used"))
                 continue

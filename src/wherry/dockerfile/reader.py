@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wherry.dockerfile.decode import NAMES, decode
 from wherry.dockerfile.instructions import Arg, Copy, From, Instruction, Run
-from wherry.dockerfile.parser import Node, parse_nodes
+from wherry.dockerfile.parser import MOST_FAULTS, Node, parse_nodes
 from wherry.dockerfile.span import Span, printable
 from wherry.dockerfile.stages import Dockerfile, Stage
 from wherry.errors import DockerfileError, nearest
@@ -20,7 +20,8 @@ _RESERVED = ("scratch", "context")
 def parse(data: bytes, name: str = "Dockerfile") -> Dockerfile:
     """The whole file, checked.
 
-    Raises: DockerfileError with every fault of the file: `.source` is their excerpts, `.faults` one error for each.
+    Raises: DockerfileError with every fault of the file (the first hundred): `.source` is their excerpts, `.faults` one
+    error for each.
     """
     parsed = parse_nodes(data, name)
     faults = list(parsed.faults)
@@ -28,6 +29,8 @@ def parse(data: bytes, name: str = "Dockerfile") -> Dockerfile:
     instructions = []
     from_is_lost = False  # then what hangs on the stages is not their author's fault
     for node in parsed.nodes:
+        if len(faults) >= MOST_FAULTS:
+            break
         try:
             instructions.append(decode(node))
         except DockerfileError as fault:
@@ -107,24 +110,56 @@ def _stages(
 
 
 def _check_stages(file: Dockerfile, faults: list[DockerfileError], warnings: list[str]) -> None:
+    """What stages need of each other. By tables, not Dockerfile.stage: a file may have thousands of stages."""
+    earlier: dict[str, int] = {}
+    last = {stage.name: stage.number for stage in file.stages if stage.name}
     needs: list[list[tuple[int, Span]]] = []
+    guessed: set[str] = set()
     for stage in file.stages:
-        if stage.name in _RESERVED:
-            warnings.append(f"{stage.span.where}: the stage name {stage.name} is reserved")
-        earlier = file.stage(stage.name, before=stage.number) if stage.name else None
-        if earlier:
-            warnings.append(
-                f"{stage.span.where}: the stage name {stage.name} was used before, at line {earlier.span.first}"
-            )
         edges = []
-        if base := file.stage(stage.image, before=stage.number, by_index=False):
-            edges.append((base.number, stage.span))
+        if (base := earlier.get(stage.image.lower())) is not None:
+            edges.append((base, stage.span))
         for name, span in _references(stage.instructions):
-            target = _target(file, name, span, faults, warnings)
-            if target is not None:
+            target = _target(file, last, name)
+            if target is not None and target < len(file.stages):
                 edges.append((target, span))
+            elif target is not None:
+                most = len(file.stages) - 1
+                faults.append(
+                    span.error(f"invalid stage index {name}", hint=f"the stages of this file are 0 to {most}")
+                )
+            elif name not in guessed:
+                guessed.add(name)
+                warnings += _near_stage(file, name, span)
+            if len(faults) >= MOST_FAULTS:
+                return
         needs.append(edges)
+        warnings += _odd_name(file, stage, earlier)
+        if stage.name:
+            earlier[stage.name] = stage.number
     _check_cycles(file.stages, needs, faults)
+
+
+def _odd_name(file: Dockerfile, stage: Stage, earlier: Mapping[str, int]) -> list[str]:
+    if stage.name in _RESERVED:
+        return [f"{stage.span.where}: the stage name {stage.name} is reserved"]
+    if stage.name in earlier:
+        line = file.stages[earlier[stage.name]].span.first
+        return [f"{stage.span.where}: the stage name {stage.name} was used before, at line {line}"]
+    return []
+
+
+def _target(file: Dockerfile, last: Mapping[str, int], name: str) -> int | None:
+    """The number that --from means, which may be too high; None for an image."""
+    if name.isascii() and name.isdecimal():
+        return int(name) if len(name) < 9 else len(file.stages)
+    return last.get(name.lower())
+
+
+def _near_stage(file: Dockerfile, name: str, span: Span) -> list[str]:
+    if any(char in name for char in "/:.@") or not (close := file.nearest_stage(name)):
+        return []
+    return [f"{span.where}: no stage is named {printable(name)}: taken for an image (did you mean {close}?)"]
 
 
 def _references(instructions: Iterable[Instruction]) -> Iterable[tuple[str, Span]]:
@@ -138,20 +173,6 @@ def _references(instructions: Iterable[Instruction]) -> Iterable[tuple[str, Span
                     yield mount.from_stage, one.span.at(f"from={mount.from_stage}")
 
 
-def _target(file: Dockerfile, name: str, span: Span, faults: list[DockerfileError], warnings: list[str]) -> int | None:
-    stage = file.stage(name)
-    if stage:
-        return stage.number
-    if name.isascii() and name.isdecimal():
-        most = len(file.stages) - 1
-        faults.append(span.error(f"invalid stage index {name}", hint=f"the stages of this file are 0 to {most}"))
-    elif not any(char in name for char in "/:.@") and (close := file.nearest_stage(name)):
-        warnings.append(
-            f"{span.where}: no stage is named {printable(name)}: taken for an image (did you mean {close}?)"
-        )
-    return None
-
-
 def _check_cycles(
     stages: Sequence[Stage], needs: Sequence[Sequence[tuple[int, Span]]], faults: list[DockerfileError]
 ) -> None:
@@ -160,7 +181,7 @@ def _check_cycles(
     for root in range(len(stages)):
         path: list[int] = []
         stack = [(root, iter(needs[root]))] if not state[root] else []
-        while stack:
+        while stack and len(faults) < MOST_FAULTS:
             number, edges = stack[-1]
             if not state[number]:
                 state[number] = 1
@@ -198,4 +219,9 @@ def _together(faults: list[DockerfileError], name: str) -> DockerfileError:
         shown += [f"hint: {fault.hint}", ""] if fault.hint else [""]
     if len(faults) > _MOST_SHOWN:
         shown.append(f"and {len(faults) - _MOST_SHOWN} more")
-    return DockerfileError(f"{len(faults)} faults", where=name, source="\n".join(shown).rstrip(), faults=tuple(faults))
+    return DockerfileError(
+        f"{len(faults)} faults" + (" or more" if len(faults) >= MOST_FAULTS else ""),
+        where=name,
+        source="\n".join(shown).rstrip(),
+        faults=tuple(faults),
+    )
