@@ -144,6 +144,7 @@ class Lab:
         ]
         with suppress(FileNotFoundError):
             found += [name for name in os.listdir(self.paths.run) if name != "network.lock"]
+            found += ["dirty lock"] * (os.stat(f"{self.paths.run}/network.lock").st_size > 0)
         return found
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ The bridge and the nft table come with the first container of a root and go with
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 
@@ -133,12 +133,12 @@ class Networks:
 
     def _first(self, endpoint: Endpoint, network: Network, netns_pid: int, mtu: int) -> None:
         """The first container of a network brings its bridge, and the whole table, along."""
-        beside = [apply.nft(self._rules(replace=False)), apply.LIST_CHAINS]
-        ruled, chains = apply.connect(self._host, endpoint, netns_pid, mtu, network, beside)
-        if ruled.status:
+        beside = [apply.nft(self._rules(replace=False) + plan.LIST_CHAINS)]
+        done = apply.connect(self._host, endpoint, netns_pid, mtu, network, beside)[0]
+        if done.status:
             # The table is there: of another network, or of a command that was killed
-            apply.replace_rules(self._host, self._rules(replace=True))
-        self._firewall.open(chains.stdout.decode(errors="replace"))
+            done = apply.replace_rules(self._host, self._rules(replace=True) + plan.LIST_CHAINS)
+        self._firewall.open(done.stdout.decode(errors="replace"))
 
     def close_listeners(self, attachment: Attachment) -> None:
         """Close this process's copies, once the monitor has its own (or the start failed). Once only."""
@@ -176,19 +176,21 @@ class Networks:
             has_ports = bool(self.book.published(container_id))
             rest = [one for one in self.book.endpoints() if one.container_id != container_id]
             is_last = not any(one.bridge == endpoint.bridge for one in rest)
-            links = [name for name in (endpoint.link, *([endpoint.bridge] * is_last)) if apply.has_link(name)]
+            was_clean = os.fstat(lock_fd).st_size == 0
             if is_last or has_ports:
-                self._mark()
+                os.pwrite(lock_fd, b"dirty\n", 0)
             self.book.drop(container_id)
             if not network.is_default:
                 self._tell_peers(network.number)
-            if not rest:
-                self._firewall.close()
             if has_ports:
                 apply.replace_rules(self._host, self._rules(replace=True))
-            if links or is_last or has_ports:
-                rules = self._rules(replace=True) if is_last else ""
-                self._children.append(apply.drop(self._host, rules, links, self._marker, lock_fd))
+                if was_clean and not is_last:
+                    os.ftruncate(lock_fd, 0)
+            links = [endpoint.link] if apply.has_link(endpoint.link) else []
+            if is_last:
+                self._drop(links, lock_fd)
+            elif links:
+                self._children.append(apply.drop(self._host, "", links, (lock_fd, self._lock_path)))
 
     def rename(self, container_id: str, name: str) -> None:
         """The container's new name, for messages and for its peers."""
@@ -212,8 +214,9 @@ class Networks:
                 continue
             if self.book.is_at(name, slot):
                 self.release(name)
-        if os.path.exists(self._marker):
-            self._finish()
+        with suppress(FileNotFoundError):
+            if os.stat(self._lock_path).st_size:
+                self._finish()
 
     def attach_step(self, step_id: str, netns_pid: int) -> Attachment:
         """A build step on the default bridge, without ports; owned by this process. `release(step_id)` ends it."""
@@ -308,15 +311,13 @@ class Networks:
 
         with suppress(FileExistsError):
             os.makedirs(self._run, mode=0o700)
-        with locked(f"{self._run}/network.lock", timeout_s=60, what="the network") as fd:
+        with locked(self._lock_path, timeout_s=60, what="the network") as fd:
             yield fd
 
     @property
-    def _marker(self) -> str:
-        return f"{self._run}/network.dirty"
-
-    def _mark(self) -> None:
-        os.close(os.open(self._marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    def _lock_path(self) -> str:
+        """What stands in it says that kernel objects are left that no row knows of."""
+        return f"{self._run}/network.lock"
 
     @cached_property
     def _firewall(self) -> apply.Firewall:
@@ -336,19 +337,22 @@ class Networks:
         from wherry.fs.lock import locked
 
         try:
-            with locked(f"{self._run}/network.lock", timeout_s=0, what="the network") as fd:
-                if not os.path.exists(self._marker):
-                    return
-                used = {one.bridge for one in self.book.endpoints()}
-                if not used:
-                    self._firewall.close()
-                idle = [one.bridge for one in self.book.networks() if one.bridge not in used]
-                links = [bridge for bridge in idle if apply.has_link(bridge)]
-                pid = apply.drop(self._host, self._rules(replace=True), links, self._marker, fd)
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, 0)
+            with locked(self._lock_path, timeout_s=0, what="the network") as fd:
+                if os.fstat(fd).st_size:
+                    self._drop([], fd)
+                    with suppress(ChildProcessError):
+                        os.waitpid(self._children.pop(), 0)
         except Locked:
             return
+
+    def _drop(self, links: Sequence[str], lock_fd: int) -> None:
+        """Those links, every bridge that nobody is on, and the rules for what is left."""
+        used = {one.bridge for one in self.book.endpoints()}
+        if not used:
+            self._firewall.close()
+        idle = [one.bridge for one in self.book.networks() if one.bridge not in used and apply.has_link(one.bridge)]
+        lock = (lock_fd, self._lock_path)
+        self._children.append(apply.drop(self._host, self._rules(replace=True), [*links, *idle], lock))
 
     def _reap(self) -> None:
         for pid in [*self._children]:

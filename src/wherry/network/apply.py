@@ -12,12 +12,11 @@ from wherry.host import Command, Completed, Host
 from wherry.network import plan
 from wherry.network.model import Endpoint, Network
 
-__all__ = ["LIST_CHAINS", "Firewall", "connect", "drop", "has_link", "nft", "replace_rules", "uplink_mtu"]
-
-LIST_CHAINS = Command(["nft", "list", "chains"])
+__all__ = ["Firewall", "connect", "drop", "has_link", "nft", "replace_rules", "uplink_mtu"]
 
 _SIOCGIFMTU = 0x8921
 _DEFAULT_MTU = 1500
+_PIPE_BYTES = 60_000
 
 
 def has_link(name: str) -> bool:
@@ -139,26 +138,30 @@ def _bridge_sysctls(bridge: str) -> None:
         write_sysctl(f"ipv6/conf/{bridge}/disable_ipv6", "1")
 
 
-def replace_rules(host: Host, rules: str) -> None:
+def replace_rules(host: Host, rules: str) -> Completed:
     """One atomic transaction. Raises: RuntimeFailure."""
-    checked(host.run(nft(rules)), "write the network rules")
+    return checked(host.run(nft(rules)), "write the network rules")
 
 
-def drop(host: Host, rules: str, links: Sequence[str], marker: str, lock_fd: int) -> int:
+def drop(host: Host, rules: str, links: Sequence[str], lock: tuple[int, str]) -> int:
     """Start writing `rules` and taking `links` away, and do not wait: the kernel takes 50 ms. Returns the child's pid.
 
-    The child holds the lock until it is done, so that the next container waits for it. It removes the file `marker`
-    when nft agreed; as long as that is there, `sweep` tries again.
+    `lock` is the held lock file, fd and path: the child holds it until it is done, so that the next container waits
+    for it. With rules, it empties the file when nft agreed: as long as something is in it, `sweep` tries again.
     """
-    first = "nft -f - && " if rules else ""
-    away = "".join(f"ip link del dev {link} 2>/dev/null; " for link in links)
-    script = f'{first}{{ {away}rm -f "$1"; }}'
+    if len(rules) > _PIPE_BYTES:
+        replace_rules(host, rules)
+        rules = plan.NOTHING
+    first, last = ("nft -f - && ", ': >"$1"; ') if rules else ("", "")
+    lines = "".join(f"link del dev {link}\\n" for link in links)
+    away = f"printf '{lines}' | ip -force -batch - 2>/dev/null; " if links else ""
+    script = f"{first}{{ {away}{last}:; }}"
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
-        os.set_blocking(writing, False)
         os.write(writing, rules.encode())
         os.close(writing)
-        return host.spawn(Command(["sh", "-c", script, "sh", marker], pass_fds=(lock_fd,)), stdin=reading, session=True)
+        command = Command(["sh", "-c", script, "sh", lock[1]], pass_fds=(lock[0],))
+        return host.spawn(command, stdin=reading, session=True)
     finally:
         os.close(reading)
 

@@ -22,6 +22,10 @@ __all__ = [
 Publications = Sequence[tuple[Published, str]]
 """Published ports, each with the container's address behind it."""
 
+LIST_CHAINS = "list chains\n"
+"""At the end of a script: shows every firewall's chains without their rules."""
+
+NOTHING = "\n"
 
 _CHAINS = """\
   chain publish {

@@ -89,10 +89,21 @@ def test_the_links_are_set_up_host_side_first() -> None:
 
 def test_removal_is_one_child_that_holds_the_lock(tmp_path: Path) -> None:
     host = FakeHost()
+    path = str(tmp_path / "lock")
+    with open(path, "wb") as lock:
+        apply.drop(host, "delete table inet wherry\n", ["wv-1", "wherry0"], (lock.fileno(), path))
+        apply.drop(host, "", ["wv-1"], (lock.fileno(), path))
+    links = "printf 'link del dev wv-1\\nlink del dev wherry0\\n' | ip -force -batch - 2>/dev/null; "
+    whole = "nft -f - && { " + links + ': >"$1"; :; }'
+    some = "{ printf 'link del dev wv-1\\n' | ip -force -batch - 2>/dev/null; :; }"
+    assert host.calls == [("spawn", ("sh", "-c", script, "sh", path)) for script in (whole, some)]
+
+
+def test_rules_that_do_not_fit_in_a_pipe_are_written_first(tmp_path: Path) -> None:
+    host = FakeHost()
     with open(tmp_path / "lock", "wb") as lock:
-        apply.drop(host, "delete table inet wherry\n", ["wv-1", "wherry0"], "/run/x/network.dirty", lock.fileno())
-    script = 'nft -f - && { ip link del dev wv-1 2>/dev/null; ip link del dev wherry0 2>/dev/null; rm -f "$1"; }'
-    assert host.calls == [("spawn", ("sh", "-c", script, "sh", "/run/x/network.dirty"))]
+        apply.drop(host, "x" * 100_000, [], (lock.fileno(), "lock"))
+    assert [verb for verb, _ in host.calls] == ["run", "spawn"]
 
 
 def test_the_mtu_is_that_of_the_default_routes_device() -> None:
