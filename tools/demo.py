@@ -177,7 +177,8 @@ def run(demo: Demo) -> None:
 
 def main() -> int:
     demo = Demo()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs inherit "ignore"
+        signal.signal(number, signal.default_int_handler)
     try:
         run(demo)
     except KeyboardInterrupt:
