@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.store.images import ImageRecord
 
-__all__ = ["Filter", "HistoryRow", "filtered", "history", "parse_filters", "parse_moment"]
+__all__ = ["Filter", "HistoryRow", "compiled", "filtered", "history", "parse_filters", "parse_moment"]
 
 KEYS = ("dangling", "reference", "label", "label!", "before", "since", "until")
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|m|s)")
@@ -74,7 +74,7 @@ def parse_moment(text: str, now_ns: int) -> int:
 def filtered(engine: Engine, records: Sequence[ImageRecord], filters: Sequence[Filter]) -> list[ImageRecord]:
     """Those that pass: values of one key are alternatives (labels must all be there), keys must all hold."""
     kept = list(records)
-    patterns = [one.value for one in filters if one.key == "reference"]
+    patterns = [compiled(one.value) for one in filters if one.key == "reference"]
     if patterns:
         kept = [named for record in kept if (named := _matching(record, patterns)).references]
     for one in filters:
@@ -110,16 +110,23 @@ def has_label(engine: Engine, record: ImageRecord, text: str) -> bool:
     return key in labels and (not equals or labels[key] == value)
 
 
-def _matching(record: ImageRecord, patterns: Sequence[str]) -> ImageRecord:
+def _matching(record: ImageRecord, patterns: Sequence[re.Pattern[str]]) -> ImageRecord:
     names = tuple(name for name in record.references if any(_fits(name, pattern) for pattern in patterns))
     return record._replace(references=names)
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _fits(name: str, pattern: re.Pattern[str]) -> bool:
     """As distribution's FamiliarMatch: the pattern against `name:tag` and against `name`; `*` stops at "/"."""
     reference = Reference.known(name)
-    rule = re.compile(_translated(pattern), re.DOTALL)
-    return any(rule.fullmatch(text) for text in (reference.familiar, reference.familiar_name))
+    return any(pattern.fullmatch(text) for text in (reference.familiar, reference.familiar_name))
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Go's path.Match as a regular expression. Raises: InputError."""
+    try:
+        return re.compile(_translated(pattern), re.DOTALL)
+    except re.error:
+        raise InputError(f"invalid filter 'reference={pattern}': syntax error in pattern") from None
 
 
 def _translated(pattern: str) -> str:

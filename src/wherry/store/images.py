@@ -218,8 +218,11 @@ class ImageStore:
         shown = text
         if not text.startswith("sha256:"):
             shown = Reference.parse(text).familiar
-        known = [Reference.known(row[0]).familiar for row in self._db.read().execute("SELECT name FROM reference")]
-        close = nearest(shown, known)
+        known = [
+            Reference.known(row[0]).familiar.removesuffix(":latest")
+            for row in self._db.read().execute("SELECT name FROM reference")
+        ]
+        close = nearest(shown.removesuffix(":latest"), known)
         return NotFound(f"No such image: {shown}", hint=f"did you mean {close}?" if close else None)
 
     def _record(self, row: _Row) -> ImageRecord:
