@@ -107,6 +107,14 @@ class Log:
             note = f"[wherry: {self.dropped} lines were not logged: the disk was full]\n"
             rows.insert(0, f'{{"log":{kernel.quote(note)},"stream":"stderr","time":"{stamp}"}}\n')
         data = "".join(rows).encode()
+        if self._max_bytes <= 0 or self._size + len(data) <= self._max_bytes:
+            kept = self._append(data)
+        else:
+            kept = all([self._append(row.encode()) for row in rows])
+        self.dropped = 0 if kept else self.dropped + len(lines)
+
+    def _append(self, data: bytes) -> bool:
+        """Whether it is on the disk, whole."""
         if self._size and self._size + len(data) > self._max_bytes > 0:
             self._rotate()
         try:
@@ -116,11 +124,11 @@ class Log:
             if done < len(data):
                 # A part of a line would spoil the file for every reader
                 os.ftruncate(self._fd, self._size)
-                raise OSError(28, "no space")
-            self._size += done
-            self.dropped = 0
+                return False
         except OSError:
-            self.dropped += len(lines)
+            return False
+        self._size += done
+        return True
 
     def _rotate(self) -> None:
         try:
