@@ -108,10 +108,10 @@ class Log:
             rows.insert(0, f'{{"log":{kernel.quote(note)},"stream":"stderr","time":"{stamp}"}}\n')
         data = "".join(rows).encode()
         if self._max_bytes <= 0 or self._size + len(data) <= self._max_bytes:
-            kept = self._append(data)
+            failed = 0 if self._append(data) else len(lines)
         else:
-            kept = all([self._append(row.encode()) for row in rows])
-        self.dropped = 0 if kept else self.dropped + len(lines)
+            failed = sum(not self._append(row.encode()) for row in rows)
+        self.dropped = self.dropped + failed if failed else 0
 
     def _append(self, data: bytes) -> bool:
         """Whether it is on the disk, whole."""
