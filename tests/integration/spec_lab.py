@@ -20,7 +20,7 @@ from wherry.runtime.machine import read_machine
 from wherry.runtime.options import RunOptions
 from wherry.runtime.step import StepRequest, run_step, step_id
 
-PREFIX = "/wherry-test-spec"
+PREFIX = "/wherry-test-spec-"
 APPLETS = (
     "sh", "cat", "echo", "id", "env", "ls", "grep", "sleep", "true", "false", "kill", "mkdir", "touch", "mount",
     "umount", "head", "hostname", "pwd", "nc",
@@ -111,7 +111,7 @@ class Lab:
 
     def leftovers(self) -> list[str]:
         """What a step must not leave: state, cgroups, mounts, and processes below our folder."""
-        found = [f"cgroup {name}" for name in cgroups.children(PREFIX)]
+        found = [f"cgroup {name}" for name in cgroups.children("") if name.startswith(PREFIX[1:])]
         if os.path.isdir(self.runtime_root):
             found += [f"state {name}" for name in os.listdir(self.runtime_root)]
         found += [
@@ -121,9 +121,6 @@ class Lab:
             if entry.name.isdecimal() and (line := _command_line(entry.name)) and str(self.folder) in line:
                 found.append(f"process {line}")
         return found
-
-    def close(self) -> None:
-        cgroups.remove(PREFIX)
 
 
 def _command_line(pid: str) -> str:

@@ -22,7 +22,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     one = Lab(tmp_path_factory.mktemp("lab"))
     yield one
     assert one.leftovers() == []
-    one.close()
 
 
 def test_root_has_fourteen_capabilities_and_no_more(lab: Lab) -> None:

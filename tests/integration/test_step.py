@@ -26,7 +26,6 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     one = Lab(tmp_path)
     yield one
     assert one.leftovers() == []
-    one.close()
 
 
 def until(met: Callable[[], object], timeout_s: float = 15.0) -> None:

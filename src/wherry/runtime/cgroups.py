@@ -29,7 +29,7 @@ def _hierarchies(root: str) -> Iterator[str]:
 
 
 def children(path: str, root: str = ROOT) -> set[str]:
-    """The names of the cgroups directly below `path` ("/wherry"), in any hierarchy."""
+    """The names of the cgroups directly below `path` ("" is the top), in any hierarchy."""
     found: set[str] = set()
     for top in _hierarchies(root):
         with suppress(FileNotFoundError):
@@ -38,7 +38,7 @@ def children(path: str, root: str = ROOT) -> set[str]:
 
 
 def remove(path: str, root: str = ROOT) -> bool:
-    """Kill what is in the cgroup `path` ("/wherry/ID") and remove it with all below, in each hierarchy. Idempotent.
+    """Kill what is in the cgroup `path` ("/wherry-ID") and remove it with all below, in each hierarchy. Idempotent.
 
     False when something is still there after two seconds: a process in an uninterruptible sleep.
     """

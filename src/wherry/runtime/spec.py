@@ -41,7 +41,8 @@ class SpecFacts(NamedTuple):
     A namespace (`netns`, `pidns`, `ipcns`, `utsns`) is a path to join, NEW for one of its own, or "" for that of the
     process that starts the runtime: for `netns` that is the host's, or the monitor's own, which then is the
     container's. `init` is the host's tini (`docker_init.find_init`), bound at /sbin/docker-init, for --init.
-    `cgroup_prefix` is the cgroup of all containers, with the container's id under it.
+    The container's cgroup is `cgroup_prefix` with the id behind it: flat, since a parent of ours would stay, or be
+    removed in a race with the next container.
     """
 
     id: str
@@ -60,7 +61,7 @@ class SpecFacts(NamedTuple):
     hostname: str = ""
     """"" is --hostname, else the first 12 digits of the id; `--network host` gives the machine's."""
     init: str = ""
-    cgroup_prefix: str = "/wherry"
+    cgroup_prefix: str = "/wherry-"
 
 
 def hostname(options: RunOptions, facts: SpecFacts) -> str:
@@ -114,7 +115,9 @@ def _linux(options: RunOptions, facts: SpecFacts, bounding: list[str]) -> dict[s
     limits = resources.resources(options, facts.machine)
     limits["devices"] = devices.rules(facts.devices, options.device_cgroup_rules, privileged=options.privileged)
     linux: dict[str, Any] = {
-        "cgroupsPath": f"{options.cgroup_parent or facts.cgroup_prefix}/{facts.id}",
+        "cgroupsPath": f"{options.cgroup_parent}/{facts.id}"
+        if options.cgroup_parent
+        else facts.cgroup_prefix + facts.id,
         "namespaces": _namespaces(options, facts),
         "resources": limits,
         "devices": [devices.node(one) for one in facts.devices],

@@ -89,23 +89,27 @@ def run_step(
 def sweep_step(host: Host, runtime: str, runtime_root: str, id: str, cgroup: str = "") -> None:
     """Kill and remove what is left of a step whose wherry was killed together with its child. Idempotent.
 
-    `cgroup` is its cgroupsPath, "/wherry/ID" by default. Raises: HostError when a process can't be killed.
+    `cgroup` is its cgroupsPath, "/wherry-ID" by default. Raises: HostError when a process can't be killed.
     """
     host.run(Command([runtime, "--root", runtime_root, "delete", "--force", id], timeout_s=_END_S))
-    if not cgroups.remove(cgroup or f"/wherry/{id}"):
+    if not cgroups.remove(cgroup or f"/wherry-{id}"):
         raise HostError(
             f"a process of the build step {id} can't be killed", hint="it waits for a device or network disk"
         )
 
 
-def sweep_dead_steps(host: Host, runtime: str, runtime_root: str, cgroup_prefix: str = "/wherry") -> list[str]:
-    """Sweep every step whose wherry is gone; the ids of those. Two listings when there is none."""
-    found = cgroups.children(cgroup_prefix)
+def sweep_dead_steps(host: Host, runtime: str, runtime_root: str, cgroup_prefix: str = "/wherry-") -> list[str]:
+    """Sweep every step whose wherry is gone; the ids of those. Two listings when there is none.
+
+    `cgroup_prefix` is that of their specs.
+    """
+    parent, _, stem = cgroup_prefix.rpartition("/")
+    found = {name[len(stem) :] for name in cgroups.children(parent) if name.startswith(stem)}
     with suppress(FileNotFoundError):
         found.update(os.listdir(runtime_root))
     dead = [id for id in sorted(found) if id.startswith(_PREFIX) and not _has_owner(id, host)]
     for id in dead:
-        sweep_step(host, runtime, runtime_root, id, f"{cgroup_prefix}/{id}")
+        sweep_step(host, runtime, runtime_root, id, f"{cgroup_prefix}{id}")
     return dead
 
 

@@ -97,7 +97,7 @@ def _config(id: str) -> dict[str, Any]:
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
         ],
         "linux": {
-            "cgroupsPath": f"/wherry/{id}",
+            "cgroupsPath": f"/wherry-{id}",
             "namespaces": [{"type": kind} for kind in ("mount", "pid", "ipc", "uts", "network")],
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
         },

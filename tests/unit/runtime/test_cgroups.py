@@ -52,7 +52,9 @@ def test_an_id_names_the_process_that_waits_for_the_step() -> None:
 
 
 def test_steps_that_somebody_waits_for_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroups, "children", lambda prefix: {"step-7-1-abc", "step-8-1-def", "container"})
+    monkeypatch.setattr(
+        cgroups, "children", lambda path: {"wherry-step-7-1-abc", "wherry-step-8-1-def", "wherry-0123", "system.slice"}
+    )
     (tmp_path / "step-9-5-x").mkdir()
     host = FakeHost()
     host.processes = {7: 1, 9: 6}

@@ -62,7 +62,7 @@ def test_a_plain_container_is_what_docker_makes() -> None:
     }
     assert (spec["hostname"], spec["root"]) == ("0123456789ab", {"path": "/b/rootfs", "readonly": False})
     linux = spec["linux"]
-    assert linux["cgroupsPath"] == f"/wherry/{ID}"
+    assert linux["cgroupsPath"] == f"/wherry-{ID}"
     assert linux["namespaces"] == [{"type": kind} for kind in ("mount", "network", "uts", "pid", "ipc")]
     assert linux["sysctl"] == {
         "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647",
@@ -380,7 +380,7 @@ def test_thermal_throttling_is_masked_where_there_is_such_a_thing() -> None:
 
 def test_cgroups_go_where_they_are_told() -> None:
     assert make(option(cgroup_parent="/mine"))["linux"]["cgroupsPath"] == f"/mine/{ID}"
-    assert make(cgroup_prefix="/other")["linux"]["cgroupsPath"] == f"/other/{ID}"
+    assert make(cgroup_prefix="/other/")["linux"]["cgroupsPath"] == f"/other/{ID}"
 
 
 def test_exec_inherits_the_container() -> None:
