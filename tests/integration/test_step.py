@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -216,3 +218,34 @@ def test_a_step_holds_none_of_our_file_descriptors(lab: Lab) -> None:
 def test_nothing_of_our_environment_reaches_a_step(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "x")
     assert "SECRET" not in lab.shell("env; cat /proc/1/environ").output
+
+
+def test_a_listener_gets_the_steps_system_calls(lab: Lab) -> None:
+    """What the traced cache will stand on: `listenerPath` of the seccomp profile reaches the runtime."""
+    path = str(lab.folder / "listener.sock")
+    received: list[bytes] = []
+
+    def listen(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            data, fds, _, _ = socket.recv_fds(connection, 1 << 16, 4)
+            received.append(data)
+            for fd in fds:
+                # Nobody answers any more: the call fails as if the kernel had none such
+                os.close(fd)
+
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "listenerPath": path,
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}],
+    }
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        server.settimeout(30)
+        thread = threading.Thread(target=listen, args=(server,))
+        thread.start()
+        done = lab.shell("mkdir /x && echo made", seccomp=json.dumps(profile))
+        thread.join()
+    assert b"seccompFd" in received[0]
+    assert "Function not implemented" in done.output
