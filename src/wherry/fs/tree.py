@@ -37,7 +37,7 @@ def open_folder(root_fd: int, path: bytes = b"") -> int:
 def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Folder]:
     """Each folder at or below `start`, a parent before its children, siblings sorted by name as bytes.
 
-    One fd is open at a time, however deep the tree. `live` skips folders that vanish meanwhile, or that a link replaces.
+    One fd is open at a time, however deep the tree. `live` skips folders that vanish or become links meanwhile.
     Raises: OSError (ENAMETOOLONG for a path over 4095 bytes).
     """
     pending = [start]
