@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.spec_lab import PREFIX, Lab
+from tests.integration.spec_lab import PLAIN, PREFIX, Lab
 from wherry.cancel import Cancel
 from wherry.errors import Cancelled, CommandNotFound, NotExecutable, RuntimeFailure
 from wherry.runtime.options import RunOptions
-from wherry.runtime.step import sweep_dead_steps
+from wherry.runtime.step import run_step, sweep_dead_steps
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
 
@@ -213,6 +213,20 @@ def test_a_step_holds_none_of_our_file_descriptors(lab: Lab) -> None:
     """CVE-2024-21626."""
     assert lab.shell("ls /proc/self/fd").lines[:3] == ["0", "1", "2"]
     assert len(lab.shell("ls /proc/self/fd").lines) == 4
+
+
+def test_the_runtime_holds_none_of_them_either(lab: Lab) -> None:
+    spy = lab.folder / "spy"
+    spy.write_text("#!/bin/sh\nls -l /proc/self/fd\nexit 1\n")
+    spy.chmod(0o755)
+    seen: list[bytes] = []
+    with lab.rootfs() as rootfs_fd:
+        request = lab.request(rootfs_fd, RunOptions(command=("true",)), PLAIN)._replace(runtime=str(spy))
+        with pytest.raises(RuntimeFailure):
+            run_step(lab.host, request, Cancel(), seen.append)
+    shown = b"".join(seen).decode()
+    assert "/dev/null" in shown
+    assert "socket:" not in shown
 
 
 def test_nothing_of_our_environment_reaches_a_step(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
