@@ -35,6 +35,12 @@ class Reader:
 
     def __init__(self, args: Args, settings: Settings) -> None:
         self._args, self._settings = args, settings
+        try:
+            args.on("detach")
+            self._see = "See 'wherry run --help'."
+        except KeyError:
+            # `create` has no such flag
+            self._see = "See 'wherry create --help'."
 
     def options(self) -> RunOptions:
         args = self._args
@@ -57,7 +63,7 @@ class Reader:
 
     def _fault(self, message: str, hint: str | None = None) -> FlagError:
         tail = f"\nhint: {hint}" if hint else ""
-        return FlagError(f"wherry: {message}.\nSee 'wherry run --help'.{tail}")
+        return FlagError(f"wherry: {message}.\n{self._see}{tail}")
 
     def _each(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         return tuple([self._parsed(name, value, parse) for value in self._args.all(name)])
@@ -76,7 +82,7 @@ class Reader:
             shown = f"-{_SHORT[name]}, --{name}" if name in _SHORT else f"--{name}"
             tail = f"\nhint: {fault.hint}" if fault.hint else ""
             raise FlagError(
-                f'invalid argument "{value}" for "{shown}" flag: {fault.message}\nSee \'wherry run --help\'.{tail}'
+                f'invalid argument "{value}" for "{shown}" flag: {fault.message}\n{self._see}{tail}'
             ) from None
 
     def _number(self, name: str, default: int = 0) -> int:

@@ -153,3 +153,11 @@ def test_no_two_flags_share_a_letter() -> None:
     assert len(letters) == len(set(letters))
     names = [flag.name for flag in FLAGS]
     assert len(names) == len(set(names))
+
+
+def test_a_fault_of_create_points_to_creates_help() -> None:
+    verb = flags.Verb("IMAGE", "", CREATE_FLAGS, least=1, most=None, interspersed=False)
+    args = flags.parse("wherry create", verb, ["-p", "foo", "image"])
+    with pytest.raises(flags.FlagError) as caught:
+        options(args, Settings(Paths("/r", "/run/r"), {}, 0, "/here"))
+    assert str(caught.value) == "wherry: Invalid containerPort: foo.\nSee 'wherry create --help'."
