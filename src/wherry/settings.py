@@ -69,9 +69,14 @@ class Paths(NamedTuple):
 
 
 def _tag(text: str, length: int) -> str:
-    from hashlib import sha256
+    try:
+        # hashlib loads OpenSSL: 4 ms for one short text
+        from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        from hashlib import sha256
 
-    return sha256(text.encode()).hexdigest()[:length]
+    digest: str = sha256(text.encode()).hexdigest()
+    return digest[:length]
 
 
 class Settings(NamedTuple):

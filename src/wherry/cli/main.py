@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+    from typing import NoReturn
 
     from wherry.cli.render import Output
     from wherry.engine import Engine
@@ -33,9 +34,18 @@ _GLOBAL = flags.Verb(
 )
 
 
-def entry() -> int:
-    """The console script. Raises nothing; the exit code is returned."""
-    return main(sys.argv[1:])
+def entry() -> NoReturn:
+    """The console script: ends the process with the exit code."""
+    import gc
+
+    # Imports alone make enough objects for two full collections: 5 ms of each start
+    gc.set_threshold(100_000, 20, 20)
+    code = main(sys.argv[1:])
+    # Nor is there a need to take every object apart at the end: 4 ms
+    try:
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def main(argv: Sequence[str]) -> int:

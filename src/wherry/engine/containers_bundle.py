@@ -89,9 +89,9 @@ def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[s
         ipcns=_namespace(engine, options.ipc, "ipc"),
         utsns="" if options.uts == "host" else spec.NEW,
         init=_init(engine) if options.init else "",
+        cgroup_prefix=_cgroup_prefix(engine),
     )
     doc = spec.runtime_spec(start.config, options, facts)
-    doc["linux"]["cgroupsPath"] = cgroup_path(engine, options, row.id)
     replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
     return doc
 
@@ -183,9 +183,13 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
 
 
 def cgroup_path(engine: Engine, options: RunOptions, id: str) -> str:
-    """A cgroup with no parent of ours: a shared one could be removed only in a race with the next container."""
+    """As runtime.spec makes it of the same facts."""
+    return f"{options.cgroup_parent}/{id}" if options.cgroup_parent else _cgroup_prefix(engine) + id
+
+
+def _cgroup_prefix(engine: Engine) -> str:
     tag = engine.settings.paths.tag
-    return f"{options.cgroup_parent}/{id}" if options.cgroup_parent else f"/wherry-{tag and tag + '-'}{id}"
+    return f"/wherry-{tag}-" if tag else "/wherry-"
 
 
 def _log_plan(log: LogConfig, path: str) -> dict[str, Any] | None:

@@ -144,11 +144,12 @@ def _follow(engine: Engine, row: ContainerRow, monitor: Monitor, streams: Stream
         return None
     if ending.record is None:
         return _after_a_lost_monitor(engine, row, streams)
-    monitor.reap_unless_restarting(bool(ending.record["again_ns"]))
     if not ending.record["again_ns"]:
         from wherry.engine.containers_remove import finish
 
+        # While the monitor ends, and with it the last of the container's mounts
         finish(engine, row)
+        monitor.reap()
     return int(ending.record["code"])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import tempfile
 
 from wherry.errors import HostError
 from wherry.fs import kernel
@@ -102,6 +101,8 @@ def _by_mount(overlay: Overlay) -> int:
             f"{len(overlay.lowers)} layers need Linux 6.5 or newer to be mounted",
             hint="use an image with fewer layers, or a newer kernel",
         )
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="wherry-mount-") as folder:
         classic_mount(Mount("wherry", folder, "overlay", 0, data))
         try:

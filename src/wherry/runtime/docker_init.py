@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from wherry.errors import HostError
 
@@ -19,6 +18,8 @@ def find_init(path: str) -> str:
 
     Raises: HostError that names the package.
     """
+    import shutil
+
     for name in _NAMES:
         found = shutil.which(name, path=f"{path}:{_FOLDERS}")
         if found and _is_static(found):

@@ -97,11 +97,6 @@ class Monitor:
         self.sock.close()
         self.reap()
 
-    def reap_unless_restarting(self, restarting: bool) -> None:
-        """After the end of a run: its monitor goes, with the last of the container's mounts, or goes on."""
-        if not restarting:
-            self.reap()
-
     def reap(self) -> None:
         """Wait for its end, when it is this process's own child."""
         try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from typing import Any
 
 from wherry.errors import CommandNotFound, HostError
@@ -29,6 +28,8 @@ _HINT = "apt-get install --no-install-recommends runc"
 def find(name: str, settings: Settings) -> str:
     """The program's absolute path, or ""; looked for where root's programs are, too."""
     path = settings.env.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+    import shutil
+
     return shutil.which(name, path=path) or ""
 
 
