@@ -1,0 +1,1 @@
+"""wherry beside docker, on the same files, in the same minute. `make bench`."""
