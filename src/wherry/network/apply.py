@@ -152,10 +152,10 @@ def drop(host: Host, rules: str, links: Sequence[str], lock: tuple[int, str]) ->
     if len(rules) > _PIPE_BYTES:
         replace_rules(host, rules)
         rules = plan.NOTHING
-    first, last = ("nft -f - && ", ': >"$1"; ') if rules else ("", "")
     lines = "".join(f"link del dev {link}\\n" for link in links)
-    away = f"printf '{lines}' | ip -force -batch - 2>/dev/null; " if links else ""
-    script = f"{first}{{ {away}{last}:; }}"
+    away = f"printf '{lines}' | ip -force -batch - 2>/dev/null" if links else ":"
+    # Side by side: both mostly wait for the kernel
+    script = f'{away} & nft -f - && wait && : >"$1"; wait' if rules else away
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
         os.write(writing, rules.encode())

@@ -93,9 +93,9 @@ def test_removal_is_one_child_that_holds_the_lock(tmp_path: Path) -> None:
     with open(path, "wb") as lock:
         apply.drop(host, "delete table inet wherry\n", ["wv-1", "wherry0"], (lock.fileno(), path))
         apply.drop(host, "", ["wv-1"], (lock.fileno(), path))
-    links = "printf 'link del dev wv-1\\nlink del dev wherry0\\n' | ip -force -batch - 2>/dev/null; "
-    whole = "nft -f - && { " + links + ': >"$1"; :; }'
-    some = "{ printf 'link del dev wv-1\\n' | ip -force -batch - 2>/dev/null; :; }"
+    away = "printf 'link del dev wv-1\\nlink del dev wherry0\\n' | ip -force -batch - 2>/dev/null"
+    whole = away + ' & nft -f - && wait && : >"$1"; wait'
+    some = "printf 'link del dev wv-1\\n' | ip -force -batch - 2>/dev/null"
     assert host.calls == [("spawn", ("sh", "-c", script, "sh", path)) for script in (whole, some)]
 
 
