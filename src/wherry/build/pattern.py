@@ -34,29 +34,31 @@ def match(pattern: str, name: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _compile(pattern: str) -> re.Pattern[str] | None:
-    out: list[str] = []
+    pieces = [""]  # what stands between the stars
     rest = pattern
     while rest:
         char, rest = rest[0], rest[1:]
         if char == "*":
-            rest = rest.lstrip("*")  # a run of stars is one: no pattern backtracks without end
-            out.append(".*?" if rest else ".*")
+            pieces += [""] if pieces[-1] or len(pieces) == 1 else []
         elif char == "?":
-            out.append(".")
+            pieces[-1] += "."
         elif char == "[":
             found = _class(rest)
             if found is None:
                 return None
-            text, rest = found
-            out.append(text)
-        elif char == "\\":
-            if not rest:
-                return None
-            out.append(re.escape(rest[0]))
-            rest = rest[1:]
+            pieces[-1] += found[0]
+            rest = found[1]
         else:
-            out.append(re.escape(char))
-    return re.compile("".join(out), re.DOTALL)
+            if char == "\\":
+                if not rest:
+                    return None
+                char, rest = rest[0], rest[1:]
+            pieces[-1] += re.escape(char)
+    first, *others = pieces
+    # The first fit of each piece is as good as any later one: nothing has to be tried twice, however many stars
+    middle = "".join(f"(?>.*?{piece})" for piece in others[:-1])
+    last = f".*{others[-1]}" if others else ""
+    return re.compile(first + middle + last, re.DOTALL)
 
 
 def _class(rest: str) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from wherry.build import pattern
@@ -116,7 +117,7 @@ def _shows_below(tree: Tree, path: str, found: os.stat_result) -> bool:
     """A folder that is hidden itself, but with something in it that `!pattern` brings back."""
     if not stat.S_ISDIR(found.st_mode) or tree.prunes(path):
         return False
-    return next(walk(tree, path), None) is not None
+    return sum(1 for _ in islice(walk(tree, path), 2)) == 2
 
 
 def _missing(tree: Tree, path: str, real: str, is_hidden: bool) -> NotFound:
