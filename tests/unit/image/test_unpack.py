@@ -183,12 +183,21 @@ def test_gnu_long_names_and_pax_names_may_meet(tmp_path: Path) -> None:
 
 def test_an_old_folder_is_a_file_whose_name_ends_in_a_slash(tmp_path: Path) -> None:
     unpacked(
-        tar(entry(b"old/", b"\0", mode=0o755), entry(b"contiguous", b"7", b"x"), entry(b"dump/", b"D")),
+        tar(entry(b"old/", b"\0", mode=0o755), entry(b"contiguous", b"7", b"x"), entry(b"dump/", b"D", b"Yfile\0\0")),
         tmp_path / "out",
     )
     assert (tmp_path / "out" / "old").is_dir()
     assert (tmp_path / "out" / "dump").is_dir()
     assert (tmp_path / "out" / "contiguous").read_bytes() == b"x"
+
+
+def test_the_size_of_a_link_or_folder_means_nothing(tmp_path: Path) -> None:
+    size = paxed((b"size", b"700"))
+    unpacked(
+        tar(size, entry(b"l", header.SYMLINK, link=b"t"), size, entry(b"d/", header.FOLDER), entry(b"f")),
+        tmp_path / "out",
+    )
+    assert names(tmp_path / "out") == [b"d", b"f", b"l"]
 
 
 def test_packing_what_was_unpacked_gives_the_same_bytes(tmp_path: Path) -> None:

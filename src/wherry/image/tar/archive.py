@@ -120,7 +120,8 @@ class Archive:
         size = fields.size
         if b"size" in extra:
             size = pax.integer(extra[b"size"], "size")
-        if kind != header.REGULAR:
+        if kind != header.REGULAR and fields.kind != b"D":
+            # Links and the like have no content, whatever their size says; GNU's dumps of a folder do
             size = 0
         uid, gid, mtime_ns = fields.uid, fields.gid, fields.mtime * 1_000_000_000
         if extra:
