@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from wherry.errors import HostError, RuntimeFailure
 from wherry.host import Command
-from wherry.runtime import cgroups
+from wherry.runtime import cgroups, step_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class _Step:
         try:
             self._pid = host.spawn(
                 Command(
-                    [sys.executable, "-I", "-S", f"{os.path.dirname(__file__)}/step_child.py", str(theirs.fileno())],
+                    [sys.executable, "-I", "-S", step_child.__file__, str(theirs.fileno())],
                     pass_fds=[theirs.fileno(), request.rootfs_fd],
                 ),
                 stdout=writer,
@@ -170,7 +170,7 @@ class _Step:
             "pid_file": pid_file,
             "log": log,
         }  # fmt: skip
-        return json.dumps(order).encode() + b"\n"
+        return step_child.pack(order)
 
     def follow(self, cancel: Cancel, on_output: Callable[[bytes], None], on_netns: Callable[[int], None] | None) -> int:
         with suppress(BrokenPipeError):
@@ -207,7 +207,7 @@ class _Step:
         if not data:
             raise RuntimeFailure("the process that runs the build step was killed")
         *lines, self._lines = (self._lines + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [step_child.unpack(line) for line in lines]
 
     def _pass_on(self, on_output: Callable[[bytes], None]) -> bool:
         data = os.read(self._output, _CHUNK_BYTES)
