@@ -103,6 +103,14 @@ def test_a_checksum_of_signed_bytes_is_good_too() -> None:
     assert header.parse(bytes(block)).name == b"\xff\xfe"
 
 
+def test_star_keeps_times_behind_a_shorter_prefix() -> None:
+    block = bytearray(header.encode(Entry(b"name", header.REGULAR, 0o644, 0, 0)))
+    block[345:349], block[476:488], block[508:512] = b"star", b"14000000000 ", b"tar\0"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    assert header.parse(bytes(block)).name == b"star/name"
+
+
 @given(st.integers(0, 511), st.integers(1, 255))
 def test_a_changed_byte_never_passes_as_another_name(at: int, change: int) -> None:
     block = bytearray(header.encode(Entry(b"name", header.REGULAR, 0o644, 0, 0)))
