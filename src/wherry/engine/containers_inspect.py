@@ -44,10 +44,7 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "Args": list(row.command[1:]),
         "State": _state(state),
         "Image": row.image_id,
-        "ResolvConfPath": f"{start.bundle}/resolv.conf",
-        "HostnamePath": f"{start.bundle}/hostname",
-        "HostsPath": f"{start.bundle}/hosts",
-        "LogPath": "" if options.log.driver == "none" else f"{start.bundle}/container.log",
+        **_paths(start),
         "Name": f"/{row.name}",
         "RestartCount": state.restarts,
         "Driver": "overlay",
@@ -69,6 +66,15 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
     exposed = tuple(doc["Config"].get("ExposedPorts", {}))
     doc["NetworkSettings"] = engine.networks.describe(row.id, exposed)
     return doc
+
+
+def _paths(start: Start) -> dict[str, str]:
+    return {
+        "ResolvConfPath": f"{start.bundle}/resolv.conf",
+        "HostnamePath": f"{start.bundle}/hostname",
+        "HostsPath": f"{start.bundle}/hosts",
+        "LogPath": "" if start.options.log.driver == "none" else f"{start.bundle}/container.log",
+    }
 
 
 def _state(state: ContainerState) -> dict[str, Any]:

@@ -113,9 +113,12 @@ def _refuse_taken(write: Connection, name: str) -> None:
 
 
 def insert(db: Database, row: ContainerRow) -> None:
-    """Reserve id and name, at once or not at all. Raises: Conflict."""
+    """Reserve id and name, at once or not at all. Raises: Conflict, NotFound when the image was removed meanwhile."""
     with db.write() as write:
         _refuse_taken(write, row.name)
+        # In the same transaction: from here on rmi sees that the image is in use
+        if not write.execute("SELECT 1 FROM image WHERE id = ?", (row.image_id,)).fetchone():
+            raise NotFound(f"No such image: {row.image_name}")
         write.execute(
             "INSERT INTO container VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row[:7], json.dumps(row.command), json.dumps(row.labels), json.dumps(row.ports), *row[10:]),

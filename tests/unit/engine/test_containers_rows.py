@@ -13,7 +13,6 @@ from wherry.errors import Conflict, InputError, NotFound
 from wherry.runtime.options import RunOptions
 from wherry.store.db import Database
 
-
 IMAGE = "sha256:" + "0" * 64
 
 
