@@ -92,7 +92,7 @@ def test_a_great_deal_of_output_arrives_whole(lab: Lab) -> None:
 def test_a_step_has_a_network_of_its_own(lab: Lab) -> None:
     done = lab.shell(
         "cat /proc/net/dev; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; "
-        "(nc -l -p 80 & sleep 0.3; echo through | nc 127.0.0.1 80)"
+        "nc -l -p 80 & until echo through | nc 127.0.0.1 80 2>/dev/null; do sleep 0.1; done; wait"
     )
     assert "lo:" in done.output
     assert len([line for line in done.lines if ":" in line]) == 1
