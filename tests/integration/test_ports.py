@@ -176,3 +176,17 @@ def test_sockets_come_back_after_the_monitor_died(lab: Lab) -> None:
     box.relay(listeners)
     lab.networks.close_listeners(attachment._replace(listeners=listeners))
     assert ask("::1", 8000).endswith(" 80:hello")
+
+
+def test_a_udp_client_that_goes_on_reaches_the_next_container(lab: Lab) -> None:
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(2)
+        for text in (b"first", b"second"):
+            box, attachment = lab.box(PortMapping(80, "udp", "", 8000))
+            box.serve(80, "udp")
+            client.sendto(text, (HOST, 8000))
+            assert client.recv(100).endswith(b":" + text)
+            box.kill()
+            lab.networks.release(attachment.container_id)

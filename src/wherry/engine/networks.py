@@ -173,7 +173,8 @@ class Networks:
             if found is None:
                 return
             endpoint, network = found
-            has_ports = bool(self.book.published(container_id))
+            published = self.book.published(container_id)
+            has_ports = bool(published)
             rest = [one for one in self.book.endpoints() if one.container_id != container_id]
             is_last = not any(one.bridge == endpoint.bridge for one in rest)
             was_clean = os.fstat(lock_fd).st_size == 0
@@ -184,6 +185,8 @@ class Networks:
                 self._tell_peers(network.number)
             if has_ports:
                 apply.replace_rules(self._host, self._rules(replace=True))
+                if any(port.protocol == "udp" for port in published):
+                    _forget_flows(endpoint.address)
                 if was_clean and not is_last:
                     os.ftruncate(lock_fd, 0)
             links = [endpoint.link] if apply.has_link(endpoint.link) else []
@@ -371,3 +374,11 @@ class Networks:
                 peers = [(one.address, one.names) for one in members if one is not member]
                 with suppress(OSError):
                     host_files.rewrite(member.hosts_path, partial(dns.with_peers, peers=peers))
+
+
+def _forget_flows(address: str) -> None:
+    from wherry.network.conntrack import forget_udp
+
+    # Without connection tracking in the kernel there is nothing to forget
+    with suppress(OSError):
+        forget_udp(address)
