@@ -179,7 +179,9 @@ class Containers:
         """Raises: Conflict when the name is taken, InputError when it is no name."""
         from wherry.engine import containers_rows
 
-        containers_rows.rename(self._engine.db, self.find(name), new_name)
+        row = self.find(name)
+        containers_rows.rename(self._engine.db, row, new_name)
+        self._engine.networks.rename(row.id, new_name.removeprefix("/"))
 
     def wait(self, name: str, cancel: Cancel | None = None) -> int:
         """Block until it is not running; its exit code."""

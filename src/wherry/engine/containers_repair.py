@@ -26,9 +26,11 @@ __all__ = ["repair", "repair_all"]
 def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
     """Every container with its state, newest first, after repairs. One that another process works on is left to it."""
     found = []
+    is_repaired = False
     for row in containers_rows.every(engine.db):
         state = engine.containers.state(row.id)
         if _needs_repair(engine, row, state):
+            is_repaired = True
             try:
                 state = repair(engine, row, timeout_s=0)
                 row = engine.containers.find(row.id)
@@ -38,6 +40,8 @@ def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
                 if row.phase == "removing":
                     state = state._replace(status="removing")
         found.append((row, state))
+    if is_repaired:
+        engine.networks.sweep(lambda id: engine.containers.state(id).is_running)
     return found
 
 
