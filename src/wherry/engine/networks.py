@@ -101,7 +101,10 @@ class Networks:
             return NetFiles(dns.with_extra(host_files.text("/etc/hosts"), request, "127.0.0.1"), resolv, name)
         gateway = attachment.network.gateway if attachment.network else ""
         address = attachment.endpoint.address if attachment.endpoint else ""
-        return NetFiles(dns.hosts(request, address, gateway), resolv, name)
+        hosts = dns.hosts(request, address, gateway)
+        if attachment.network and not attachment.network.is_default:
+            hosts = dns.with_peers(hosts, self._peers(attachment.network.number, attachment.container_id))
+        return NetFiles(hosts, resolv, name)
 
     def plumb(self, attachment: Attachment, netns_pid: int) -> None:
         """Link, addresses, routes and rules into the namespace of process `netns_pid`, where lo is up.
@@ -364,14 +367,17 @@ class Networks:
                     continue
             self._children.remove(pid)
 
+    def _peers(self, number: int, container_id: str) -> Sequence[tuple[str, Sequence[str]]]:
+        members = self.book.members(number)
+        return [(one.address, one.names) for one in members if one.container_id != container_id]
+
     def _tell_peers(self, number: int) -> None:
         """Renew the block of peers in each member's /etc/hosts. In place: the file is bind-mounted."""
         from wherry.network import dns
 
-        members = self.book.members(number)
-        for member in members:
+        for member in self.book.members(number):
             if member.hosts_path:
-                peers = [(one.address, one.names) for one in members if one is not member]
+                peers = self._peers(number, member.container_id)
                 with suppress(OSError):
                     host_files.rewrite(member.hosts_path, partial(dns.with_peers, peers=peers))
 
