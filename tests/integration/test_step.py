@@ -216,13 +216,17 @@ def test_the_runtime_holds_none_of_them_either(lab: Lab) -> None:
     spy.write_text("#!/bin/sh\nls -l /proc/self/fd\nexit 1\n")
     spy.chmod(0o755)
     seen: list[bytes] = []
+    other = os.open(lab.folder, os.O_RDONLY)
+    os.set_inheritable(other, True)
     with lab.rootfs() as rootfs_fd:
         request = lab.request(rootfs_fd, RunOptions(command=("true",)), PLAIN)._replace(runtime=str(spy))
         with pytest.raises(RuntimeFailure):
             run_step(lab.host, request, Cancel(), seen.append)
+    os.close(other)
     shown = b"".join(seen).decode()
     assert "/dev/null" in shown
     assert "socket:" not in shown
+    assert f"-> {lab.folder}\n" not in shown
 
 
 def test_nothing_of_our_environment_reaches_a_step(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

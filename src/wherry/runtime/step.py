@@ -137,7 +137,7 @@ class _Step:
         try:
             self._pid = host.spawn(
                 Command(
-                    [sys.executable, "-I", "-S", step_child.__file__, str(theirs.fileno())],
+                    [sys.executable, "-I", "-S", step_child.__file__, str(theirs.fileno()), str(request.rootfs_fd)],
                     pass_fds=[theirs.fileno(), request.rootfs_fd],
                 ),
                 stdout=writer,
@@ -160,7 +160,6 @@ class _Step:
         base = [one.runtime, "--root", one.runtime_root]
         log, pid_file = f"{one.folder}/runtime.log", f"{one.folder}/pid"
         order = {
-            "rootfs_fd": one.rootfs_fd,
             "rootfs": f"{one.folder}/rootfs",
             "own_network": one.network != "host",
             "sysctls": dict(one.sysctls),
