@@ -124,6 +124,18 @@ def test_an_overlay_takes_150_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.requires("root")
+def test_a_layer_that_an_image_holds_twice_is_no_obstacle(tmp_path: Path) -> None:
+    for name in ("base", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "base" / "f").write_text("f")
+    fd = LinuxHost({}).overlay(Overlay(tuple(str(tmp_path / name) for name in ("base", "empty", "empty"))))
+    try:
+        assert os.listdir(f"/proc/self/fd/{fd}") == ["f"]
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.requires("root")
 def test_a_detached_overlay_is_in_no_mount_table(tmp_path: Path) -> None:
     base, other = folders(tmp_path, "base", "other")
     table: Callable[[], str] = Path("/proc/self/mountinfo").read_text

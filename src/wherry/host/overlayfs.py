@@ -54,6 +54,9 @@ def _options(overlay: Overlay) -> dict[str, str]:
 
 def detached(overlay: Overlay) -> int:
     """A mount fd. Raises: HostError when this kernel can't, OSError."""
+    # An image may hold a layer twice (two steps that changed nothing), and overlayfs refuses a folder twice (ELOOP).
+    # All that the lower one shows or hides, the upper one does too
+    overlay = overlay._replace(lowers=tuple(reversed(dict.fromkeys(reversed(overlay.lowers)))))
     if len(overlay.lowers) == 1 and not overlay.upper:
         # overlayfs wants two folders; a single one is its own merged view
         return kernel.call(
