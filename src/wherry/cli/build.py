@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wherry.cli.flags import Flag, FlagError, Verb
+from wherry.cli.render import clean
 from wherry.errors import InputError
 
 TYPE_CHECKING = False
@@ -78,8 +79,11 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         else:
             with display:
                 image = engine.builds.build(request, display, cancel)
-    except (WherryError, KeyboardInterrupt):
+    except (WherryError, KeyboardInterrupt) as fault:
         cancel.set()
+        # -q hides what goes well; docker too shows the output of the step that failed
+        if args.on("quiet") and (lines := getattr(fault, "output", ())):
+            out.error("\n".join(["------", *map(clean, lines), "------"]))
         raise
     if path := args.text("iidfile"):
         from wherry.fs.atomic import replace_file

@@ -99,7 +99,7 @@ def test_the_dockerfiles_own_ignore_file_wins(folder: Path) -> None:
 
 
 def test_a_missing_source_names_the_nearest(context: Context) -> None:
-    with pytest.raises(NotFound, match='"/mian.py": not found in the build context') as caught:
+    with pytest.raises(NotFound, match=r'"/mian\.py": not found in the build context') as caught:
         context.paths("mian.py")
     assert caught.value.hint == 'did you mean "main.py"?'
 
@@ -178,7 +178,7 @@ def test_the_digest_knows_names_links_and_folders(context: Context) -> None:
     seen = {context.digest()}
     for change in (
         lambda: (context.folder / "main.py").rename(context.folder / "Main.py"),
-        lambda: (context.folder / "empty").mkdir(),
+        (context.folder / "empty").mkdir,
         lambda: (context.folder / "link").symlink_to("a"),
         lambda: ((context.folder / "link").unlink(), (context.folder / "link").symlink_to("b")),
         lambda: os.mkfifo(context.folder / "pipe"),
@@ -237,7 +237,7 @@ def test_a_file_that_may_not_be_read_is_named(folder: Path) -> None:
     if uid == 0:
         os.seteuid(65534)
     try:
-        with pytest.raises(BuildError, match='cannot read "/secret.env" in the build context') as caught:
+        with pytest.raises(BuildError, match=r'cannot read "/secret\.env" in the build context') as caught:
             digest(tree, found, FileHashes(None), Cancel())
     finally:
         os.seteuid(uid)
