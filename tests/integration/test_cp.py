@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -70,6 +71,35 @@ def test_archive_mode_gives_files_to_the_containers_user(wherry: Wherry, tmp_pat
     wherry("cp", "-a", str(tmp_path / "file"), "user:/a")
     wherry("cp", str(tmp_path / "file"), "user:/b")
     assert wherry("start", "-a", "user").stdout == "1234:1235\n0:0\n"
+
+
+def test_a_running_container_can_be_stopped_while_a_copy_waits(wherry: Wherry, box: str) -> None:
+    with wherry.spawn("cp", "-", f"{box}:/work", stdin=subprocess.PIPE) as copying:
+        assert copying.stdin
+        copying.stdin.write(bytes(100))
+        copying.stdin.flush()
+        wherry("kill", box)
+        copying.stdin.close()
+        assert copying.wait() == 1
+
+
+def test_archive_mode_knows_the_user_when_the_path_is_in_a_volume(wherry: Wherry, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "file").touch()
+    wherry(
+        "create",
+        "--network",
+        "none",
+        "--user",
+        "nobody",
+        "--name",
+        "named",
+        "-v",
+        f"{tmp_path}/shared:/data",
+        "busybox",
+    )
+    wherry("cp", "-a", str(tmp_path / "file"), "named:/data")
+    assert (tmp_path / "shared" / "file").stat().st_uid == 1000
 
 
 def test_volumes_are_seen_running_or_not(wherry: Wherry, tmp_path: Path) -> None:

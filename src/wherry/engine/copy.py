@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from wherry.cancel import Cancel
     from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
     from wherry.image.tar.pack import Write
     from wherry.image.tar.stream import Reader
 
@@ -80,9 +81,10 @@ def copy_in(
     with ExitStack() as stack:
         source = find_source(_here(engine, path, stack), follow=follow)
         stack.callback(os.close, source.parent_fd)
+        # Before the root is opened for good: the lock of a stopped container can't be taken twice
+        owner = _user(engine, container) if archive else None
         there = _there(engine, container, dest, stack, write=True)
         into, name = arrange(source.name, source.is_folder, find_dest(there))
-        owner = _user(engine, container, there.root_fd) if archive else None
         return _pump(
             lambda write: pack(source, name, write, cancel),
             lambda stream: _extract(stream, there.root_fd, into, owner, cancel),
@@ -105,6 +107,7 @@ def stream_in(
     from wherry.image.tar.compress import reader
 
     with ExitStack() as stack:
+        owner = _user(engine, container) if archive else None
         there = _there(engine, container, dest, stack, write=True)
         try:
             found = find_dest(there)
@@ -112,7 +115,6 @@ def stream_in(
             found = None
         if found is None or not found.is_folder:
             raise Conflict(f'destination "{container}:{dest}" must be a directory')
-        owner = _user(engine, container, there.root_fd) if archive else None
         _extract(reader(stream), there.root_fd, found.whole, owner, cancel)
 
 
@@ -129,15 +131,14 @@ def _here(engine: Engine, path: str, stack: ExitStack) -> Side:
 def _there(engine: Engine, container: str, path: str, stack: ExitStack, *, write: bool = False) -> Side:
     """The container's root, or the volume of a stopped one that `path` lies in. Raises: Conflict when read-only."""
     row = engine.containers.find(container)
-    root_fd = stack.enter_context(engine.containers.root_fd(row.id))
+    root_fd = _root(engine, row.id, stack)
     side = Side.of(root_fd, path, container=container)
     if engine.containers.state(row.id).pid:
         return side
     if write and row.options().read_only:
         raise Conflict("container rootfs is marked read-only")
     # Differs from docker: of a stopped container's mounts, only the one that holds `path` is seen, none below it
-    for mount in sorted(_mounts(engine, container), key=lambda one: len(one[1]), reverse=True):
-        source, target, read_only = mount
+    for source, target, read_only in sorted(_mounts(engine, row), key=lambda one: len(one[1]), reverse=True):
         if not (side.plain + "/").startswith(target.rstrip("/") + "/") or not os.path.isdir(source):
             continue
         if write and read_only:
@@ -147,24 +148,35 @@ def _there(engine: Engine, container: str, path: str, stack: ExitStack, *, write
     return side
 
 
-def _mounts(engine: Engine, container: str) -> list[tuple[str, str, bool]]:
+def _root(engine: Engine, id: str, stack: ExitStack) -> int:
+    """The container's root. Its lock is held on only while it does not run: a start must not mount the root twice."""
+    with ExitStack() as inner:
+        root_fd = inner.enter_context(engine.containers.root_fd(id))
+        if not engine.containers.state(id).pid:
+            stack.enter_context(inner.pop_all())
+            return root_fd
+        kept = os.dup(root_fd)
+        stack.callback(os.close, kept)
+        return kept
+
+
+def _mounts(engine: Engine, row: ContainerRow) -> list[tuple[str, str, bool]]:
     """(folder here, path in the container, whether it is read-only)."""
     from wherry.engine import containers_mounts
 
-    return [
-        (m.source, m.target, m.read_only) for m in containers_mounts.settle(engine, engine.containers.find(container))
-    ]
+    return [(one.source, one.target, one.read_only) for one in containers_mounts.settle(engine, row)]
 
 
-def _user(engine: Engine, container: str, root_fd: int) -> tuple[int, int] | None:
-    """The container's configured user as ids; None when it has none."""
+def _user(engine: Engine, container: str) -> tuple[int, int] | None:
+    """The container's configured user as ids; None when it has none. Raises: InputError when it has no such user."""
     from wherry.runtime.users import resolve
 
     row = engine.containers.find(container)
     name = row.options().user
     if not name:
         return None
-    user = resolve(root_fd, name)
+    with ExitStack() as stack:
+        user = resolve(_root(engine, row.id, stack), name)
     return user.uid, user.gid
 
 

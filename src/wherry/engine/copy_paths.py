@@ -70,7 +70,7 @@ class Side(NamedTuple):
             return NotFound(f"lstat {self.plain}: no such file or directory")
         return NotFound(
             f"Could not find the file {self.plain} in container {self.container}",
-            hint=f"wherry exec {self.container} ls -l {posixpath.dirname(self.plain)}",
+            hint=f"`wherry cp {self.container}:{posixpath.dirname(self.plain)} - | tar tv` shows what is there",
         )
 
 

@@ -150,6 +150,9 @@ def number(block: bytes, start: int, end: int, what: str) -> int:
         # GNU's base-256: the top bit marks it, the next one is the sign
         value = int.from_bytes(field, "big", signed=False) & ((1 << (8 * len(field) - 1)) - 1)
         return value - (1 << (8 * len(field) - 1)) if field[0] & 0x40 else value
+    digits = field.strip(b"\0 ")
+    if digits.isdigit() and b"8" not in digits and b"9" not in digits:
+        return int(digits, 8)
     digits = field.partition(b"\0")[0].strip()
     if not digits:
         return 0
