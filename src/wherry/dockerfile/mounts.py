@@ -9,9 +9,9 @@ from typing import NamedTuple
 from wherry.dockerfile.span import Span
 from wherry.errors import DockerfileError, nearest
 
-__all__ = ["Device", "Mount", "boolean", "parse_device", "parse_mount"]
+__all__ = ["TYPES", "Device", "Mount", "boolean", "parse_device", "parse_mount"]
 
-_TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
+TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARING = ("shared", "private", "locked")
 _KEYS = {
     "type": "type", "from": "from", "source": "source", "src": "source", "target": "target", "dst": "target",
@@ -106,7 +106,7 @@ def _unknown_key(key: str, field: str, known: tuple[str, ...], span: Span) -> Do
 
 
 def _mount(values: dict[str, str], span: Span) -> Mount:
-    kind = _one_of(values.get("type", "bind"), "mount type", _TYPES, span)
+    kind = _one_of(values.get("type", "bind"), "mount type", TYPES, span)
     sharing = values.get("sharing", "")
     read_only = kind not in {"cache", "tmpfs"}
     for name, value in values.items():  # the last of ro and rw counts
