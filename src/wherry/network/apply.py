@@ -160,8 +160,8 @@ def drop(host: Host, rules: str, links: Sequence[str], lock: tuple[int, str]) ->
     try:
         os.write(writing, rules.encode())
         os.close(writing)
-        command = Command(["sh", "-c", script, "sh", lock[1]], pass_fds=(lock[0],))
-        return host.spawn(command, stdin=reading, session=True)
+        # As its output, which nothing writes to: a fd that is made inheritable could reach another thread's program
+        return host.spawn(Command(["sh", "-c", script, "sh", lock[1]]), stdin=reading, stdout=lock[0], session=True)
     finally:
         os.close(reading)
 
