@@ -39,8 +39,9 @@ bench:  ## wherry beside docker, one row per workload (ROWS=run,noop for some)
 	@tools/setup.sh run bench
 	@$(PYTHON) -m bench --rows "$(ROWS)"
 
-docs: venv  ## write docs/cli.md anew from the commands' own declarations
+docs: venv  ## write docs/cli.md and the index of decisions anew
 	$(PYTHON) tools/cli_reference.py
+	$(PYTHON) tools/adr_index.py
 
 lock:  ## resolve the dependencies anew, for every Python from 3.11 on, with hashes
 	@tools/lock.sh
