@@ -91,7 +91,7 @@ def test_archive_mode_knows_the_user_when_the_path_is_in_a_volume(wherry: Wherry
         "--network",
         "none",
         "--user",
-        "nobody",
+        "bob",
         "--name",
         "named",
         "-v",
