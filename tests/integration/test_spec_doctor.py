@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from wherry.settings import Paths
+
 SOURCE = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture(autouse=True)
+def _no_run_folder_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    shutil.rmtree(Paths.for_user({}, os.geteuid(), str(tmp_path / "root")).run, ignore_errors=True)
 
 
 def wherry(root: Path, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
