@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.integration.network_lab import HOST, OUTSIDE, Lab, ask, lab, run
+from tests.integration.network_lab import HOST, OUTSIDE, PROGRAMS, Lab, ask, lab, run
 from wherry.errors import Conflict, InputError
 from wherry.network.model import NetworkRequest, PortMapping
 
@@ -46,12 +49,12 @@ def test_a_port_published_on_loopback_does_not_answer_from_outside(lab: Lab) -> 
     assert ask(HOST, 8000, netns=other.pid) == ""
 
 
-def send_loopback_packets_to_the_host(netns: int) -> None:
+def send_loopback_packets_to_the_host(netns: int, host: str = HOST) -> None:
     """As a neighbour who attacks: 127.0.0.1 leaves through the wire."""
     run("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1", netns=netns)
     run("ip", "addr", "del", "127.0.0.1/8", "dev", "lo", netns=netns)
     run("ip", "route", "flush", "table", "local", "dev", "lo", netns=netns, check=False)
-    run("ip", "route", "add", "127.0.0.1/32", "via", HOST, "dev", "eth0", "src", OUTSIDE, netns=netns)
+    run("ip", "route", "add", "127.0.0.1/32", "via", host, "dev", "eth0", netns=netns)
 
 
 @pytest.mark.parametrize("host_ip", ["127.0.0.1", ""])
@@ -63,6 +66,21 @@ def test_packets_from_a_neighbour_to_127_0_0_1_are_dropped(lab: Lab, host_ip: st
     assert ask("127.0.0.1", 8000, netns=lab.outside) == ""
     run("nft", "flush", "chain", "inet", f"wherry_{lab.paths.tag}", "guard")
     assert ask("127.0.0.1", 8000, netns=lab.outside).endswith(":hello"), "the attack itself works, without the guard"
+
+
+def test_a_container_does_not_reach_the_loopback_of_its_host(lab: Lab) -> None:
+    """The bridge has route_localnet, which would let it."""
+    box, attachment = lab.box()
+    assert attachment.network
+    argv = [sys.executable, "-I", str(PROGRAMS / "echo.py"), "tcp", "127.0.0.1", "9000"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as server:
+        assert server.stdout
+        assert server.stdout.readline() == b"ready\n"
+        send_loopback_packets_to_the_host(box.pid, attachment.network.gateway)
+        assert ask("127.0.0.1", 9000, netns=box.pid) == ""
+        run("nft", "flush", "chain", "inet", f"wherry_{lab.paths.tag}", "guard")
+        assert ask("127.0.0.1", 9000, netns=box.pid).endswith(":hello"), "the attack itself works, without the guard"
+        server.kill()
 
 
 def test_a_port_published_on_one_address_answers_there_only(lab: Lab) -> None:
