@@ -127,8 +127,7 @@ def import_(engine: Engine, request: ImportRequest) -> ImageRecord:
 
 
 _CHANGES = frozenset({
-    "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "SHELL", "STOPSIGNAL", "USER", "VOLUME",
-    "WORKDIR",
+    "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 })  # fmt: skip
 
 
