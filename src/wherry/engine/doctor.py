@@ -103,7 +103,7 @@ def _python() -> Check:
 def _packages() -> Iterator[Check]:
     from importlib.metadata import PackageNotFoundError, version
 
-    for name in ("isal", "zstandard", "rich"):
+    for name in ("isal", "zstandard"):
         try:
             yield Check(name, "ok", True, "a Python package that wherry uses", version(name))
         except PackageNotFoundError:
