@@ -56,9 +56,10 @@ def read_dockerfile(path: str) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as fault:
         raise InputError(f"failed to read dockerfile: {path}: {fault.strerror}") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise InputError(f"failed to read dockerfile: {path} is not a file", hint="give the file's path with -f")
     with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise InputError(f"failed to read dockerfile: {path} is not a file", hint="give the file's path with -f")
         data = file.read(_LARGEST_BYTES + 1)
     if len(data) > _LARGEST_BYTES:
         raise InputError(f"failed to read dockerfile: {path} is larger than 1 MB", hint="is it really a Dockerfile?")

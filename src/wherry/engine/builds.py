@@ -71,6 +71,7 @@ class Builds:
 
         require_root(self._engine.settings.uid, "wherry build")
         self._engine.scratch.sweep()
+        self._engine.leases.sweep()
         with ExitStack() as stack:
             place = self._locate(request, progress, stack)
             dockerfile = _parse(place, progress)

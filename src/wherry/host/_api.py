@@ -19,8 +19,8 @@ class Mount(NamedTuple):
 
 
 class Overlay(NamedTuple):
-    """`lowers` is base layer first, as in an image; at least one; a folder may come twice. No `upper` means read-only (then
-    no `work`).
+    """`lowers` is base layer first, as in an image; at least one; a folder may come twice. No `upper` means read-only
+    (then no `work`).
 
     `volatile` skips every sync: for trees that are thrown away when anything goes wrong.
     """
