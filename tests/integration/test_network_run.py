@@ -95,3 +95,11 @@ def test_the_list_is_dockers(wherry: Wherry, team: str) -> None:
     assert "pre-defined network" in wherry("network", "rm", "bridge", code=1).stderr
     assert "did you mean team?" in wherry("network", "inspect", "taem", code=1).stderr
     assert "invalid network name" in wherry("network", "create", "../x", code=1).stderr
+
+
+def test_the_next_container_gets_the_port_of_the_one_that_was_just_stopped(wherry: Wherry) -> None:
+    serve(wherry, "web0", "-p", "80")
+    port = wherry("port", "web0", "80/tcp").stdout.splitlines()[0].rpartition(":")[2]
+    for number in range(1, 5):
+        wherry("stop", "-t", "0", f"web{number - 1}")
+        serve(wherry, f"web{number}", "-p", f"{port}:80")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ from wherry.network.model import EVERY_IPV4, PortMapping, Published
 __all__ = ["bind_all", "listen", "program_on"]
 
 _BACKLOG = 128
+_TRIES = 25
+_MONITOR = "wherry.runtime.monitor"
 
 
 def bind_all(
@@ -44,7 +47,7 @@ def _first_free(wanted: PortMapping, blame: Callable[[Published], WherryError | 
         try:
             if port and (fault := blame(published)):
                 raise fault
-            return listen(published)
+            return _patiently(published)
         except Conflict as fault:
             if len(ports) == 1:
                 raise
@@ -53,6 +56,18 @@ def _first_free(wanted: PortMapping, blame: Callable[[Published], WherryError | 
         f"Bind for {wanted.host_ip or EVERY_IPV4}:{ports[0]}-{ports[-1]} failed: all ports are allocated",
         hint=last.hint,
     )
+
+
+def _patiently(port: Published) -> tuple[Published, int]:
+    """`listen`, waiting for a monitor whose container has gone already: it closes its sockets a moment later."""
+    for _ in range(_TRIES):
+        try:
+            return listen(port)
+        except Conflict:
+            if _MONITOR not in program_on(port.protocol, port.host_port, whole=True):
+                raise
+            time.sleep(0.02)
+    return listen(port)
 
 
 def listen(port: Published) -> tuple[Published, int]:
@@ -119,8 +134,11 @@ def _explain(fault: OSError, port: Published) -> WherryError:
     return HostError(f"cannot publish on {where}: {fault.strerror}")
 
 
-def program_on(protocol: str, port: int) -> str:
-    """The program that has the port, as "nginx (pid 42)", or "" when it can't be seen. Slow: only for an error."""
+def program_on(protocol: str, port: int, *, whole: bool = False) -> str:
+    """The program that has the port, as "nginx (pid 42)", or "" when it can't be seen. Slow: only for an error.
+
+    `whole` gives its command line instead.
+    """
     inodes = set()
     for table in (protocol, protocol + "6"):
         with suppress(OSError), open(f"/proc/net/{table}", encoding="ascii") as file:
@@ -132,8 +150,8 @@ def program_on(protocol: str, port: int) -> str:
         with suppress(OSError):
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 if os.readlink(f"/proc/{pid}/fd/{fd}") in wanted:
-                    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                        return f"{file.read().strip()} (pid {pid})"
+                    with open(f"/proc/{pid}/{'cmdline' if whole else 'comm'}", errors="replace") as file:
+                        return file.read() if whole else f"{file.read().strip()} (pid {pid})"
     return ""
 
 
