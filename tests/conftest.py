@@ -7,8 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import needs
+
+# No example database: a checkout that belongs to another user must do. No deadline: no test is timed.
+settings.register_profile("wherry", database=None, deadline=None)
+settings.load_profile("wherry")
 
 SHARED = Path(__file__).parents[2] / "shared"
 
