@@ -26,10 +26,11 @@ test: setup  ## unit, contract and integration tests (TESTS=tests/unit for some)
 unit: venv  ## the tests that need no root, no network and no programs
 	$(PYTHON) -m pytest tests/unit tests/test_architecture.py
 
-lint: venv  ## ruff and mypy --strict
+lint: venv  ## ruff, mypy --strict and the architecture test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -q tests/test_architecture.py
 
 format: venv  ## let ruff write the code's layout
 	$(PYTHON) -m ruff check --fix .
