@@ -144,6 +144,7 @@ def _running_pid(engine: Engine, id: str, kind: str) -> int:
 def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: list[int] | None) -> dict[str, Any]:
     """What runtime/monitor.py is told; `wants` "" is a start that nobody is attached to."""
     from wherry.engine.containers_cleaner import cleaner_argv
+    from wherry.runtime.cgroups import folders
     from wherry.runtime.spec import network_sysctls
 
     row, options, bundle = start.row, start.options, start.bundle
@@ -175,6 +176,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
             f"/sys/fs/cgroup/memory{cgroup}/memory.oom_control",
             f"/sys/fs/cgroup{cgroup}/memory.events",
         ],
+        "cgroups": folders(cgroup),
         "health": _health_plan(engine, start, cgroup),
         "remove": row.remove,
         "cleaner": cleaner_argv(engine, row.id),

@@ -40,7 +40,7 @@ def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
                 if row.phase == "removing":
                     state = state._replace(status="removing")
         found.append((row, state))
-    if is_repaired:
+    if is_repaired or _has_network_mark(engine):
         engine.networks.sweep(lambda id: engine.containers.state(id).is_running)
     return found
 
@@ -53,6 +53,14 @@ def _needs_repair(engine: Engine, row: ContainerRow, state: ContainerState) -> b
     # Over, but nobody cleaned up yet: the monitor (now a cleaner) does, unless it was killed
     left = state.status == "exited" and os.path.exists(engine.containers.run_folder_path(row.id))
     return left and not _monitor_lives(engine, row)
+
+
+def _has_network_mark(engine: Engine) -> bool:
+    """Whether a network's removal was begun and not finished yet (by whoever does it now, or was killed)."""
+    try:
+        return os.stat(f"{engine.settings.paths.run}/network.lock").st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _owner_lives(engine: Engine, row: ContainerRow) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from wherry.engine import containers_create, containers_rows
 from wherry.engine.containers_bundle import Start, monitor_plan, network_request, write_bundle, write_health_process
@@ -15,10 +15,11 @@ from wherry.runtime import launch, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
+    from wherry.network.model import Attachment
     from wherry.runtime.attach import Streams
     from wherry.runtime.launch import Monitor
     from wherry.runtime.options import RunOptions
@@ -101,16 +102,51 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
         wants = streams.wants if streams else ""
         plan = monitor_plan(engine, start, wants=wants, netns=attachment.netns, size=size)
         monitor.prepare(plan, rootfs)
-        engine.networks.plumb(attachment, monitor.pid)
-        doc = write_bundle(engine, start, attachment)
-        write_health_process(start, plan, doc)
-        monitor.go([(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners])
+        with _beside(attachment, lambda: engine.networks.plumb(attachment, monitor.pid)):
+            doc = write_bundle(engine, start, attachment)
+            write_health_process(start, plan, doc)
+        listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
+        monitor.go(listeners, _load_what_the_end_needs if streams else None)
     except launch.Failed as fault:
         raise _explained(fault) from None
     finally:
         os.close(rootfs)
         if attachment is not None:
             engine.networks.close_listeners(attachment)
+
+
+@contextmanager
+def _beside(attachment: Attachment, plumb: Callable[[], None]) -> Iterator[None]:
+    """Plumb the network while the body runs: it mostly waits for `ip` and `nft`. Its fault is raised at the end."""
+    if attachment.endpoint is None:
+        yield
+        return
+    from threading import Thread
+
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            plumb()
+        except BaseException as fault:
+            faults.append(fault)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def _load_what_the_end_needs() -> None:
+    """Modules for the clean-up, while there is nothing else to do."""
+    from wherry.engine import containers_remove
+    from wherry.runtime import cgroups
+
+    del cgroups, containers_remove
 
 
 def _explained(fault: launch.Failed) -> WherryError:

@@ -11,10 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ROOT", "children", "remove"]
+__all__ = ["ROOT", "children", "folders", "remove"]
 
 ROOT = "/sys/fs/cgroup"
 _PATIENCE_S = 2.0
+
+
+def folders(path: str, root: str = ROOT) -> list[str]:
+    """Where the cgroup `path` is, in each hierarchy, there or not."""
+    return [top + path for top in _hierarchies(root)]
 
 
 def _hierarchies(root: str) -> Iterator[str]:
@@ -53,11 +58,13 @@ def remove(path: str, root: str = ROOT) -> bool:
 
 
 def _remove(folder: str) -> bool:
-    if not os.path.isdir(folder):
+    try:
+        below = [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        # Gone, perhaps just now: a monitor removes its container's too
         return True
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            _remove(entry.path)
+    for path in below:
+        _remove(path)
     _kill(folder)
     try:
         os.rmdir(folder)

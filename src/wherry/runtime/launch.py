@@ -19,7 +19,7 @@ from wherry.runtime import monitor_kernel as kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from wherry.host import Host
@@ -64,9 +64,14 @@ class Monitor:
         self._send(b"P", plan, [] if rootfs_fd is None else [rootfs_fd])
         self._expect(b"r")
 
-    def go(self, listeners: Sequence[tuple[int, str, str, int]]) -> int:
-        """The pid of the container's first process. `listeners` are (fd, protocol, address, port). Raises: Failed."""
+    def go(self, listeners: Sequence[tuple[int, str, str, int]], meanwhile: Callable[[], object] | None = None) -> int:
+        """The pid of the container's first process. `listeners` are (fd, protocol, address, port). Raises: Failed.
+
+        `meanwhile` is done while the runtime works, which takes 30 ms.
+        """
         self._send(b"G", {"listeners": [one[1:] for one in listeners]}, [one[0] for one in listeners])
+        if meanwhile:
+            meanwhile()
         return int(self._expect(b"s")["pid"])
 
     def _send(self, kind: bytes, value: Mapping[str, Any], fds: Sequence[int]) -> None:

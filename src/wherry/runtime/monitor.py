@@ -11,7 +11,7 @@ From then on the engine's socket is an attached client like any other (protocol 
 The plan: id, bundle, socket (the attach socket's path), boot, netns ("new": one of its own; "host": none),
 sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "ioe"; the engine's own client),
 log {path, max_bytes, max_files} or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
-runtime_log, console, memory_events (files that count OOM kills), health or null, cleaner (argv),
+runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, cleaner (argv),
 adopt {pid, start, started_ns, restarts, wait_status} or null.
 """
 
@@ -232,8 +232,17 @@ class Monitor:
         while not (self._over and self.clients.is_drained() and self.clients.owner() is None):
             self.loop.turn()
         if self._cleaned:
+            self._remove_cgroups()
             os._exit(0)
         become_cleaner(self.plan, self._spaces)
+
+    def _remove_cgroups(self) -> None:
+        """The slowest part of the clean-up (3 ms), beside the client that does the rest; what fails here, it does."""
+        for folder in self.plan["cgroups"]:
+            try:
+                os.rmdir(folder)
+            except OSError:
+                continue
 
 
 def on_children(loop: Loop, reap: Callable[[], None]) -> None:
