@@ -139,8 +139,7 @@ def _translated(pattern: str) -> str:
         elif char == "?":
             out.append("[^/]")
         elif char == "[" and (end := pattern.find("]", i + 1)) > 0:
-            inside = pattern[i:end].replace("\\", "\\\\").replace("[", "\\[")
-            out.append(f"[{inside}]")
+            out.append(_character_class(pattern[i:end]))
             i = end + 1
         elif char == "\\" and i < len(pattern):
             out.append(re.escape(pattern[i]))
@@ -148,6 +147,20 @@ def _translated(pattern: str) -> str:
         else:
             out.append(re.escape(char))
     return "".join(out)
+
+
+def _character_class(text: str) -> str:
+    """What stands between "[" and "]": characters and ranges, with "^" in front all others but "/"."""
+    negated = text.startswith("^")
+    rest, parts = text.removeprefix("^"), []
+    while rest:
+        if len(rest) >= 3 and rest[1] == "-":
+            parts.append(f"{re.escape(rest[0])}-{re.escape(rest[2])}")
+            rest = rest[3:]
+        else:
+            parts.append(re.escape(rest[0]))
+            rest = rest[1:]
+    return f"[{'^/' if negated else ''}{''.join(parts)}]"
 
 
 def history(engine: Engine, record: ImageRecord) -> list[HistoryRow]:

@@ -74,6 +74,8 @@ def shelf(engine: Engine) -> Engine:
         (("reference=shop/*",), ["shop/web:latest", "shop/api:1 shop/api:2"]),
         (("reference=shop/api:2",), ["shop/api:2"]),
         (("reference=shop/api:[2-9]",), ["shop/api:2"]),
+        (("reference=shop/api:[^1]",), ["shop/api:2"]),
+        (("reference=shop/ap[a-i]:[12]",), ["shop/api:1 shop/api:2"]),
         (("reference=shop/api",), ["shop/api:1 shop/api:2"]),
         (("reference=*",), []),
         (("reference=*/*",), ["shop/web:latest", "shop/api:1 shop/api:2"]),
