@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from wherry.build.resolve import open_folder
@@ -33,11 +33,12 @@ _Row = tuple[int, int, int, int, int, str]
 
 
 class FileHashes:
-    """`db` None remembers nothing. Threads may share it."""
+    """`db` None remembers nothing. `clock` gives ns since the epoch. Threads may share it."""
 
-    def __init__(self, db: Database | None, jobs: int = 2) -> None:
+    def __init__(self, db: Database | None, jobs: int = 2, clock: Callable[[], int] = time.time_ns) -> None:
         self._db = db
         self._jobs = jobs
+        self._clock = clock
 
     def digests(self, tree: Tree, entries: Sequence[Entry], cancel: Cancel) -> dict[str, str]:
         """`source` → digest of each regular file. Reads those that are not known, several at once.
@@ -90,43 +91,42 @@ class FileHashes:
     def _read_all(self, tree: Tree, entries: Sequence[Entry], cancel: Cancel) -> dict[str, tuple[_Row, bool]]:
         total = sum(entry.size for entry in entries)
         if total < 4 * _READ_BYTES or self._jobs < 2:
-            return {entry.source: _read(tree, entry, cancel, None) for entry in entries}
+            return {entry.source: self._read(tree, entry, cancel, None) for entry in entries}
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(self._jobs) as pool:
             small = [entry for entry in entries if entry.size <= CHUNK_BYTES]
             large = [entry for entry in entries if entry.size > CHUNK_BYTES]
-            results = {entry.source: _read(tree, entry, cancel, pool) for entry in large}
-            futures = {entry.source: pool.submit(_read, tree, entry, cancel, None) for entry in small}
+            results = {entry.source: self._read(tree, entry, cancel, pool) for entry in large}
+            futures = {entry.source: pool.submit(self._read, tree, entry, cancel, None) for entry in small}
             results.update({source: future.result() for source, future in futures.items()})
         return results
 
-
-def _read(tree: Tree, entry: Entry, cancel: Cancel, pool: Executor | None) -> tuple[_Row, bool]:
-    """The row to remember, and whether it may be: not when the file is younger than the clock's step."""
-    for _ in range(_TRIES):
-        cancel.check()
-        started = time.time_ns()
-        fd = _open(tree, entry)
-        try:
-            before = os.fstat(fd)
-            digest = _digest(fd, before.st_size, cancel, pool)
-            after = os.fstat(fd)
-        finally:
-            os.close(fd)
-        stamp = (after.st_size, after.st_mtime_ns, after.st_ctime_ns)
-        if stamp != (before.st_size, before.st_mtime_ns, before.st_ctime_ns) or after.st_ino != entry.inode:
-            continue
-        if stamp != (entry.size, entry.mtime_ns, entry.ctime_ns):
-            break
-        coarse = after.st_ctime_ns % 1_000_000_000 == 0
-        step = _COARSE_STEP_NS if coarse else _STEP_NS
-        row = (entry.device, entry.inode, *stamp, digest)
-        return row, after.st_ctime_ns < started - step
-    raise BuildError(
-        f'"/{entry.source}" in {tree.what} changes while it is read',
-        hint="wait until nothing writes to it, or name it in .dockerignore",
-    )
+    def _read(self, tree: Tree, entry: Entry, cancel: Cancel, pool: Executor | None) -> tuple[_Row, bool]:
+        """The row to remember, and whether it may be: not when the file is younger than the clock's step."""
+        for _ in range(_TRIES):
+            cancel.check()
+            started = self._clock()
+            fd = _open(tree, entry)
+            try:
+                before = os.fstat(fd)
+                digest = _digest(fd, before.st_size, cancel, pool)
+                after = os.fstat(fd)
+            finally:
+                os.close(fd)
+            stamp = (after.st_size, after.st_mtime_ns, after.st_ctime_ns)
+            if stamp != (before.st_size, before.st_mtime_ns, before.st_ctime_ns) or after.st_ino != entry.inode:
+                continue
+            if stamp != (entry.size, entry.mtime_ns, entry.ctime_ns):
+                break
+            coarse = after.st_ctime_ns % 1_000_000_000 == 0
+            step = _COARSE_STEP_NS if coarse else _STEP_NS
+            row = (entry.device, entry.inode, *stamp, digest)
+            return row, after.st_ctime_ns < started - step
+        raise BuildError(
+            f'"/{entry.source}" in {tree.what} changes while it is read',
+            hint="wait until nothing writes to it, or name it in .dockerignore",
+        )
 
 
 def _open(tree: Tree, entry: Entry) -> int:

@@ -70,6 +70,7 @@ class Solver:
         self._results: dict[int, _Layers] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._shown: set[int] = set()
+        self._failure: WherryError | None = None
 
     def solve(self, graph: Graph, jobs: int = 4) -> _Layers:
         """The target's layers, base first. All threads have ended when this returns or raises.
@@ -86,8 +87,11 @@ class Solver:
                         sorter.done(number)
                 if running:
                     self._advance(sorter, running)
-        except BaseException:
+        except BaseException as fault:
             self._bench.cancel.set("another step failed")
+            # A step that was stopped may be heard of before the one that failed
+            if isinstance(fault, Cancelled) and self._failure:
+                raise self._failure from None
             raise
         finally:
             if self._pool is not None:
@@ -138,6 +142,7 @@ class Solver:
             raise
         except (WherryError, OSError) as fault:
             failure = _placed(fault, vertex)
+            self._failure = self._failure or failure
             self._show(vertex)
             self._progress.failed(str(vertex.number), str(failure))
             self._bench.cancel.set("another step failed")
@@ -210,7 +215,8 @@ class Solver:
             return copy(self._bench, op, job.below, self._context or _NOWHERE, job.gathered)
         root_fd = open_tree(self._bench, job.inputs[0])
         try:
-            tree = Tree(root_fd, job.vertex.name.partition("--from=")[2].partition(" ")[0] or "the stage")
+            name = job.vertex.name.partition("--from=")[2].partition(" ")[0]
+            tree = Tree(root_fd, f"{name} (--from)")
             gathered = gather(tree, op, self._bench.cancel)
             return copy(self._bench, op, job.below, tree, gathered)
         finally:

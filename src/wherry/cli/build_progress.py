@@ -39,10 +39,14 @@ def choose(kind: str, out: Output, env: Mapping[str, str]) -> Plain | Live:
 
 
 class _Step:
-    """`lines` are the last ones of its output. `ended` is monotonic seconds, 0 while it runs."""
+    """`lines` are the last ones of its output. `ended` is monotonic seconds, 0 while it runs.
 
-    def __init__(self, number: int, name: str, now: float) -> None:
+    `has_clock`: its lines are shown with the seconds since its start.
+    """
+
+    def __init__(self, number: int, name: str, now: float, *, has_clock: bool = True) -> None:
         self.number, self.name, self.started = number, name, now
+        self._has_clock = has_clock
         self.ended = 0.0
         self.result = ""
         self.lines: list[str] = []
@@ -55,6 +59,8 @@ class _Step:
         texts = [_text(line) for line in whole]
         if texts:
             self.lines = [*self.lines, *texts][-_KEPT_LINES:]
+        if not self._has_clock:
+            return texts
         return [f"{now - self.started:.3f} {text}".rstrip() for text in texts]
 
     def flush(self, now: float) -> list[str]:
@@ -75,7 +81,9 @@ class _Display:
         self._failed: _Step | None = None
 
     def _begin(self, key: str, name: str) -> _Step:
-        step = self._steps[key] = _Step(len(self._steps) + 1, clean(name), time.monotonic())
+        # Those of the Dockerfile have numbers as keys; what wherry says of its own work has no clock, as in BuildKit
+        number = len(self._steps) + 1
+        step = self._steps[key] = _Step(number, clean(name), time.monotonic(), has_clock=key.isdecimal())
         return step
 
     def _end(self, key: str, result: str) -> _Step:
