@@ -14,15 +14,19 @@ the host's namespace. Packets for IPv4 are rewritten by nft before they get here
 
 from __future__ import annotations
 
+# Not socket, contextlib, typing: they would cost each monitor 1.5 MB
+import _socket as socket
 import os
-import resource
 import select
-import socket
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Proxy"]
 
+_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+_DATAGRAM = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 _CHUNK = 1 << 16
 _ROUNDS = 16
 _PEERS = 256
@@ -40,7 +44,7 @@ class Proxy:
         self._waiting: list[Callable[[], None]] = []
         self.pairs: set[_Pair] = set()
         # A pair has 6 files: the rest of the limit is the monitor's
-        self.most = max(8, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64) // 6)
+        self.most = max(8, (os.sysconf("SC_OPEN_MAX") - 64) // 6)
         # Readable while a busy pair gave way to the others
         self._again_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._again: set[_Pair] = set()
@@ -94,12 +98,10 @@ class Proxy:
     def later(self, pair: _Pair) -> None:
         """Come back to it after the others."""
         self._again.add(pair)
-        with suppress(BlockingIOError):
-            os.eventfd_write(self._again_fd, 1)
+        os.eventfd_write(self._again_fd, 1)
 
     def _resume(self) -> None:
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._again_fd)
+        os.eventfd_read(self._again_fd)
         busy, self._again = self._again, set()
         for pair in busy:
             pair.ready()
@@ -114,7 +116,7 @@ class _Tcp:
             if len(self.proxy.pairs) >= self.proxy.most:
                 return self.proxy.pause(self)
             try:
-                client, _ = self.sock.accept()
+                client = socket.socket(fileno=self.sock._accept()[0])  # type: ignore[attr-defined]
             except BlockingIOError:
                 return None
             except OSError:  # the client gave up, or files are short: both pass
@@ -127,7 +129,7 @@ class _Tcp:
 
     def _connect(self, client: socket.socket) -> None:
         try:
-            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            server = socket.socket(socket.AF_INET, _STREAM)
         except OSError:
             return client.close()
         try:
@@ -154,13 +156,17 @@ class _Flow:
         """Whether anything moved. Raises: OSError when the connection is broken."""
         moved = False
         if not self.held and not self.at_end:
-            with suppress(BlockingIOError):
+            try:
                 self.held = os.splice(self.source.fileno(), self.into, _CHUNK, flags=os.SPLICE_F_NONBLOCK)
                 self.at_end, moved = self.held == 0, True
+            except BlockingIOError:
+                pass
         if self.held:
-            with suppress(BlockingIOError):
+            try:
                 self.held -= os.splice(self.out, self.sink.fileno(), self.held, flags=os.SPLICE_F_NONBLOCK)
                 moved = True
+            except BlockingIOError:
+                pass
         if self.at_end and not self.is_done:
             self.sink.shutdown(socket.SHUT_WR)
             self.is_done = True
@@ -219,15 +225,17 @@ class _Udp:
                 data, client = self._sock.recvfrom(_CHUNK)
             except OSError:
                 return
-            with suppress(OSError):
+            try:
                 self._peer(client).send(data)
+            except OSError:
+                continue
 
     def _peer(self, client: _Address) -> socket.socket:
         found = self._peers.pop(client, None)
         if found is None:
             if len(self._peers) >= _PEERS:
                 self._proxy.forget(self._peers.pop(next(iter(self._peers))))
-            found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            found = socket.socket(socket.AF_INET, _DATAGRAM)
             found.connect(self._target)
             self._proxy.watch(found.fileno(), lambda: self._answer(client), select.EPOLLIN)
         self._peers[client] = found
@@ -239,5 +247,7 @@ class _Udp:
                 data = self._peers[client].recv(_CHUNK)
             except (OSError, KeyError):  # nothing more; or nobody listens there (yet)
                 return
-            with suppress(OSError):
+            try:
                 self._sock.sendto(data, client)
+            except OSError:
+                continue
