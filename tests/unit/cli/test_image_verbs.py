@@ -162,6 +162,9 @@ def test_the_same_tree_imported_twice_is_one_layer(run: Run, tmp_path: Path) -> 
     layers = set()
     for number, mode in enumerate(("w", "w:gz")):
         with tarfile.open(tmp_path / f"{number}.tar", mode) as tar:  # type: ignore[call-overload]
+            root = tarfile.TarInfo("./")
+            root.type, root.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(root)
             for name in ("b", "a") if number else ("a", "b"):
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mtime = 3, 5

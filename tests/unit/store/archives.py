@@ -27,6 +27,9 @@ def layer_tar(**files: str) -> bytes:
     """Not as wherry packs: GNU format, an odd order, a mode of its own."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        root = tarfile.TarInfo("./")
+        root.type, root.mode, root.mtime = tarfile.DIRTYPE, 0o755, 1_700_000_000
+        tar.addfile(root)
         for name, text in sorted(files.items(), reverse=True):
             entry = tarfile.TarInfo("./" + name.replace("__", "/"))
             entry.size, entry.mode, entry.mtime = len(text), 0o640, 1_700_000_000
