@@ -92,6 +92,7 @@ def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[s
         cgroup_prefix=_cgroup_prefix(engine),
     )
     doc = spec.runtime_spec(start.config, options, facts)
+    engine.notices += spec.warnings(options, facts)
     replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
     return doc
 

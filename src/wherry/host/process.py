@@ -123,7 +123,7 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
     """posix_spawn: cheap whatever the caller's size. Raises: HostError when the program is not installed.
 
     `cwd` and `stdin` bytes are not for spawned programs. All fds but stdio and `pass_fds` close (O_CLOEXEC is
-    Python's default); `pass_fds` must already be inheritable.
+    Python's default).
     """
     import signal  # brings enum: 3 ms that a listing need not pay
 
@@ -133,9 +133,9 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
             actions.append((os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0))
         else:
             actions.append((os.POSIX_SPAWN_DUP2, fd, number))
+    # Onto itself: inheritable in the child alone, so that no other thread's program gets it too
+    actions += [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in command.pass_fds]
     env = dict(default_env if command.env is None else command.env)
-    for fd in command.pass_fds:
-        os.set_inheritable(fd, True)
     # Python ignores SIGPIPE and SIGXFSZ; a child program must not inherit that
     try:
         return os.posix_spawnp(
@@ -144,6 +144,3 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
         )  # fmt: skip
     except FileNotFoundError:
         raise _missing(command.argv[0]) from None
-    finally:
-        for fd in command.pass_fds:
-            os.set_inheritable(fd, False)

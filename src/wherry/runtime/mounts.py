@@ -85,13 +85,12 @@ def lay_over(
     """One list, in the order to mount in: parents before children. The user's win over docker's at the same target."""
     taken = {one["destination"] for one in users}
     whole_dev = "/dev" in taken
-    kept = [
-        one
-        for one in (*defaults, *files)
-        if one["destination"] not in taken and not (whole_dev and one["destination"].startswith("/dev/"))
-    ]
-    # Stable: what is equally deep keeps its order
-    return kept + sorted(users, key=lambda one: one["destination"].rstrip("/").count("/"))
+    kept = [one for one in defaults if one["destination"] not in taken]
+    if whole_dev:
+        kept = [one for one in kept if not one["destination"].startswith("/dev/")]
+    named = [one for one in files if one["destination"] not in taken]
+    # Stable: what is equally deep keeps its order. A volume on /etc comes below /etc/hosts, as in docker
+    return kept + sorted([*named, *users], key=lambda one: one["destination"].rstrip("/").count("/"))
 
 
 def make_read_only(mounts: Sequence[dict[str, Any]], users: Iterable[str]) -> list[dict[str, Any]]:
