@@ -43,7 +43,7 @@ class Demo:
         """Run and show it. `quiet` neither prints the command nor its output."""
         if not quiet:
             print(f"$ wherry {' '.join(argv)}", flush=True)
-        command = [*self._prefix, str(PROJECT / ".venv" / "bin" / "wherry"), *self._options, *argv]
+        command = [*self._prefix, str(Path(sys.executable).parent / "wherry"), *self._options, *argv]
         pipe = subprocess.PIPE if quiet else None
         return subprocess.run(command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, text=True, check=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
@@ -61,13 +62,25 @@ def host_certificates() -> list[bytes]:
     return [path.read_bytes().splitlines()[8] for path in paths]
 
 
-def is_alone(root: Path) -> bool:
-    """Whether no process names the root, and nothing below it is mounted."""
+def is_alone(root: Path, within_s: float = 10) -> bool:
+    """Whether no process names the root and nothing below it is mounted, at once or soon: a monitor ends by itself."""
+    deadline = time.monotonic() + within_s
+    while users_of(root) or str(root) in Path("/proc/self/mountinfo").read_text():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def users_of(root: Path) -> list[str]:
+    """The command lines that name the root."""
+    found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal() and int(folder.name) != os.getpid():
             try:
-                if str(root).encode() in (folder / "cmdline").read_bytes():
-                    return False
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-    return str(root) not in Path("/proc/self/mountinfo").read_text()
+            if str(root) in line:
+                found.append(line)
+    return found

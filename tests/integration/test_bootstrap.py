@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.integration.lesson import host_certificates, is_alone, users_of
 from wherry.engine import Engine
 from wherry.host.linux import LinuxHost
 from wherry.settings import Paths, Settings
@@ -25,16 +25,6 @@ def engine(root: Path, *, pythons: bool = True) -> Engine:
     if not pythons:  # as a machine that has Debian's own Python only
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
     return Engine(Settings(Paths.for_user({}, 0, str(root)), env, 0, str(root)), LinuxHost(env))
-
-
-def host_certificates() -> list[bytes]:
-    """Lines from the middle of each certificate that this host trusts beyond Debian's."""
-    folder = Path("/usr/local/share/ca-certificates")
-    found = []
-    for path in folder.rglob("*.crt") if folder.is_dir() else ():
-        lines = path.read_bytes().splitlines()
-        found.append(lines[len(lines) // 2])
-    return found
 
 
 def files(root: Path) -> list[Path]:
@@ -110,24 +100,7 @@ def test_killed_in_the_middle_it_leaves_no_process_and_no_mount_and_the_next_try
             if "unpacking" in line:
                 break
         process.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while (left := users_of(root)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert left == []
-    assert str(root) not in Path("/proc/self/mountinfo").read_text()
+    assert is_alone(root, within_s=20), users_of(root)
     with engine(root) as made:
         made.bootstrap.make("debian:trixie-slim")
     assert list((root / "tmp").iterdir()) == []
-
-
-def users_of(root: Path) -> list[str]:
-    """Command lines that name the folder."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(root) in line and int(folder.name) != os.getpid():
-            found.append(line)
-    return found
