@@ -12,6 +12,7 @@ from wherry.build.graph import Copy
 from wherry.build.resolve import lstat, resolve
 from wherry.build.tree import Entry, Match, Tree, find, walk
 from wherry.cancel import Cancel
+from wherry.errors import BuildError
 
 __all__ = ["Gathered", "digest", "gather"]
 
@@ -26,6 +27,13 @@ class Gathered(NamedTuple):
 
 def gather(tree: Tree, op: Copy, cancel: Cancel) -> list[Gathered]:
     """In the order of the sources. Raises: NotFound, BuildError, Cancelled."""
+    try:
+        return _gather(tree, op, cancel)
+    except RecursionError:
+        raise BuildError(f"folders in {tree.what} are nested too deeply", hint="hide them by .dockerignore") from None
+
+
+def _gather(tree: Tree, op: Copy, cancel: Cancel) -> list[Gathered]:
     result = []
     excludes = _matcher(op.excludes) if op.excludes else None
     for source in op.sources:

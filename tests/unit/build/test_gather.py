@@ -13,6 +13,7 @@ from wherry.build.graph import Copy
 from wherry.build.tree import Tree
 from wherry.cancel import Cancel
 from wherry.errors import BuildError, NotFound
+from wherry.fs.remove import remove_tree
 from wherry.store.db import Database
 
 FILES = {
@@ -245,6 +246,21 @@ def test_a_file_that_may_not_be_read_is_named(folder: Path) -> None:
         os.seteuid(uid)
         os.close(tree.root_fd)
     assert ".dockerignore" in str(caught.value.hint)
+
+
+def test_folders_without_end_are_an_error_in_words(context: Context) -> None:
+    here = os.open(context.folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        with pytest.raises((BuildError, OSError), match="nested too deeply|open files"):
+            context.paths("d")
+    finally:
+        remove_tree(str(context.folder / "d"))
 
 
 def _rows(context: Context) -> int:
