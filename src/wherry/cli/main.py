@@ -140,6 +140,10 @@ def _find(words: Sequence[str]) -> tuple[str, list[str]]:
         if name not in table.ALIASES and name not in table.SUMMARIES:
             return words[0], list(words[1:])
         return table.ALIASES.get(name, name), list(words[2:])
+    if words[0] in table.LATER:
+        from wherry.errors import Unsupported
+
+        raise Unsupported(f"'{words[0]}' is not supported yet", hint=table.LATER[words[0]])
     if words[0] not in table.SUMMARIES:
         from wherry.errors import nearest
 

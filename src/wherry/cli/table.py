@@ -6,7 +6,7 @@ Each module has `VERB` (a flags.Verb, or a dict of them by whole name when it se
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "COMMON", "GROUPS", "SUMMARIES"]
+__all__ = ["ALIASES", "COMMON", "GROUPS", "LATER", "SUMMARIES"]
 
 # name -> (module in wherry.cli, one line for help)
 SUMMARIES: dict[str, tuple[str, str]] = {
@@ -82,3 +82,15 @@ ALIASES = {
     "network list": "network ls", "network remove": "network rm",
     "volume list": "volume ls", "volume remove": "volume rm",
 }  # fmt: skip
+
+_REGISTRIES = "moving images through registries is not there yet: `wherry save` and `wherry load` move them as files"
+_ENGINE = "it comes with a later release"
+
+# docker's commands that wherry does not have yet, and what to do meanwhile
+LATER = {
+    **dict.fromkeys(("pull", "push", "login", "logout", "search", "manifest", "copy", "registry"), _REGISTRIES),
+    "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
+    "deploy": _ENGINE,
+    **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),
+    "buildx": "`wherry build` is the builder",
+}
