@@ -250,14 +250,14 @@ def test_a_file_that_may_not_be_read_is_named(folder: Path) -> None:
 
 def test_folders_without_end_are_an_error_in_words(context: Context) -> None:
     here = os.open(context.folder, os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(600):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(here)
     try:
-        with pytest.raises((BuildError, OSError), match="nested too deeply|open files"):
+        with pytest.raises((BuildError, OSError), match=r"nested too deeply|open files"):
             context.paths("d")
     finally:
         remove_tree(str(context.folder / "d"))
