@@ -44,11 +44,11 @@ class Terminal:
             argv, stdin=slave, stdout=slave, stderr=slave, env=_ENV, start_new_session=True, pass_fds=()
         )
         os.close(slave)
-        self.seen = ""
+        self.seen, self._rest = "", ""
 
     def read_until(self, text: str, timeout_s: float = 20) -> str:
-        """All output so far, once `text` is in what came since the last call."""
-        deadline, fresh = time.monotonic() + timeout_s, ""
+        """The output up to `text`, once that is in what came behind the last `text`."""
+        deadline, fresh = time.monotonic() + timeout_s, self._rest
         while text not in fresh:
             if not select.select([self.master], [], [], max(0, deadline - time.monotonic()))[0]:
                 raise AssertionError(f"{text!r} did not come; seen: {self.seen + fresh!r}")
@@ -59,8 +59,9 @@ class Terminal:
             if not data:
                 raise AssertionError(f"ended without {text!r}; seen: {self.seen + fresh!r}")
             fresh += data.decode("utf-8", "replace")
-        self.seen += fresh
-        return fresh
+        before, _, self._rest = fresh.partition(text)
+        self.seen += before + text
+        return before + text
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())

@@ -108,6 +108,19 @@ def test_a_full_disk_drops_lines_and_never_stops_the_container(small_disk: Path)
     wherry("rmi", "-f", "busybox")
 
 
+def test_the_exit_code_is_kept_on_a_disk_that_is_full_to_the_end(small_disk: Path) -> None:
+    wherry = Wherry(small_disk)
+    add_busybox(wherry)
+    wherry("run", "-d", *ALONE, "--name", "last", "busybox", "sh", "-c", "sleep 1; seq 1 100000; exit 4")
+    filler = small_disk / "filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], capture_output=True, check=False)
+    assert shutil.disk_usage(small_disk).free == 0
+    assert wherry("wait", "last").stdout == "4\n"
+    assert "Exited (4)" in wherry("ps", "-a").stdout
+    filler.unlink()
+    wherry.remove_all()
+
+
 def test_a_slow_reader_holds_only_itself_up(wherry: Wherry, make_root: Callable[[], Wherry]) -> None:
     """`attach | less`: the container goes on, and the log is whole."""
     wherry("run", "-d", *ALONE, "--name", "flood", "busybox", "sh", "-c", "sleep 0.7; seq 1 1000000; sleep 100")

@@ -79,10 +79,27 @@ class Monitor:
         self.pid = int(read_text(plan["pid_file"]))
         self.started_ns, self.started_at = time.time_ns(), time.monotonic()
         self._oom_before = self._oom_kills()
-        self._record_run()
+        try:
+            self._reserve()
+            self._record_run()
+        except OSError as fault:
+            # Without its record nobody would know that it runs
+            os.kill(self.pid, kernel.signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.stdio.discard()
+            return f"the container can't be recorded: {fault.strerror}"
         self.stdio.started(plan["size"])
         self._watch_health()
         return None
+
+    def _reserve(self) -> None:
+        """A block on the disk that the exit record can have when there is no other left."""
+        if not self.plan["remove"]:
+            fd = os.open(f"{self.bundle}/reserve", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, bytes(8192))
+            finally:
+                os.close(fd)
 
     def adopt(self) -> None:
         """Take over a container whose monitor was killed."""
@@ -154,11 +171,14 @@ class Monitor:
         self._finish_run(record)
 
     def _finish_run(self, record: dict[str, Any]) -> None:
-        try:
-            # A container that is removed at its end needs no record after a power cut: fsync is for the others
-            kernel.replace(f"{self.bundle}/exit.json", record, durable=not self.plan["remove"])
-        except OSError as fault:
-            record["error"] = f"exit record: {fault.strerror}"
+        for name in ("reserve", ""):
+            try:
+                # A container that is removed at its end needs no record after a power cut: fsync is for the others
+                kernel.replace(f"{self.bundle}/exit.json", record, durable=not self.plan["remove"])
+                break
+            except OSError:
+                if name:
+                    kernel.unlink(f"{self.bundle}/{name}")
         self.clients.send(b"x", kernel.encode(record).encode())
         if not self._waiting:
             self._over = True
@@ -208,8 +228,7 @@ class Monitor:
         if kind == b"I" and "i" in client.wants:
             self.stdio.input(client, data)
         elif kind == b"R":
-            rows, columns = data.split()
-            self.stdio.resize(int(rows) & 0xFFFF, int(columns) & 0xFFFF)
+            self.stdio.resize_to(data)
         elif kind == b"Q" and self._waiting and os.path.exists(f"{self.bundle}/stopped"):
             self._give_up()
         elif kind == b"":

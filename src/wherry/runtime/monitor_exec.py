@@ -72,8 +72,7 @@ class Session:
         if kind == b"I" and "i" in client.wants:
             self._stdio.input(client, data)
         elif kind == b"R":
-            rows, columns = data.split()
-            self._stdio.resize(int(rows) & 0xFFFF, int(columns) & 0xFFFF)
+            self._stdio.resize_to(data)
         elif kind == b"" and "i" in client.wants:
             self._stdio.input(client, b"")
 

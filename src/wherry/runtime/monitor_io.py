@@ -40,7 +40,7 @@ class Stdio:
         self._input, self._input_size, self._input_ends = [], 0, False
         if tty:
             sock = kernel.Socket(kernel.socket.AF_UNIX, kernel.socket.SOCK_STREAM | kernel.socket.SOCK_CLOEXEC, 0)
-            self._unlink(console)
+            kernel.unlink(console)
             sock.bind(console)
             sock.listen(1)
             self._console, self._console_path = sock, console
@@ -59,7 +59,7 @@ class Stdio:
             self._reads[mine] = name
             return theirs
         path = f"{self._folder}/{name}"
-        self._unlink(path)
+        kernel.unlink(path)
         os.mkfifo(path, 0o600)
         self.adopt(name)
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -68,13 +68,6 @@ class Stdio:
         """Read a FIFO that is there already."""
         fd = os.open(f"{self._folder}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._reads[fd] = name
-
-    @staticmethod
-    def _unlink(path: str) -> None:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
 
     def started(self, size: list[int] | None) -> None:
         """The runtime has started it: fetch the terminal, and pump."""
@@ -96,7 +89,7 @@ class Stdio:
     def _close_console(self) -> None:
         if self._console:
             self._console.close()
-            self._unlink(self._console_path)
+            kernel.unlink(self._console_path)
             self._console = None
 
     def _pump(self, fd: int, events: int) -> None:
@@ -211,6 +204,12 @@ class Stdio:
                 if self._input_ends:
                     os.close(target)
                     self._stdin = -1
+
+    def resize_to(self, text: bytes) -> None:
+        """A client's "ROWS COLUMNS"; what is none is ignored."""
+        words = text.split()
+        if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
+            self.resize(int(words[0]) & 0xFFFF, int(words[1]) & 0xFFFF)
 
     def resize(self, rows: int, columns: int) -> None:
         if self._master >= 0:

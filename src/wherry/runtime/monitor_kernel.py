@@ -79,6 +79,14 @@ def replace(path: str, value: object, *, durable: bool = False) -> None:
     os.rename(temporary, path)
 
 
+def unlink(path: str) -> None:
+    """Idempotent. Raises: OSError."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 def _checked(result: int, what: str) -> int:
     if result < 0:
         code = ctypes.get_errno()

@@ -170,10 +170,7 @@ class Clients:
     def listen(self, path: str) -> None:
         sock = kernel.Socket(kernel.socket.AF_UNIX, kernel.socket.SOCK_SEQPACKET | kernel.socket.SOCK_CLOEXEC, 0)
         temporary = f"{path}.new"
-        try:
-            os.unlink(temporary)
-        except FileNotFoundError:
-            pass
+        kernel.unlink(temporary)
         sock.bind(temporary)
         os.chmod(temporary, 0o600)
         sock.listen(16)
