@@ -8,7 +8,7 @@ TESTS ?= tests
 .PHONY: help setup venv demo test unit lint format bench docs lock clean
 
 help:  ## say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1|/' | column -t -s '|'
+	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 setup:  ## everything that wherry and its tests need
 	@tools/setup.sh run test
