@@ -105,7 +105,7 @@ B
 ENV X="a b"
 USER app:staff
 WORKDIR /home/app
-RUN id > id; pwd >> id; echo "$X" >> id; echo $SOURCE_DATE_EPOCH >> id
+RUN id > id; pwd >> id; echo "$X" >> id; echo $SOURCE_DATE_EPOCH $PYTHONHASHSEED >> id
 """
     tree = lab.listing(lab.build(dockerfile(lab, text)))
     for line in (
@@ -115,7 +115,7 @@ RUN id > id; pwd >> id; echo "$X" >> id; echo $SOURCE_DATE_EPOCH >> id
         "file 0644 0:0 heredoc 'one\\ntwo /root\\n'",
         "file 0644 0:0 script 'awk\\n'",
         "file 0644 0:0 several 'a /root\\nb\\n'",
-        "file 0644 1000:50 home/app/id 'uid=1000(app) gid=50(staff) groups=50(staff)\\n/home/app\\na b\\n315532800\\n'",
+        "file 0644 1000:50 home/app/id 'uid=1000(app) gid=50(staff) groups=50(staff)\\n/home/app\\na b\\n315532800 0\\n'",
     ):
         assert line in tree
 

@@ -145,11 +145,12 @@ class Steps:
         return runtime_spec(config, options, facts), network_sysctls(options)
 
     def _environment(self, request: StepRequest) -> tuple[str, ...]:
-        """On top of the stage's: proxies given as build arguments, and the time that all files will have."""
-        env = list(request.run.hidden_env)
-        if not any(word.startswith("SOURCE_DATE_EPOCH=") for word in request.run.env):
-            env.append(f"SOURCE_DATE_EPOCH={request.epoch_s}")
-        return tuple(env)
+        """On top of the stage's: proxies given as build arguments, and what makes steps write equal bytes each time."""
+        # Differs from docker: SOURCE_DATE_EPOCH is the time that all files will have, and Python's hashes are not
+        # seeded at random, since the order of a set in a .pyc file depends on them
+        steady = {"SOURCE_DATE_EPOCH": str(request.epoch_s), "PYTHONHASHSEED": "0"}
+        given = {word.partition("=")[0] for word in request.run.env}
+        return (*request.run.hidden_env, *(f"{key}={value}" for key, value in steady.items() if key not in given))
 
     def _script(self, request: StepRequest) -> str:
         assert request.run.script is not None
