@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,44 @@ def test_both_killed_is_an_exit_with_a_reason(wherry: Wherry) -> None:
     assert "monitor was killed" in doc["State"]["Error"]
     wherry("start", "both")
     assert wherry.status("both") == "running"
+
+
+def test_a_restart_that_its_monitor_did_not_live_to_make_is_made(wherry: Wherry) -> None:
+    wherry(
+        "run", "-d", *ALONE, "--restart", "always", "--name", "loop", "busybox", "sh", "-c", "echo up; exec sleep 100"
+    )
+    pid = wherry.pid("loop")
+    kill_monitor(wherry, "loop")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "it is dead")
+    wherry("ps")
+    assert wherry.status("loop") == "running"
+    wherry("stop", "-t", "1", "loop")
+    wherry("ps")
+    assert wherry.status("loop") == "exited"
+
+
+def test_published_ports_answer_again_after_the_monitor_was_killed(wherry: Wherry) -> None:
+    script = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www"
+    wherry("run", "-d", "--name", "web", "-p", "0:80", "busybox", "sh", "-c", script)
+    port = wherry("port", "web", "80").stdout.split()[0].rpartition(":")[2]
+
+    def ask(address: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://{address}:{port}/", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError as fault:
+            return str(fault)
+
+    addresses = ["127.0.0.1", *(["[::1]"] if Path("/proc/net/if_inet6").exists() else [])]
+    for address in addresses:
+        eventually(lambda address=address: ask(address) == "hello\n", f"{address} answers")  # type: ignore[misc]
+    kill_monitor(wherry, "web")
+    wherry("ps")
+    for address in addresses:
+        eventually(lambda address=address: ask(address) == "hello\n", f"{address} answers again")  # type: ignore[misc]
+    wherry("rm", "-f", "web")
+    assert [ask(address) for address in addresses].count("hello\n") == 0
 
 
 def test_an_attached_command_line_survives_the_monitor(wherry: Wherry) -> None:

@@ -113,7 +113,29 @@ def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
         if row.remove:
             removal.erase(engine, row, volumes=True)
             raise NotFound(f"No such container: {row.name}", hint="it ended, and was started with --rm")
+        if _is_owed_a_restart(engine, row, state):
+            _restart(engine, row)
     return observe(bundle, engine.host)
+
+
+def _is_owed_a_restart(engine: Engine, row: ContainerRow, state: ContainerState) -> bool:
+    """Its policy would have started it again, had its monitor not been killed. Not over a reboot."""
+    bundle = engine.containers.bundle(row.id)
+    run = records.read_run(bundle)
+    if run is None or run.process.boot != engine.host.boot_id():
+        return False
+    if any(os.path.exists(f"{bundle}/{name}") for name in ("stopped", "failed.json")):
+        return False
+    policy = row.options().restart.name
+    return policy in ("always", "unless-stopped") or (policy == "on-failure" and state.exit_code != 0)
+
+
+def _restart(engine: Engine, row: ContainerRow) -> None:
+    from wherry.engine.containers_start import launch_locked
+
+    # What stands in its way is in its record, for whoever asks
+    with suppress(WherryError):
+        launch_locked(engine, row, None, None).sock.close()
 
 
 def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> ContainerState:
