@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wherry.errors import NotFound
 from wherry.runtime.options import MountRequest
-from wherry.volume.model import Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from wherry.oci.config import ImageConfig
     from wherry.oci.digest import Digest
     from wherry.runtime.options import RunOptions
-    from wherry.volume.model import BindMount
+    from wherry.volume.model import BindMount, Wanted
 
-__all__ = ["inherited", "requests", "settle"]
+__all__ = ["forget", "inherited", "requests", "settle"]
 
 
 def _wanted(options: RunOptions) -> list[Wanted]:
+    from wherry.volume.model import Wanted
+
     return [
         Wanted(
             one.type, one.source, one.target, one.read_only, one.create_source, one.copy, one.propagation,
@@ -43,11 +45,26 @@ def _image_volumes(config: ImageConfig, options: RunOptions) -> list[str]:
 def settle(engine: Engine, row: ContainerRow) -> tuple[BindMount, ...]:
     """Make what the container's mounts need; idempotent. Raises: InputError, Conflict, NotFound."""
     options = row.options()
-    config = engine.images.config(_digest(row))
-    wanted, volumes = _wanted(options), _image_volumes(config, options)
-    if not wanted and not volumes:
+    if not _has_any(engine, row, options):
         return ()
-    return engine.volumes.settle(row.id, wanted, volumes)
+    config = engine.images.config(_digest(row))
+    return engine.volumes.settle(row.id, _wanted(options), _image_volumes(config, options))
+
+
+def forget(engine: Engine, row: ContainerRow, *, anonymous: bool) -> None:
+    """The container goes: its uses of volumes, and its anonymous ones when `anonymous`. Idempotent."""
+    if _has_any(engine, row, row.options()):
+        engine.volumes.forget(row.id, anonymous=anonymous)
+
+
+def _has_any(engine: Engine, row: ContainerRow, options: RunOptions) -> bool:
+    """Most containers have no volume: they do without the modules for them, 2 ms of each run."""
+    if any(one.type != "tmpfs" for one in options.mounts):
+        return True
+    try:
+        return bool(_image_volumes(engine.images.config(_digest(row)), options))
+    except NotFound:
+        return True
 
 
 def _digest(row: ContainerRow) -> Digest:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from wherry.engine import containers_rows
 from wherry.engine.containers_bundle import cgroup_path
 from wherry.engine.containers_lock import held, lock_path
+from wherry.engine.containers_mounts import forget
 from wherry.errors import Conflict, Locked, NotFound
 from wherry.fs.remove import remove_tree
 
@@ -44,7 +45,7 @@ def erase(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     """All of it, the row last: until then any command can go on with what a killed one began."""
     containers_rows.set_phase(engine.db, row.id, "removing")
     clean(engine, row)
-    engine.volumes.forget(row.id, anonymous=volumes)
+    forget(engine, row, anonymous=volumes)
     remove_tree(engine.containers.bundle(row.id))
     containers_rows.delete(engine.db, row.id)
     with suppress(FileNotFoundError):
