@@ -93,8 +93,7 @@ class Placer:
         elif partial:
             return
         fd = self._to.fd(path)
-        os.fchown(fd, *self._owner(entry))
-        os.fchmod(fd, self._mode(entry))
+        _dress(fd, self._owner(entry), self._mode(entry))
         _set_xattrs(fd, entry)
 
     def _clear(self, to_fd: int, name: str, path: str) -> None:
@@ -115,11 +114,11 @@ class Placer:
             raise self._changed(entry) from None
         try:
             self._check(entry, in_fd)
-            out_fd = os.open(name, _CREATE, 0o600, dir_fd=to_fd)
+            mode = self._mode(entry)
+            out_fd = os.open(name, _CREATE, mode & 0o777, dir_fd=to_fd)
             try:
                 copy_bytes(in_fd, out_fd, entry.size, self.cancel)
-                os.fchown(out_fd, *self._owner(entry))
-                os.fchmod(out_fd, self._mode(entry))
+                _dress(out_fd, self._owner(entry), mode)
                 _set_xattrs(out_fd, entry)
             finally:
                 os.close(out_fd)
@@ -161,6 +160,16 @@ class _Folder:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._path = -1, None
+
+
+def _dress(fd: int, owner: tuple[int, int], mode: int) -> None:
+    """Owner, then mode (a change of owner clears the set-id bits); only what differs: each costs a journal entry."""
+    found = os.fstat(fd)
+    if (found.st_uid, found.st_gid) != owner:
+        os.fchown(fd, *owner)
+        found = os.fstat(fd)
+    if stat.S_IMODE(found.st_mode) != mode:
+        os.fchmod(fd, mode)
 
 
 def _set_xattrs(fd: int, entry: Entry) -> None:
