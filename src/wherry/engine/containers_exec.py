@@ -38,6 +38,7 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         process = _process(engine, row, options, state.pid)
         replace_file(f"{folder}/process.json", json.dumps(process).encode(), durable=False)
         monitor.prepare(plan, None)
+        monitor.await_ready()
         pid = monitor.go([])
     except launch.Failed as fault:
         _abandon(monitor, folder)

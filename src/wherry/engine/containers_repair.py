@@ -158,6 +158,7 @@ def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> Containe
     monitor = launch.spawn(engine.host, engine.containers.tool_env)
     try:
         monitor.prepare(plan, None)
+        monitor.await_ready()
         monitor.go([(one.fd, one.protocol, one.address, one.port) for one in listeners])
         monitor.sock.close()
     except (WherryError, OSError):

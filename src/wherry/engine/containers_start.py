@@ -102,7 +102,7 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
         wants = streams.wants if streams else ""
         plan = monitor_plan(engine, start, wants=wants, netns=attachment.netns, size=size)
         monitor.prepare(plan, rootfs)
-        with _beside(attachment, lambda: engine.networks.plumb(attachment, monitor.pid)):
+        with _beside(attachment, monitor, engine):
             doc = write_bundle(engine, start, attachment)
             write_health_process(start, plan, doc)
         listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
@@ -116,10 +116,14 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
 
 
 @contextmanager
-def _beside(attachment: Attachment, plumb: Callable[[], None]) -> Iterator[None]:
-    """Plumb the network while the body runs: it mostly waits for `ip` and `nft`. Its fault is raised at the end."""
+def _beside(attachment: Attachment, monitor: Monitor, engine: Engine) -> Iterator[None]:
+    """Have the monitor ready and its network plumbed while the body runs: that is mostly waiting for `ip` and `nft`.
+
+    What goes wrong is raised at the end.
+    """
     if attachment.endpoint is None:
         yield
+        monitor.await_ready()
         return
     from threading import Thread
 
@@ -127,7 +131,8 @@ def _beside(attachment: Attachment, plumb: Callable[[], None]) -> Iterator[None]
 
     def run() -> None:
         try:
-            plumb()
+            monitor.await_ready()
+            engine.networks.plumb(attachment, monitor.pid)
         except BaseException as fault:
             faults.append(fault)
 

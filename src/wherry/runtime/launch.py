@@ -1,7 +1,8 @@
 """The engine's end of a monitor: spawned early, told what to do, and asked how it went.
 
     monitor = launch.spawn(host, env)           # at once: its start overlaps with the planning that follows
-    monitor.prepare(plan, rootfs_fd)            # namespaces and root; monitor.pid's network namespace is ready
+    monitor.prepare(plan, rootfs_fd)            # namespaces and root
+    monitor.await_ready()                       # monitor.pid's network namespace is there, to be plumbed
     monitor.go(listeners)                       # the runtime runs; Failed when it does not
     sock = monitor.sock                         # from here on an attached client's socket (runtime.attach)
 
@@ -60,8 +61,11 @@ class Monitor:
         self.pid, self.sock = pid, sock
 
     def prepare(self, plan: Mapping[str, Any], rootfs_fd: int | None) -> None:
-        """Returns when its namespaces are there and the root is attached. Raises: Failed."""
+        """Give it the plan. It makes its namespaces and attaches the root meanwhile. Raises: Failed."""
         self._send(b"P", plan, [] if rootfs_fd is None else [rootfs_fd])
+
+    def await_ready(self) -> None:
+        """Its namespaces are there and the root is attached: 2 ms after `prepare`. Raises: Failed."""
         self._expect(b"r")
 
     def go(self, listeners: Sequence[tuple[int, str, str, int]], meanwhile: Callable[[], object] | None = None) -> int:
