@@ -85,6 +85,11 @@ class Containers:
         else:
             self.driver.delete(id, force=True)
 
+    def _need_root(self, what: str) -> None:
+        from wherry.host.linux import require_root
+
+        require_root(self._engine.settings.uid, what)
+
     def find(self, name: str) -> ContainerRow:
         """Raises: NotFound (naming the nearest), Conflict when an id prefix fits several."""
         from wherry.engine import containers_rows
@@ -101,6 +106,7 @@ class Containers:
         """Reserve a name and write the row: nothing runs yet. Raises: NotFound (image), Conflict (name), InputError."""
         from wherry.engine import containers_create
 
+        self._need_root("wherry create")
         return containers_create.create(self._engine, image, options)
 
     def start(self, name: str, streams: Streams | None = None) -> int | None:
@@ -111,6 +117,7 @@ class Containers:
         """
         from wherry.engine import containers_start
 
+        self._need_root("wherry start")
         return containers_start.start(self._engine, self.find(name), streams)
 
     def spawn_monitor(self) -> Monitor:
@@ -126,6 +133,7 @@ class Containers:
         and one that ended attached is wholly gone before this returns."""
         from wherry.engine import containers_start
 
+        self._need_root("wherry run")
         return containers_start.run(self._engine, image, options, streams, monitor)
 
     def attach(self, name: str, streams: Streams) -> int | None:

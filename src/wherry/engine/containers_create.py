@@ -8,7 +8,7 @@ import time
 
 from wherry.engine import containers_names, containers_rows
 from wherry.engine.containers_rows import ContainerRow
-from wherry.errors import Conflict, NotFound
+from wherry.errors import Conflict, InputError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,11 +123,13 @@ def _cidfile_there(path: str) -> Conflict:
 
 
 def _write_cidfile(path: str, id: str) -> None:
-    """Raises: Conflict when another container's is there."""
+    """Raises: Conflict when another container's is there, InputError when it can't be written."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
         raise _cidfile_there(path) from None
+    except OSError as fault:
+        raise InputError(f"failed to create the container ID file {path}: {fault.strerror}") from None
     try:
         os.write(fd, id.encode())
     finally:
