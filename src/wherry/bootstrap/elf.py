@@ -33,7 +33,7 @@ def read(data: bytes) -> Elf | None:
         return None
     try:
         return _read(data, "<" if data[5] == 1 else ">")
-    except (struct.error, IndexError, ValueError, StopIteration):
+    except (struct.error, IndexError, ValueError, StopIteration, OverflowError):
         return None
 
 

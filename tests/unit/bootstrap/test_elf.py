@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wherry.bootstrap import elf
@@ -19,6 +19,7 @@ def test_this_interpreter_asks_for_the_c_library() -> None:
     assert found.machine in {62, 183}
 
 
+@example(39, b"\x80")
 @given(st.integers(0, 4096), st.binary(min_size=0, max_size=8))
 def test_a_damaged_file_is_none_or_read_and_never_a_crash(at: int, junk: bytes) -> None:
     data = SELF[:at] + junk + SELF[at + len(junk) : 8192]
