@@ -31,6 +31,9 @@ class StepCache:
             return None
         rows = connection.execute("SELECT diff_id FROM step_layer WHERE key = ? ORDER BY position", (key,))
         layers = tuple(DiffID(found[0]) for found in rows)
+        if not layers:
+            # Every step has a layer: it was pruned between the two questions, and "no layer" would be a wrong hit
+            return None
         now = time.time_ns()
         if now - row[0] > _FRESH_NS:
             # Once an hour is enough for pruning, and a rebuild that changes nothing writes nothing

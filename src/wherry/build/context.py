@@ -50,20 +50,45 @@ def _no_dockerfile(path: str, folder: str, name: str) -> InputError:
     return InputError(f"failed to read dockerfile: open {path}: no such file or directory", hint=hint)
 
 
-def read_dockerfile(path: str) -> bytes:
-    """Raises: InputError for a folder, a file that may not be read, or one too large."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as fault:
-        raise InputError(f"failed to read dockerfile: {path}: {fault.strerror}") from None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise InputError(f"failed to read dockerfile: {path} is not a file", hint="give the file's path with -f")
-    with open(fd, "rb") as file:
+def read_dockerfile(path: str, context: str = "") -> bytes:
+    """`context` is the build's: a Dockerfile in it may be no link that leads out, since an error shows its lines.
+
+    Raises: InputError for a folder, a file that may not be read, one too large, or such a link.
+    """
+    with open(_open_inside(path, context), "rb") as file:
         data = file.read(_LARGEST_BYTES + 1)
     if len(data) > _LARGEST_BYTES:
         raise InputError(f"failed to read dockerfile: {path} is larger than 1 MB", hint="is it really a Dockerfile?")
     return data
+
+
+def _open_inside(path: str, context: str) -> int:
+    """The fd of a regular file. What a path within `context` leads to must lie in there too: somebody else may have
+    written it, and a link to one of this machine's files would show it. Raises: InputError.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as fault:
+        raise InputError(f"failed to read {path}: {fault.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise InputError(f"failed to read {path}: it is not a file", hint="give the Dockerfile's path with -f")
+        # Of the open file, so that no link can be changed behind the check
+        real = os.readlink(f"/proc/self/fd/{fd}")
+        is_inside = context and _is_below(os.path.abspath(path), os.path.abspath(context))
+        if is_inside and not _is_below(real, os.path.realpath(context)):
+            raise InputError(
+                f"failed to read {path}: it is a link that leads out of the build context",
+                hint=f"if that is what you want, name the file itself: -f {real}",
+            )
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 def open_context(context: str, dockerfile: str) -> Tree:
@@ -79,8 +104,8 @@ def open_context(context: str, dockerfile: str) -> Tree:
         raise _no_context(context, fault) from None
     try:
         for path in ([f"{dockerfile}.dockerignore"] if dockerfile else []) + [f"{context}/.dockerignore"]:
-            if os.path.isfile(path):
-                with open(path, "rb") as file:
+            if os.path.lexists(path):
+                with open(_open_inside(path, context), "rb") as file:
                     matcher = Matcher.of_file(file.read(_LARGEST_BYTES + 1), os.path.basename(path))
                 if matcher:
                     return Tree(root_fd, "the build context", True, matcher.excludes, matcher.prunes)

@@ -3,7 +3,7 @@
 A remembered digest counts only while device, inode, size, mtime and ctime are all the same, to the nanosecond
 (moby/buildkit#2592: size and mtime alone give stale hits). ctime can't be set by programs, but the clock that stamps
 it steps (4 ms is usual, 2 s on some file systems): a file that changed within a step before it was read could change
-again and keep its stamp. Such a file is read anew next time.
+again and keep its stamp. Such a file is read when the step is over; if that can't be told, it is read anew next time.
 """
 
 from __future__ import annotations
@@ -104,6 +104,10 @@ class FileHashes:
 
     def _read(self, tree: Tree, entry: Entry, cancel: Cancel, pool: Executor | None) -> tuple[_Row, bool]:
         """The row to remember, and whether it may be: not when the file is younger than the clock's step."""
+        # A file that changed just now could change again under the same stamp, and be copied under this digest
+        young_ns = entry.ctime_ns + _step_ns(entry.ctime_ns) - self._clock()
+        if 0 <= young_ns <= _COARSE_STEP_NS:
+            cancel.wait((young_ns + 1_000_000) / 1e9)
         for _ in range(_TRIES):
             cancel.check()
             started = self._clock()
@@ -119,14 +123,17 @@ class FileHashes:
                 continue
             if stamp != (entry.size, entry.mtime_ns, entry.ctime_ns):
                 break
-            coarse = after.st_ctime_ns % 1_000_000_000 == 0
-            step = _COARSE_STEP_NS if coarse else _STEP_NS
             row = (entry.device, entry.inode, *stamp, digest)
-            return row, after.st_ctime_ns < started - step
+            return row, after.st_ctime_ns < started - _step_ns(after.st_ctime_ns)
         raise BuildError(
             f'"/{entry.source}" in {tree.what} changes while it is read',
             hint="wait until nothing writes to it, or name it in .dockerignore",
         )
+
+
+def _step_ns(ctime_ns: int) -> int:
+    """How far the clock that stamped the file may step: whole seconds are a file system's that keeps no more."""
+    return _COARSE_STEP_NS if ctime_ns % 1_000_000_000 == 0 else _STEP_NS
 
 
 def _open(tree: Tree, entry: Entry) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["has_wildcards", "is_valid", "match", "plain"]
+__all__ = ["has_wildcards", "is_valid", "literal", "match", "plain"]
 
 
 def has_wildcards(text: str) -> bool:
@@ -19,6 +19,11 @@ def has_wildcards(text: str) -> bool:
 def plain(text: str) -> str:
     """A component without wildcards as the file's name."""
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def literal(path: str) -> str:
+    """The pattern that fits this path and no other: `plain` gives it back."""
+    return re.sub(r"([*?\[\\])", r"\\\1", path)
 
 
 def is_valid(pattern: str) -> bool:

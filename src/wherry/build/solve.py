@@ -19,6 +19,7 @@ from wherry.build.filehash import FileHashes
 from wherry.build.gather import Gathered, digest, gather
 from wherry.build.graph import Copy, Graph, Run, RunMount, Source, Vertex, Workdir
 from wherry.build.ops.layer import Bench, open_tree
+from wherry.build.pattern import literal
 from wherry.build.progress import Progress
 from wherry.build.tree import Tree
 from wherry.errors import BuildError, Cancelled, InputError, NotFound, RuntimeFailure, StepFailed, WherryError
@@ -257,6 +258,7 @@ def _from_context(op: object) -> Copy | None:
     if isinstance(op, Copy):
         return op if op.sources and not op.from_stage else None
     if isinstance(op, Run):
-        sources = tuple(mount.source.lstrip("/") for mount in op.mounts if mount.kind == "bind" and mount.input is None)
+        binds = [mount for mount in op.mounts if mount.kind == "bind" and mount.input is None]
+        sources = tuple(literal(mount.source.lstrip("/")) for mount in binds)
         return Copy(sources, "/") if sources else None
     return None

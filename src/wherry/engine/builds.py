@@ -103,7 +103,7 @@ class Builds:
         if request.dockerfile == "-":
             return _Place(context, "", _read_stdin(request), "Dockerfile")
         found = locate(context, request.dockerfile, self._engine.settings.cwd)
-        return _Place(context, found.path, read_dockerfile(found.path), found.name)
+        return _Place(context, found.path, read_dockerfile(found.path, context), found.name)
 
     def _from_stdin(self, request: BuildRequest, stack: ExitStack) -> _Place:
         """A tar (compressed or not) is the context; anything else is the Dockerfile, with no context."""
@@ -119,7 +119,7 @@ class Builds:
         folder = stack.enter_context(self._engine.scratch.folder("context"))
         stream.extract(folder)
         found = locate(folder, request.dockerfile or "", folder)
-        return _Place(folder, found.path, read_dockerfile(found.path), found.name)
+        return _Place(folder, found.path, read_dockerfile(found.path, folder), found.name)
 
     def _times(self, request: BuildRequest, context: str) -> tuple[int, int]:
         """What all new files' times become, and when the image says it was made, in ns."""

@@ -50,15 +50,25 @@ def network_request(start: Start) -> NetworkRequest:
     if options.publish_all:
         taken = {(one.container_port, one.protocol) for one in ports}
         for exposed in (*start.config.config.exposed_ports, *options.expose):
-            number, _, protocol = exposed.partition("/")
-            if (int(number), protocol or "tcp") not in taken:
-                ports.append(PortMapping(int(number), protocol or "tcp"))
+            number, protocol = _exposed(exposed)
+            if (number, protocol) not in taken:
+                ports.append(PortMapping(number, protocol))
     return NetworkRequest(
         mode="bridge" if options.network in ("", "default") else options.network,
         name=start.row.name, hostname=options.hostname or start.row.short_id, ports=tuple(ports),
         aliases=options.network_aliases, ipv4=options.ip, mac=options.mac_address,
         hosts_path=f"{start.bundle}/hosts",
     )  # fmt: skip
+
+
+def _exposed(text: str) -> tuple[int, str]:
+    """An image's word, or --expose's: "8000/tcp". Raises: InputError."""
+    number, _, protocol = text.partition("/")
+    if not (number.isascii() and number.isdecimal() and len(number) <= 5 and 0 < int(number) <= 65535):
+        raise InputError(f"invalid exposed port {text!r}", hint="without -P it does not matter")
+    if protocol not in {"", "tcp", "udp", "sctp"}:
+        raise InputError(f"invalid protocol of the exposed port {text!r}", hint="without -P it does not matter")
+    return int(number), protocol or "tcp"
 
 
 def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[str, Any]:

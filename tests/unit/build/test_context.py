@@ -44,6 +44,51 @@ def test_what_is_no_dockerfile_is_not_read(tmp_path: Path) -> None:
             read_dockerfile(str(tmp_path / name))
 
 
+@pytest.mark.parametrize("target", ["../secret", "{}/secret", "sub/../../secret", "dir"])
+def test_a_dockerfile_of_the_context_is_no_link_out_of_it(tmp_path: Path, target: str) -> None:
+    """A failing build shows the file's lines: a context from elsewhere must not make it show the host's."""
+    context = tmp_path / "context"
+    (context / "sub").mkdir(parents=True)
+    (tmp_path / "secret").write_text("root:hash\n")
+    (tmp_path / "folder").mkdir()
+    (context / "dir").symlink_to(tmp_path / "secret")
+    (context / "Dockerfile").symlink_to(target.format(tmp_path))
+    (context / "away").symlink_to(tmp_path)
+    for path in (context / "Dockerfile", context / "away" / "secret"):
+        with pytest.raises(InputError, match="leads out of the build context") as caught:
+            read_dockerfile(str(path), str(context))
+        assert "hash" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_dockerfile_may_be_a_link_within_the_context_or_a_file_elsewhere(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (tmp_path / "link").symlink_to("context")
+    (context / "real").write_text("FROM a")
+    (context / "Dockerfile").symlink_to("real")
+    (tmp_path / "other").write_text("FROM b")
+    (tmp_path / "named").symlink_to("other")
+    for folder in (context, tmp_path / "link"):
+        assert read_dockerfile(str(folder / "Dockerfile"), str(folder)) == b"FROM a"
+    assert read_dockerfile(str(tmp_path / "named"), str(context)) == b"FROM b"
+    assert read_dockerfile(str(context / ".." / "other"), str(context)) == b"FROM b"
+
+
+def test_a_dockerignore_is_no_link_out_of_the_context_and_no_pipe(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (tmp_path / "secret").write_text("x\n")
+    for make, says in (
+        (lambda path: path.symlink_to("../secret"), "leads out of the build context"),
+        (os.mkfifo, "not a file"),
+        (lambda path: path.symlink_to("nowhere"), "no such file|No such file"),
+    ):
+        make(context / ".dockerignore")
+        with pytest.raises(InputError, match=says):
+            open_context(str(context), "")
+        (context / ".dockerignore").unlink()
+
+
 def test_a_context_that_is_no_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "project").mkdir()

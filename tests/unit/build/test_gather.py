@@ -208,6 +208,28 @@ def test_a_file_that_is_younger_than_the_clocks_step_is_read_again(remembering: 
     assert _rows(remembering) == 0
 
 
+def test_a_file_that_changed_just_now_is_read_when_its_stamp_can_not_be_given_again(folder: Path) -> None:
+    """Else it could change under the same stamp between its digest and its copy."""
+    ticks = []
+
+    class Patient(Cancel):
+        def wait(self, timeout_s: float) -> bool:
+            ticks.append(timeout_s)
+            return False
+
+    (folder / "main.py").write_text("new")
+    changed = (folder / "main.py").stat().st_ctime_ns
+    tree = open_context(str(folder), "")
+    try:
+        for age_ns, waits in ((5_000_000, True), (10**9, False), (-(10**10), False)):
+            ticks.clear()
+            hashes = FileHashes(None, clock=lambda age_ns=age_ns: changed + age_ns)  # type: ignore[misc]
+            digest(tree, gather(tree, Copy(("main.py",), "/"), Cancel()), hashes, Patient())
+            assert [0.015 < tick < 0.03 for tick in ticks] == [True] * waits
+    finally:
+        os.close(tree.root_fd)
+
+
 def test_a_change_that_keeps_size_and_mtime_is_seen(remembering: Context) -> None:
     path = remembering.folder / "main.py"
     os.utime(path, ns=(10**18, 10**18))

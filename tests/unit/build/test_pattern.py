@@ -46,3 +46,9 @@ def test_an_escaped_name_fits_itself(name: str) -> None:
 
 def test_many_stars_do_not_take_for_ever() -> None:
     assert not pattern.match("*a" * 12 + "b", "a" * 60)
+
+
+@given(st.text(alphabet="ab*?[]\\^-/", max_size=12))
+def test_a_literal_fits_itself_only(path: str) -> None:
+    assert pattern.plain(pattern.literal(path)) == path
+    assert not pattern.has_wildcards(pattern.literal(path))

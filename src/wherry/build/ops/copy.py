@@ -114,8 +114,9 @@ def _unpack(bench: Bench, op: Copy, placer: Placer, one: Gathered) -> bool:
 
     if one.match.is_folder or not one.entries or not one.entries[0].is_file:
         return False
-    fd = open_in_root(placer.tree.root_fd, one.match.path, os.O_RDONLY | os.O_NOFOLLOW)
+    fd = open_in_root(placer.tree.root_fd, one.match.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(fd, "rb") as file:
+        placer.check(one.entries[0], fd)
         if not is_tar(compress.reader(file)):
             return False
         file.seek(0)
@@ -123,6 +124,7 @@ def _unpack(bench: Bench, op: Copy, placer: Placer, one: Gathered) -> bool:
         make_folders(placer.root_fd, top, placer.owner or (0, 0))
         # Differs from the rest of ADD: --chown and --chmod do not reach what is in an archive, as in docker
         unpack.extract(compress.reader(file), placer.root_fd, top, cancel=bench.cancel)
+        placer.check(one.entries[0], fd)
     return True
 
 

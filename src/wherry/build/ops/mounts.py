@@ -13,6 +13,7 @@ from wherry.build.gather import gather
 from wherry.build.graph import Copy, RunMount
 from wherry.build.ops.layer import Bench, open_tree
 from wherry.build.ops.place import Placer
+from wherry.build.pattern import literal
 from wherry.build.tree import Tree
 from wherry.errors import Locked
 from wherry.oci.digest import DiffID
@@ -99,7 +100,7 @@ class Mounter:
         self._stack.callback(os.close, target)
         placer = Placer(tree, target, (0, 0) if tree.is_context else None, None, self._bench.cancel)
         try:
-            (found,) = gather(tree, Copy((one.source.lstrip("/"),), "/"), self._bench.cancel)
+            (found,) = gather(tree, Copy((literal(one.source.lstrip("/")),), "/"), self._bench.cancel)
             top = "" if found.match.is_folder else "file"
             for entry in found.entries:
                 placer.put(entry, f"{top}/{entry.path}".strip("/"), top)

@@ -113,7 +113,7 @@ class Placer:
         except FileNotFoundError:
             raise self._changed(entry) from None
         try:
-            self._check(entry, in_fd)
+            self.check(entry, in_fd)
             mode = self._mode(entry)
             out_fd = os.open(name, _CREATE, mode & 0o777, dir_fd=to_fd)
             try:
@@ -122,12 +122,12 @@ class Placer:
                 _set_xattrs(out_fd, entry)
             finally:
                 os.close(out_fd)
-            self._check(entry, in_fd)
+            self.check(entry, in_fd)
         finally:
             os.close(in_fd)
 
-    def _check(self, entry: Entry, fd: int) -> None:
-        """What is copied must be what was hashed."""
+    def check(self, entry: Entry, fd: int) -> None:
+        """What is copied must be what was hashed. Raises: BuildError."""
         found = os.fstat(fd)
         if (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) != (
             entry.inode, entry.size, entry.mtime_ns, entry.ctime_ns,
