@@ -77,7 +77,7 @@ class Database:
         try:
             connection = self._bare()
         except sqlite3.OperationalError:
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            self._make_folder()
             connection = self._bare()
         try:
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -92,6 +92,16 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _make_folder(self) -> None:
+        folder = os.path.dirname(self.path)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError as fault:
+            raise HostError(
+                f"cannot write the state database {self.path}: cannot make its folder: {fault.strerror}",
+                hint="run wherry as root, or choose another --root",
+            ) from None
 
     def _bare(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
