@@ -25,7 +25,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """Prints the id."""
     from wherry.cli.run_flags import options as parse
     from wherry.cli.run_image import require_image
+    from wherry.host.linux import require_root
 
+    require_root(engine.settings.uid, "wherry create")
     options = parse(args, engine.settings)
     require_image(engine, args.rest[0], options, out)
     out.line(engine.containers.create(args.rest[0], options).id)

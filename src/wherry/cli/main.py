@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -52,32 +53,80 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     from wherry.cli.render import Output
 
+    _open_streams()
     out = Output(sys.stdout, sys.stderr, os.environ)
-    debug = False
+    options = None
     try:
         options = flags.parse("wherry", _GLOBAL, argv)
-        debug = options.on("debug")
-        return _dispatch(options, out)
-    except WherryError as fault:
-        if debug:
-            raise
-        return _report(fault, out)
+        code = _dispatch(options, out)
+        out.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Nobody reads any more (`wherry ps | head -1`): close without Python's complaint at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as fault:
-        if debug:
+    except Exception as fault:
+        if options and options.on("debug"):
             raise
-        out.error(f"wherry: {fault.strerror}: {fault.filename}" if fault.filename else f"wherry: {fault}")
-        return 1
+        return _report(fault, out) if isinstance(fault, WherryError) else _report_other(fault, options, out)
     finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten()
+
+
+def _open_streams() -> None:
+    """A stream that the caller closed (`>&-`) becomes /dev/null: its number must not go to the next file we open."""
+    for fd, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != fd:
+                os.dup2(null, fd)
+                os.close(null)
+            os.set_inheritable(fd, True)
+            setattr(sys, name, open(fd, mode, encoding="utf-8", errors="backslashreplace"))  # noqa: SIM115
+    # What a locale can't show must not end the command
+    if sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _drop_unwritten() -> None:
+    """Python tries once more at exit to write what could not be written, and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_TRY = {
+    errno.EACCES: "run it with sudo, or choose another folder with --root",
+    errno.EPERM: "run it with sudo",
+    errno.EROFS: "choose another folder with --root",
+    errno.ENOSPC: "df shows which disk is full; wherry system prune frees what wherry holds",
+    errno.EDQUOT: "df shows which disk is full; wherry system prune frees what wherry holds",
+    errno.EMFILE: "raise the limit with ulimit -n",
+}
+
+
+def _report_other(fault: Exception, options: flags.Args | None, out: Output) -> int:
+    """What the code below did not foresee: never a traceback, unless --debug asks for it."""
+    words = options.rest if options else []
+    verb = "".join(f" {word}" for word in words[: 2 if words[:1] and words[0] in table.GROUPS else 1])
+    hint = ""
+    if isinstance(fault, OSError):
+        text = (fault.strerror or str(fault)) + (f": {fault.filename}" if fault.filename else "")
+        hint = _TRY.get(fault.errno or 0, "")
+    elif isinstance(fault, UnicodeEncodeError) and fault.reason == "surrogates not allowed":
+        text = f"{os.fsencode(fault.object[fault.start : fault.start + 40])!r} is not UTF-8 text"
+        hint = "names of images, containers, volumes and networks are UTF-8"
+    elif type(fault).__module__ == "sqlite3":
+        text = f"the state database: {fault}"
+    else:
+        text = f"{type(fault).__name__}: {fault}"
+        hint = "this is a fault of wherry's; `wherry --debug ...` shows where"
+    out.error(f"wherry{verb}: {text}")
+    if hint:
+        out.error(f"hint: {hint}")
+    # As docker's run: whatever stopped it before the container's own command
+    return 125 if verb.endswith(" run") else 1
 
 
 def _report(fault: WherryError, out: Output) -> int:

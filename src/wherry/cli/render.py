@@ -29,9 +29,16 @@ class Output:
         self._out.write(text)
 
     def error(self, text: str) -> None:
-        self._out.flush()
-        self._err.write(text + "\n")
-        self._err.flush()
+        """A standard error that takes nothing changes neither what is done nor the exit code."""
+        try:
+            self._out.flush()
+        except OSError:
+            pass  # told at the end, when it is flushed again
+        try:
+            self._err.write(text + "\n")
+            self._err.flush()
+        except OSError:
+            pass
 
     def flush(self) -> None:
         self._out.flush()

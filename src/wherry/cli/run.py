@@ -38,10 +38,13 @@ def _run(engine: Engine, args: Args, out: Output, monitor: Monitor) -> int:
     from wherry.cli.container_streams import for_run
     from wherry.cli.run_image import require_image
     from wherry.errors import RuntimeFailure, WherryError
+    from wherry.host.linux import require_root
 
     try:
         from wherry.cli.run_flags import options as parse
 
+        # Before the image is looked for: to fetch one first would be in vain
+        require_root(engine.settings.uid, "wherry run")
         options = parse(args, engine.settings)
         streams = for_run(options, out)
         require_image(engine, args.rest[0], options, out)

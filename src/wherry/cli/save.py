@@ -49,7 +49,12 @@ def _to_file(engine: Engine, names: list[str], path: str) -> None:
 
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        from wherry.errors import InputError
+
+        raise InputError(f"cannot save to {path}: {fault.strerror}", hint="give another file with -o") from None
     try:
         try:
             engine.images.save(names, _writer(fd))

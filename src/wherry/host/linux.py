@@ -18,10 +18,13 @@ _MOVE_F_EMPTY_PATH = 0x4
 
 
 class LinuxHost:
-    """Acts on this machine. `env` is what programs get when a Command names none."""
+    """Acts on this machine. `env` is what programs get when a Command names none, with the system's folders at the end
+    of its PATH."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = dict(env)
+        # `su` without a login keeps a user's PATH, which leads to neither nft nor runc
+        path = f"{env.get('PATH', '')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".lstrip(":")
+        self._env = {**env, "PATH": path}
 
     def overlay(self, overlay: Overlay) -> int:
         from wherry.host import overlayfs

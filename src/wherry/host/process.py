@@ -22,6 +22,15 @@ def _missing(program: str) -> HostError:
     return HostError(f"{program} is not installed", hint=f"apt-get install --no-install-recommends {package}")
 
 
+def _elsewhere(program: str) -> str:
+    """Where the system keeps a program that the PATH does not lead to, or "".
+
+    `su` without a login leaves root the PATH of a user, in which neither nft, ip nor runc is found.
+    """
+    folders = () if "/" in program else ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
+    return next((found for folder in folders if os.access(found := f"{folder}/{program}", os.X_OK)), "")
+
+
 def run(command: Command, default_env: Mapping[str, str]) -> Completed:
     """Raises: HostError when the program is not installed or runs longer than `timeout_s`."""
     if command.cwd is not None:
@@ -102,14 +111,18 @@ def _feed(fd: int, data: bytes) -> bytes:
 
 
 def _run_in_folder(command: Command, default_env: Mapping[str, str]) -> Completed:
+    import shutil
     import subprocess
 
     env = default_env if command.env is None else command.env
+    program = command.argv[0]
+    if not shutil.which(program, path=env.get("PATH")):
+        program = _elsewhere(program) or program
     try:
         done = subprocess.run(
-            command.argv, input=command.stdin, stdin=None if command.stdin is not None else subprocess.DEVNULL,
-            capture_output=True, env=dict(env), cwd=command.cwd, pass_fds=command.pass_fds,
-            timeout=command.timeout_s, check=False,
+            command.argv, executable=program, input=command.stdin,
+            stdin=None if command.stdin is not None else subprocess.DEVNULL, capture_output=True,
+            env=dict(env), cwd=command.cwd, pass_fds=command.pass_fds, timeout=command.timeout_s, check=False,
         )  # fmt: skip
     except FileNotFoundError:
         raise _missing(command.argv[0]) from None
@@ -137,10 +150,14 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
     actions += [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in command.pass_fds]
     env = dict(default_env if command.env is None else command.env)
     # Python ignores SIGPIPE and SIGXFSZ; a child program must not inherit that
-    try:
-        return os.posix_spawnp(
-            command.argv[0], list(command.argv), env, file_actions=actions, setsid=session,
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ], setsigmask=[],
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise _missing(command.argv[0]) from None
+    program = command.argv[0]
+    while True:
+        try:
+            return os.posix_spawnp(
+                program, list(command.argv), env, file_actions=actions, setsid=session,
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ], setsigmask=[],
+            )  # fmt: skip
+        except FileNotFoundError:
+            program = _elsewhere(program)
+            if not program:
+                raise _missing(command.argv[0]) from None

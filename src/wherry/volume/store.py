@@ -18,6 +18,7 @@ from wherry.volume.model import Volume
 __all__ = ["VolumeStore", "VolumeUse", "check_name", "check_options"]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_NAME_BYTES = 255
 _GONE = ".gone-"
 
 
@@ -39,6 +40,8 @@ def check_name(name: str) -> None:
             f'create {name}: "{name}" includes invalid characters for a local volume name, only '
             '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
         )
+    if len(name) > _NAME_BYTES:
+        raise InputError(f"create {name[:20]}...: the name has {len(name)} bytes; a folder's name holds {_NAME_BYTES}")
 
 
 def check_options(options: Mapping[str, str]) -> None:
