@@ -24,6 +24,7 @@ CONTEXT = PROJECT / "examples" / "iris"
 IMAGE, CONTAINER = "ai-api", "wherry-demo"
 FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 READY_WITHIN_S = 120
+CLEANED_WITHIN_S = 60
 
 
 class Failed(Exception):
@@ -45,7 +46,14 @@ class Demo:
             print(f"$ wherry {' '.join(argv)}", flush=True)
         command = [*self._prefix, str(Path(sys.executable).parent / "wherry"), *self._options, *argv]
         pipe = subprocess.PIPE if quiet else None
-        return subprocess.run(command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, text=True, check=False)
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, text=True) as process:
+            try:
+                stdout, stderr = process.communicate()
+            except KeyboardInterrupt:
+                # Not subprocess.run: it kills after a quarter of a second what is still cleaning up
+                process.wait(CLEANED_WITHIN_S)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
     def must(self, *argv: str, quiet: bool = False) -> None:
         done = self.wherry(*argv, quiet=quiet)
