@@ -51,7 +51,7 @@ COMMANDS = (
     "rm -f /app/b /tmp/all; true",
     "touch /app/empty /tmp/empty; true",
     "sh /app/run.sh > /tmp/ran 2>&1; true",
-    "mknod /tmp/fifo p; setfattr -n user.x -v y /tmp/fifo 2>/dev/null; true",
+    "mknod /tmp/fifo p || true",
     "cat /etc/hostname /etc/hosts > /tmp/hosts; true",
 )
 
@@ -67,7 +67,7 @@ class Case:
         if self.random.random() < 0.6:
             self.stages.append(self._stage(1))
         for name in NAMES:
-            if self.random.random() < 0.8:
+            if self.random.random() < 0.95:
                 self._write(name)
 
     def text(self) -> str:
@@ -75,10 +75,14 @@ class Case:
 
     def _stage(self, number: int) -> list[str]:
         if number == 0:
-            first = [self._pick("ARG FOO=zero", "ARG BAR", "# no arguments"), "FROM busybox AS s0"]
+            first = [
+                self._pick("ARG FOO=zero", "ARG BAR", "# no arguments"),
+                "FROM busybox AS s0",
+                "RUN chmod 1777 /tmp",
+            ]
         else:
             first = [self._pick("FROM busybox", "FROM s0", "FROM scratch AS last", "FROM s0")]
-        lines = [self._line(number) for _ in range(self.random.randint(2, 5))]
+        lines = [self._setting(), *(self._line(number) for _ in range(self.random.randint(2, 5)))]
         if "scratch" in first[-1]:
             lines = [line for line in lines if not line.startswith("RUN")]
         return [*first, *lines, self._copy(number)]
@@ -89,6 +93,9 @@ class Case:
             return self._run(number)
         if draw < 0.68:
             return self._copy(number)
+        return self._setting()
+
+    def _setting(self) -> str:
         value = self._pick(*VALUES)
         return self._pick(
             f'ENV FOO="{value}"', f'ENV BAR="{value}" BAZ=${{FOO}}', "ARG FOO", f'ARG BAR="{value}"', "ARG BAZ=$FOO",
@@ -99,6 +106,9 @@ class Case:
 
     def _run(self, number: int) -> str:
         command = self._pick(*COMMANDS)
+        if self.random.random() < 0.6:
+            # Whatever a step does, what it was given shows
+            command += '; echo "$FOO-$BAR-$BAZ $(id) $(pwd) $0" > /tmp/seen.$(id -u) || true'
         mount = self._pick(
             "", "", "", "", "--mount=type=bind,target=/mnt ", "--mount=type=tmpfs,target=/app/sub ",
             "--mount=type=bind,source=sub,target=/app/sub,rw ",
@@ -127,7 +137,9 @@ class Case:
         if draw < 0.3:
             return f"COPY --parents ./sub/d ./a {target.rstrip('/')}/"
         if draw < 0.5 and number:
-            return f"COPY --from=s0 {flags}{self._pick('/app', '/tmp', '/data', '/app/*')} {target.rstrip('/')}/"
+            return (
+                f"COPY --from=s0 {flags}{self._pick('/app*', '/tmp', '/dat*', '/app/*', '/app')} {target.rstrip('/')}/"
+            )
         return f"COPY {flags}{source} {target}"
 
     def _pick(self, *choices: str) -> str:
@@ -151,6 +163,7 @@ class Case:
         acts = (
             self._rewrite, self._same_size_and_time, self._remove, self._change_mode, self._link, self._touch,
             self._replace_by_folder, self._ignore, self._argument, self._instruction, self._swap, self._hard_link,
+            self._another_setting, self._another_setting, self._argument,
         )  # fmt: skip
         act = self.random.choice(acts)
         act()
@@ -159,8 +172,8 @@ class Case:
     def _files(self) -> list[Path]:
         return sorted(path for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink())
 
-    def _rewrite(self) -> None:
-        name = self._pick(*NAMES)
+    def _rewrite(self, name: str = "") -> None:
+        name = name or self._pick(*NAMES)
         if not (self.folder / name).is_dir() and (self.folder / name).parent.is_dir():
             self._write(name)
 
@@ -175,7 +188,11 @@ class Case:
                 os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
 
     def _remove(self) -> None:
-        if files := self._files():
+        """A file, or one that was removed comes back."""
+        gone = [name for name in NAMES if not (self.folder / name).exists()]
+        if gone:
+            self._rewrite(gone[0])
+        elif files := self._files():
             self.random.choice(files).unlink()
 
     def _change_mode(self) -> None:
@@ -217,14 +234,22 @@ class Case:
     def _instruction(self) -> None:
         number = self.random.randrange(len(self.stages))
         stage = self.stages[number]
-        at = self.random.randrange(2 if number == 0 else 1, len(stage))
+        at = self.random.randrange(3 if number == 0 else 1, len(stage))
         if "scratch" not in stage[0]:
             stage[at] = self._line(number)
+
+    def _another_setting(self) -> None:
+        """What stands above a step, and leaves its text and the files below it as they are."""
+        for stage in self.stages:
+            for at, line in enumerate(stage):
+                if line.startswith(("ENV", "ARG BAR=", "USER", "SHELL", "WORKDIR", "LABEL")):
+                    stage[at] = self._setting()
+                    return
 
     def _swap(self) -> None:
         stage = self.stages[self.random.randrange(len(self.stages))]
         if len(stage) > 4:
-            at = self.random.randrange(2, len(stage) - 1)
+            at = self.random.randrange(3, len(stage) - 1)
             stage[at], stage[at + 1] = stage[at + 1], stage[at]
 
 

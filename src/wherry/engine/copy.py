@@ -49,7 +49,9 @@ def copy_out(
         owner = (os.geteuid(), os.getegid())
         return _pump(
             lambda write: pack(source, name, write, cancel),
-            lambda stream: _extract(stream, into_fd, "", owner, cancel),
+            # Differs from docker: a set-id program of the container's would be one of this machine's, and a device that
+            # the container may make but not open would be open to all
+            lambda stream: _extract(stream, into_fd, "", owner, cancel, harmless=True),
         )
 
 
@@ -180,11 +182,19 @@ def _user(engine: Engine, container: str) -> tuple[int, int] | None:
     return user.uid, user.gid
 
 
-def _extract(stream: Reader, root_fd: int, dest: str, owner: tuple[int, int] | None, cancel: Cancel | None) -> None:
+def _extract(
+    stream: Reader,
+    root_fd: int,
+    dest: str,
+    owner: tuple[int, int] | None,
+    cancel: Cancel | None,
+    *,
+    harmless: bool = False,
+) -> None:
     from wherry.image.tar.unpack import extract
 
     try:
-        extract(stream, root_fd, dest, owner=owner, keep_folders=True, cancel=cancel)
+        extract(stream, root_fd, dest, owner=owner, keep_folders=True, harmless=harmless, cancel=cancel)
     except OSError as fault:
         if fault.errno == errno.EROFS:
             raise Conflict("container rootfs is marked read-only") from None

@@ -10,7 +10,7 @@ from wherry.errors import HostError
 from wherry.image.tar import header
 from wherry.image.tar.archive import Member, shown
 
-__all__ = ["IMPLICIT", "Options", "dress", "owner", "set_xattrs"]
+__all__ = ["IMPLICIT", "Options", "dress", "mode", "owner", "set_xattrs"]
 
 IMPLICIT_NS = 315_532_800_000_000_000
 """1980-01-01: the time of folders that the archive uses and does not have."""
@@ -19,12 +19,23 @@ IMPLICIT = Member(b"", header.FOLDER, 0o755, 0, 0, 0, 0, IMPLICIT_NS, b"", 0, ()
 
 
 class Options(NamedTuple):
-    """`layer`: whiteouts mean removals. `owners` False: never chown. `owner`: this one for all."""
+    """`layer`: whiteouts mean removals. `owners` False: never chown. `owner`: this one for all.
+
+    `harmless`: no set-id bit, no capability, and devices for their owner only.
+    """
 
     layer: bool = False
     owners: bool = True
     owner: tuple[int, int] | None = None
     keep_folders: bool = False
+    harmless: bool = False
+
+
+def mode(member: Member, options: Options) -> int:
+    """The permission bits to set."""
+    if not options.harmless:
+        return member.mode
+    return member.mode & (0o600 if member.kind in {header.CHAR, header.BLOCK_DEVICE} else 0o1777)
 
 
 def owner(member: Member, options: Options) -> tuple[int, int] | None:
@@ -41,7 +52,7 @@ def dress(fd: int, member: Member, options: Options) -> None:
     """
     if (ids := owner(member, options)) is not None:
         os.fchown(fd, *ids)
-    os.fchmod(fd, member.mode)
+    os.fchmod(fd, mode(member, options))
     if member.xattrs:
         set_xattrs(fd, member, options)
     os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
@@ -50,6 +61,8 @@ def dress(fd: int, member: Member, options: Options) -> None:
 def set_xattrs(target: int | bytes, member: Member, options: Options) -> None:
     """Of an fd, or of a path whose last component is not followed. Raises: HostError, OSError."""
     for name, value in member.xattrs:
+        if options.harmless and name == "security.capability":
+            continue
         try:
             os.setxattr(target, name, value, follow_symlinks=isinstance(target, int))
         except OSError as fault:

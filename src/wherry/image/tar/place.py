@@ -17,7 +17,7 @@ from wherry.fs import tree
 from wherry.fs.kernel import open_in_root
 from wherry.image.tar import header, whiteout
 from wherry.image.tar.archive import Archive, Member, shown
-from wherry.image.tar.dress import IMPLICIT, Options, dress, owner, set_xattrs
+from wherry.image.tar.dress import IMPLICIT, Options, dress, mode, owner, set_xattrs
 
 __all__ = ["Target", "clean"]
 
@@ -327,7 +327,7 @@ class Target:
                 os.chown(name, *ids, dir_fd=dir_fd, follow_symlinks=False)
             if member.kind != header.SYMLINK:
                 # By the fd: a name could be swapped for a link between mknod and chmod
-                os.chmod(b"/proc/self/fd/%d" % fd, member.mode)
+                os.chmod(b"/proc/self/fd/%d" % fd, mode(member, self._options))
             set_xattrs(b"/proc/self/fd/%d/%b" % (dir_fd, name), member, self._options)
         finally:
             os.close(fd)
