@@ -29,13 +29,15 @@ class Output:
         self._out.write(text)
 
     def error(self, text: str) -> None:
-        """A standard error that takes nothing changes neither what is done nor the exit code."""
+        """Names in it may come from an image, and must not steer the terminal. A standard error that takes nothing
+        changes neither what is done nor the exit code.
+        """
         try:
             self._out.flush()
         except OSError:
             pass  # told at the end, when it is flushed again
         try:
-            self._err.write(text + "\n")
+            self._err.write("\n".join(map(_plain, text.split("\n"))) + "\n")
             self._err.flush()
         except OSError:
             pass
@@ -84,12 +86,21 @@ class Output:
     def json(self, value: Any, *, indent: int | None = None) -> None:
         import json
 
-        self.line(json.dumps(value, indent=indent, ensure_ascii=False))
+        self.line(json.dumps(value, indent=indent, ensure_ascii=False).translate(_CONTROLS))
+
+
+# What JSON leaves as it is, and a terminal obeys: DEL, and the 8-bit forms of escape sequences
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
 def clean(text: str) -> str:
     """A name from outside must not steer the terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _plain(line: str) -> str:
+    """`clean`, but for tabs."""
+    return "\t".join(map(clean, line.split("\t")))
 
 
 def human_size(size: int) -> str:

@@ -40,5 +40,21 @@ def test_a_name_cannot_steer_the_terminal() -> None:
     assert clean("a\x1b[2Jb\r\n") == "a�[2Jb��"
 
 
+def test_an_error_cannot_steer_the_terminal_and_keeps_its_lines() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    Output(out, err, {}).error("no user \x1b]0;title\x07 \x9b31m\n\tline 2 → ä")
+    assert err.getvalue() == "no user \ufffd]0;title\ufffd \ufffd31m\n\tline 2 → ä\n"
+
+
+def test_json_cannot_steer_the_terminal_and_stays_the_same_value() -> None:
+    import json
+
+    out = io.StringIO()
+    value = {"label": "\x1b[31m \x9b31m \x7f ä\u202e"}
+    Output(out, io.StringIO(), {}).json(value)
+    assert json.loads(out.getvalue()) == value
+    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in out.getvalue().rstrip("\n"))
+
+
 def test_no_colour_when_piped() -> None:
     assert not Output(io.StringIO(), io.StringIO(), {}).color
