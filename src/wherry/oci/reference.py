@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from wherry.errors import InvalidReference
+from wherry.errors import InvalidReference, InvalidSpec
 from wherry.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -108,5 +108,5 @@ def _invalid(text: str, why: str) -> InvalidReference:
 def _digest(text: str, digest_text: str) -> Digest:
     try:
         return Digest.parse(digest_text)
-    except Exception:
+    except InvalidSpec:
         raise _invalid(text, "bad digest") from None
