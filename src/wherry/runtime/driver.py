@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wherry.errors import NotFound, RuntimeFailure
 from wherry.host import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wherry.host import Completed, Host
     from wherry.settings import Settings
 
@@ -55,10 +53,6 @@ class Driver:
         """`run --detach`: create and start; the container's stdio is the program's own, or the console socket's."""
         return self._argv("run", "--detach", *_made(bundle, pid_file, console_socket), id, log=log)
 
-    def create_argv(self, id: str, bundle: str, *, log: str, pid_file: str = "", console_socket: str = "") -> list[str]:
-        """As `run_argv`, but the container waits for `start`."""
-        return self._argv("create", *_made(bundle, pid_file, console_socket), id, log=log)
-
     def exec_argv(
         self,
         id: str,
@@ -69,25 +63,21 @@ class Driver:
         console_socket: str = "",
         detach: bool = False,
     ) -> list[str]:
-        """`process_file` holds a `process` object (`spec.exec_process`)."""
+        """`process_file` holds a `process` object (`process.exec_process`)."""
         words = ["exec", "--process", process_file, *(["--detach"] if detach else [])]
         return self._argv(*words, *_made("", pid_file, console_socket), id, log=log)
 
     def delete_argv(self, id: str, *, force: bool = False) -> list[str]:
         return self._argv("delete", *(["--force"] if force else []), id)
 
-    def _run(self, doing: str, words: list[str], stdin: bytes | None = None) -> Completed:
+    def _run(self, doing: str, words: list[str]) -> Completed:
         """Raises: NotFound, Conflict, RuntimeFailure; HostError when the program is gone or hangs."""
-        done = self.host.run(Command(self._argv(*words), stdin=stdin, timeout_s=_TIMEOUT_S))
+        done = self.host.run(Command(self._argv(*words), timeout_s=_TIMEOUT_S))
         if done.status == 0:
             return done
         from wherry.runtime.complaints import explain
 
         raise explain(done.stderr.decode("utf-8", "replace"), doing=doing)
-
-    def start(self, id: str) -> None:
-        """Let a created container run. Raises: RuntimeFailure."""
-        self._run("start the container", ["start", id])
 
     def delete(self, id: str, *, force: bool = False) -> None:
         """Remove the runtime's state and the cgroup; `force` kills first. Idempotent. Raises: RuntimeFailure."""
@@ -96,10 +86,6 @@ class Driver:
         except NotFound:
             pass
 
-    def kill(self, id: str, signo: int, *, everyone: bool = False) -> None:
-        """Raises: NotFound or Conflict when it does not run any more, RuntimeFailure."""
-        self._run("signal the container", ["kill", *(["--all"] if everyone else []), id, str(signo)])
-
     def pause(self, id: str) -> None:
         """Freeze every process of it. Raises: RuntimeFailure, NotFound, Conflict."""
         self._run("pause the container", ["pause", id])
@@ -107,26 +93,13 @@ class Driver:
     def resume(self, id: str) -> None:
         self._run("unpause the container", ["resume", id])
 
-    def state(self, id: str) -> dict[str, Any] | None:
-        """The OCI state, or None when the runtime knows no such container. Raises: RuntimeFailure."""
-        try:
-            return _object(self._run("read the container's state", ["state", id]).stdout)
-        except NotFound:
-            return None
-
     def pids(self, id: str) -> list[int]:
         """All processes of the container, in host pids, ascending. Raises: NotFound, RuntimeFailure."""
-        found = _decode(self._run("list the container's processes", ["ps", "--format", "json", id]).stdout)
-        return sorted(int(pid) for pid in found or ())
-
-    def update(self, id: str, resources: Mapping[str, Any]) -> None:
-        """Other limits for a running container: `linux.resources` of the runtime spec. Raises: RuntimeFailure."""
-        stdin = json.dumps(resources).encode()
-        self._run("update the container", ["update", "--resources", "-", id], stdin)
-
-    def stats(self, id: str) -> dict[str, Any]:
-        """One reading of the cgroup's counters, as `events --stats` gives them. Raises: RuntimeFailure, NotFound."""
-        return _object(self._run("read the container's counters", ["events", "--stats", id]).stdout)
+        answer = self._run("list the container's processes", ["ps", "--format", "json", id]).stdout
+        try:
+            return sorted(int(pid) for pid in json.loads(answer) or ())
+        except (ValueError, TypeError):
+            raise RuntimeFailure(f"the runtime gave no list of processes, but {answer[:200]!r}") from None
 
 
 def _made(bundle: str, pid_file: str, console_socket: str) -> list[str]:
@@ -135,17 +108,3 @@ def _made(bundle: str, pid_file: str, console_socket: str) -> list[str]:
         if value:
             words += [flag, value]
     return words
-
-
-def _decode(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        raise RuntimeFailure(f"the runtime gave an answer that is no JSON: {data[:200]!r}") from None
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    doc = _decode(data)
-    if not isinstance(doc, dict):
-        raise RuntimeFailure(f"the runtime gave an answer that is no object: {data[:200]!r}")
-    return doc
