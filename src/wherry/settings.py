@@ -88,4 +88,4 @@ class Settings(NamedTuple):
     cwd: str
     jobs: int = 4
     runtime: str = ""
-    """"Empty tries runc, then crun."""
+    """Empty tries runc, then crun."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -263,11 +262,6 @@ def _drop_sources(root: str) -> None:
 def _unlink(path: str) -> None:
     if os.path.lexists(path):
         os.unlink(path)
-
-
-def has_programs(path: str) -> bool:
-    """Whether mmdebstrap is installed."""
-    return shutil.which("mmdebstrap", path=path) is not None
 
 
 def apt_dump(host: Host) -> str:

@@ -43,7 +43,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         records = engine.images.list(parse_filters(filters))
     else:
         records = engine.images.list()
-    rows = [row for record in records for row in _rows(record, digests=args.on("digests"))]
+    rows = [row for record in records for row in _rows(record)]
     if args.on("quiet"):
         for record, *_ in rows:
             out.line(_id(record, args))
@@ -66,7 +66,7 @@ def is_json(text: str) -> bool:
 _Row = tuple["ImageRecord", str, str, str]
 
 
-def _rows(record: ImageRecord, *, digests: bool) -> Iterator[_Row]:
+def _rows(record: ImageRecord) -> Iterator[_Row]:
     """(record, repository, tag, digest), "<none>" where there is none."""
     by_digest = {name.partition("@")[0]: name.partition("@")[2] for name in record.digests}
     shown = set()

@@ -73,7 +73,7 @@ class Builds:
         self._engine.scratch.sweep()
         self._engine.leases.sweep()
         with ExitStack() as stack:
-            place = self._locate(request, progress, stack)
+            place = self._locate(request, stack)
             dockerfile = _parse(place, progress)
             clamp_ns, created_ns = self._times(request, place.context)
             options = request.options._replace(clamp_ns=clamp_ns, created_ns=created_ns)
@@ -86,7 +86,7 @@ class Builds:
             layers = self._solve(graph, request._replace(options=options), context, lease, progress, cancel)
             return self._export(graph, layers, request.tags, progress)
 
-    def _locate(self, request: BuildRequest, progress: Progress, stack: ExitStack) -> _Place:
+    def _locate(self, request: BuildRequest, stack: ExitStack) -> _Place:
         """Raises: InputError."""
         from wherry.build.context import locate, read_dockerfile
         from wherry.errors import InputError
@@ -204,7 +204,7 @@ class Builds:
         name = sha256(mount.cache_id.encode()).hexdigest()[:32]
         folder = f"{self._engine.settings.paths.cache}/mounts/{name}"
         if not os.path.isdir(folder):
-            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+            private_folder(os.path.dirname(folder))
             fresh = f"{folder}.{os.urandom(6).hex()}"
             os.mkdir(fresh, 0o700)
             os.chown(fresh, mount.uid, mount.gid)

@@ -156,7 +156,6 @@ def _await_word(engine: Engine, row: ContainerRow, timeout_s: float | None, canc
 
 def wait(engine: Engine, row: ContainerRow, cancel: Cancel | None = None) -> int:
     """See Containers.wait."""
-    last = 0
     try:
         while True:
             state = repair(engine, row)
@@ -166,7 +165,7 @@ def wait(engine: Engine, row: ContainerRow, cancel: Cancel | None = None) -> int
             if code is not None:
                 return code
     except NotFound:
-        return last
+        return 0  # started with --rm, and it was over before the first look
 
 
 def _await_code(engine: Engine, row: ContainerRow, cancel: Cancel | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Media types of OCI and Docker, and how they map.
+"""Media types of OCI and Docker.
 
 Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
-EMPTY = "application/vnd.oci.empty.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = LAYER + "+gzip"
 LAYER_ZSTD = LAYER + "+zstd"
@@ -21,15 +20,5 @@ DOCKER_LAYER_GZIP = DOCKER_LAYER + ".gzip"
 DOCKER_LAYER_ZSTD = DOCKER_LAYER + ".zstd"
 
 INDEXES = frozenset({INDEX, DOCKER_LIST})
-MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
 CONFIGS = frozenset({CONFIG, DOCKER_CONFIG})
 LAYERS = frozenset({LAYER, LAYER_GZIP, LAYER_ZSTD, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_LAYER_ZSTD})
-
-TO_OCI = {
-    DOCKER_LIST: INDEX,
-    DOCKER_MANIFEST: MANIFEST,
-    DOCKER_CONFIG: CONFIG,
-    DOCKER_LAYER: LAYER,
-    DOCKER_LAYER_GZIP: LAYER_GZIP,
-    DOCKER_LAYER_ZSTD: LAYER_ZSTD,
-}

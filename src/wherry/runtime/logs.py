@@ -41,7 +41,7 @@ def read(path: str, query: LogQuery, wait: Callable[[], bool]) -> Iterator[tuple
     bounds = _Bounds(_stamp(query.since_ns), _stamp(query.until_ns))
     reader = _Reader(path)
     try:
-        lines = reader.old_lines() if query.tail < 0 else iter(_last(path, query.tail, reader))
+        lines = reader.old_lines() if query.tail < 0 else iter(_last(query.tail, reader))
         for line in lines:
             entry = _entry(line, query, bounds)
             if entry is not None:
@@ -90,7 +90,7 @@ class _Reader:
         self._fd = -1
         self._rest = b""
 
-    def _files(self) -> list[str]:
+    def files(self) -> list[str]:
         """The newest first."""
         found = [self._path]
         while len(found) < _MOST_FILES and os.path.exists(f"{self._path}.{len(found)}"):
@@ -107,7 +107,7 @@ class _Reader:
 
     def _next(self) -> bool:
         """Go on to the file that follows the one that is open (the oldest at first). False at the newest."""
-        files = self._files()
+        files = self.files()
         if self._fd < 0:
             return any(self._open(path) for path in reversed(files))
         mine = os.fstat(self._fd).st_ino
@@ -155,11 +155,11 @@ def _inode(path: str) -> int:
         return 0
 
 
-def _last(path: str, count: int, reader: _Reader) -> list[bytes]:
+def _last(count: int, reader: _Reader) -> list[bytes]:
     """The last `count` lines, read from the end backwards; `reader` then stands behind them."""
     reader.seek_end()
     found: list[bytes] = []
-    for name in reader._files():
+    for name in reader.files():
         if len(found) >= count:
             break
         try:

@@ -92,7 +92,7 @@ def user_object(user: User) -> dict[str, Any]:
     return {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)}
 
 
-def capabilities(granted: Sequence[str], user: User, added: Iterable[str] = ()) -> dict[str, list[str]]:
+def capabilities(granted: Sequence[str], user: User) -> dict[str, list[str]]:
     """`process.capabilities`. Root has what is granted. Another user has nothing at hand, but may gain what is granted
     by a set-uid or a file capability; inheritable and ambient stay empty (CVE-2022-24769, CVE-2022-27649)."""
     held = list(granted)

@@ -60,14 +60,6 @@ class Collector:
             remove_tree(path)
         return Collected(layers, blobs, freed + freed_blobs)
 
-    def unused_bytes(self) -> int:
-        """What `collect` would free now."""
-        conn = self._db.read()
-        sizes = _sizes(conn)
-        dead = [one for one in self._layers.all() if one not in _kept(conn, schema.KEEPS_LAYERS, "layer")]
-        blobs = [one for one in self._blobs.all() if one not in _kept(conn, schema.KEEPS_BLOBS, "blob")]
-        return sum(sizes.get(one, 0) for one in dead) + sum(self._blobs.size(one) for one in blobs)
-
     def _collect_layers(self, conn: sqlite3.Connection, away: list[str]) -> tuple[tuple[DiffID, ...], int]:
         kept = _kept(conn, schema.KEEPS_LAYERS, "layer")
         sizes = _sizes(conn)
