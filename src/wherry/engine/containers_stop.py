@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from wherry.engine.containers_lock import held
 from wherry.engine.containers_repair import repair, repair_locked
-from wherry.errors import Conflict, InputError, NotFound, RuntimeFailure
+from wherry.errors import Conflict, NotFound, RuntimeFailure
 from wherry.runtime import launch
 
 TYPE_CHECKING = False
@@ -19,34 +19,17 @@ if TYPE_CHECKING:
     from wherry.engine.containers_rows import ContainerRow
     from wherry.runtime.state import ContainerState
 
-__all__ = ["end_now", "kill", "pause", "restart", "signal_number", "stop", "unpause", "wait"]
+__all__ = ["end_now", "kill", "pause", "restart", "stop", "unpause", "wait"]
 
 _KILL = 9
 _DEFAULT_TIMEOUT_S = 10
 _DEATH_S = 30.0
 
 
-def signal_number(text: str) -> int:
-    """Of "TERM", "SIGTERM", "15" or "RTMIN+3". Raises: InputError in docker's words."""
-    import signal
-
-    word = text.upper().removeprefix("SIG")
-    if word.isdecimal():
-        number = int(word)
-        if 0 < number <= signal.SIGRTMAX:
-            return number
-    base, plus, offset = word.partition("+")
-    if plus and base == "RTMIN" and offset.isdecimal():
-        return min(int(signal.SIGRTMIN) + int(offset), int(signal.SIGRTMAX))
-    found = getattr(signal, f"SIG{word}", None)
-    if isinstance(found, signal.Signals):
-        return int(found)
-    raise InputError(f"invalid signal: {text}", hint="a signal is a name as SIGTERM, or a number")
-
-
 def _stop_signal(engine: Engine, row: ContainerRow, given: str) -> int:
     """--signal, else the container's, else the image's, else SIGTERM."""
     from wherry.oci.digest import Digest
+    from wherry.runtime.parse_values import signal_number
 
     own = given or row.options().stop_signal
     if not own:
@@ -195,6 +178,8 @@ def _await_code(engine: Engine, row: ContainerRow, cancel: Cancel | None) -> int
 
 def kill(engine: Engine, row: ContainerRow, signal: str) -> None:
     """See Containers.kill."""
+    from wherry.runtime.parse_values import signal_number
+
     signo = signal_number(signal)
     state = repair(engine, row)
     if not state.is_running or not state.pid:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cpus_nano", "device", "device_cgroup_rule", "duration_ns", "hostname_mode", "key_values", "log_options",
-    "memory_swap_bytes", "namespace_mode", "restart", "signal_name", "size_bytes", "sysctl", "ulimit",
+    "memory_swap_bytes", "namespace_mode", "restart", "signal_name", "signal_number", "size_bytes", "sysctl", "ulimit",
 ]  # fmt: skip
 
 _SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
@@ -257,14 +257,26 @@ def log_options(driver: str, options: Mapping[str, str]) -> str:
     return name
 
 
-def signal_name(text: str) -> str:
-    """A signal by name (TERM, SIGTERM, RTMIN+1) or number, as written. Raises: InputError."""
+def signal_number(text: str) -> int:
+    """Of "TERM", "SIGTERM", "15", "RTMIN+3" or "RTMAX-1". Raises: InputError in docker's words."""
     import signal
 
-    name = text.upper().removeprefix("SIG")
-    base, _, offset = name.replace("-", "+").partition("+")
-    real_time = base in {"RTMIN", "RTMAX"} and offset.isdecimal() and int(offset) < 31
-    number = text.isdecimal() and 0 < int(text) < 65
-    if not (number or real_time or f"SIG{name}" in signal.Signals.__members__):
-        raise InputError(f"invalid signal: {text}")
+    word = text.upper().removeprefix("SIG")
+    first, last = int(signal.SIGRTMIN), int(signal.SIGRTMAX)
+    number = 0
+    if text.isascii() and text.isdecimal() and len(text) < 4:
+        number = int(text)
+    elif f"SIG{word}" in signal.Signals.__members__:
+        number = int(signal.Signals[f"SIG{word}"])
+    elif word[6:].isascii() and word[6:].isdecimal() and len(word) < 9:
+        number = {"RTMIN+": first + int(word[6:]), "RTMAX-": last - int(word[6:])}.get(word[:6], 0)
+        number = number if first <= number else 0
+    if not 0 < number <= last:
+        raise InputError(f"invalid signal: {text}", hint="a signal is a name as SIGTERM, or a number")
+    return number
+
+
+def signal_name(text: str) -> str:
+    """A signal as it was written, once it is known to be one: `signal_number` reads it. Raises: InputError."""
+    signal_number(text)
     return text

@@ -7,25 +7,35 @@ import pytest
 from wherry.engine.containers_bundle import Start, effective_health, log_limits
 from wherry.engine.containers_list import parse_filters, status_text
 from wherry.engine.containers_rows import ContainerRow
-from wherry.engine.containers_stop import signal_number
 from wherry.errors import InputError
 from wherry.oci.config import ContainerConfig, Healthcheck, ImageConfig
 from wherry.oci.platform import Platform
 from wherry.runtime.options import LogConfig, RunOptions
+from wherry.runtime.parse_values import signal_name, signal_number
 from wherry.runtime.state import ContainerState
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("TERM", 15), ("SIGTERM", 15), ("sigkill", 9), ("9", 9), ("HUP", 1), ("RTMIN+3", 37)]
-)
+    ("text", "number"),
+    [
+        ("TERM", 15), ("SIGTERM", 15), ("sigkill", 9), ("9", 9), ("HUP", 1), ("RTMIN+3", 37), ("RTMAX-1", 63),
+        ("SIGRTMAX", 64),
+    ],
+)  # fmt: skip
 def test_signals_by_name_and_number(text: str, number: int) -> None:
     assert signal_number(text) == number
+    assert signal_name(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "NOPE", "0", "99", "-1", "SIG", "DFL", "RTMIN+x", "SIG_IGN"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "NOPE", "0", "99", "-1", "SIG", "DFL", "RTMIN+x", "SIG_IGN", "RTMIN-3", "RTMIN+31", "RTMAX-31", "\u0663"],
+)
 def test_signals_that_are_none(text: str) -> None:
-    with pytest.raises(InputError, match="invalid signal"):
-        signal_number(text)
+    """Neither for `kill` nor for `create --stop-signal`, which once took what `stop` then refused."""
+    for read in (signal_number, signal_name):
+        with pytest.raises(InputError, match="invalid signal"):
+            read(text)
 
 
 def test_filters_collect_values_by_key() -> None:
