@@ -31,12 +31,13 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.render import human_size
     from wherry.engine.image_list import parse_filters, parse_moment
     from wherry.engine.prune import builder_prune
+    from wherry.runtime.parse_values import size_bytes
 
     now = time.time_ns()
     since = 0
     for one in parse_filters(args.all("filter"), ("until",)):
         since = max(since, now - parse_moment(one.value, now))
-    keep = _bytes(args.text("keep-storage"))
+    keep = size_bytes(args.text("keep-storage"), step=1000) if args.text("keep-storage") else 0
     everything = args.on("all")
     warning = "WARNING! This will remove all dangling build cache."
     if everything:
@@ -51,19 +52,3 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         out.line()
     out.line(f"Total reclaimed space: {human_size(freed)}")
     return 0
-
-
-def _bytes(text: str) -> int:
-    """ "500MB", "2g", "1024": units of 1000, as docker reads this flag. Raises: InputError."""
-    from wherry.errors import InputError
-
-    number = text.lower().rstrip("b").strip()
-    factor = 1
-    if number and number[-1] in "kmgt":
-        factor = 1000 ** ("kmgt".index(number[-1]) + 1)
-        number = number[:-1].strip()
-    if not number and not text:
-        return 0
-    if not number.replace(".", "", 1).isdecimal():
-        raise InputError(f"invalid size {text!r} for --keep-storage", hint="as 500MB or 2GB")
-    return int(float(number) * factor)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 from wherry.errors import Conflict, InputError
 from wherry.fs.atomic import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NamedTuple
 
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
     from wherry.network.model import Attachment, NetworkRequest
     from wherry.oci.config import Healthcheck, ImageConfig
     from wherry.runtime.options import LogConfig, RunOptions
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = [
     "Start",
@@ -224,14 +225,18 @@ def log_limits(log: LogConfig) -> tuple[int, int]:
 
 
 def _size(text: str) -> int:
-    """As docker's max-size: 10m, 1g, 500k; -1 is unlimited. Raises: InputError."""
-    unit = {"k": 1000, "m": 1000_000, "g": 1000_000_000}.get(text[-1:].lower(), 1)
-    number = text[:-1] if unit > 1 else text
+    """docker's max-size: 10m, 1g, 500kB; -1 is unlimited. Raises: InputError."""
+    from wherry.runtime.parse_values import size_bytes
+
     if text == "-1":
         return 0
-    if not number.isdecimal() or not int(number):
+    try:
+        size = size_bytes(text, step=1000)
+    except InputError:
+        size = 0
+    if not size:
         raise InputError(f"invalid log option max-size={text}", hint="a size looks like 10m")
-    return int(number) * unit
+    return size
 
 
 def effective_health(start: Start) -> Healthcheck | None:

@@ -17,7 +17,7 @@ __all__ = [
     "memory_swap_bytes", "namespace_mode", "restart", "signal_name", "signal_number", "size_bytes", "sysctl", "ulimit",
 ]  # fmt: skip
 
-_SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
+_SIZE_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _DURATION_UNITS_NS = {
     "ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
@@ -46,8 +46,9 @@ def _is_number(text: str) -> bool:
     return text.isascii() and whole.isdigit() and (part.isdigit() or "." not in text)
 
 
-def size_bytes(text: str) -> int:
-    """Binary units: "64m", "1.5g", "1KiB", "512". Raises: InputError."""
+def size_bytes(text: str, *, step: int = 1024) -> int:
+    """ "64m", "1.5g", "1KiB", "512"; each unit is `step` of the one before: 1000 for what docker counts in decimals
+    (--log-opt max-size, --keep-storage). Raises: InputError."""
     rest = text.lower()
     if rest.endswith("b"):
         rest = rest[:-1]
@@ -60,8 +61,8 @@ def size_bytes(text: str) -> int:
     if not _is_number(number) or (not unit and "i" in text.lower()):
         raise InputError(f"invalid size: '{text}'")
     whole, _, part = number.partition(".")
-    shift = _SIZE_UNITS[unit]
-    return (int(whole) << shift) + ((int(part) << shift) // 10 ** len(part) if part else 0)
+    factor: int = step ** _SIZE_UNITS[unit]
+    return int(whole) * factor + (int(part) * factor // 10 ** len(part) if part else 0)
 
 
 def memory_swap_bytes(text: str) -> int:
@@ -251,7 +252,7 @@ def log_options(driver: str, options: Mapping[str, str]) -> str:
         if key not in _LOG_OPTIONS[name]:
             raise InputError(f"unknown log opt '{key}' for {name} log driver")
         if key == "max-size" and value != "-1":
-            size_bytes(value)
+            size_bytes(value, step=1000)
         if key == "max-file" and not (value.isdecimal() and int(value) > 0):
             raise InputError(f"max-file cannot be less than 1: '{value}'")
     return name

@@ -119,7 +119,10 @@ def test_logs() -> None:
         ("--health-interval 1us", "wherry: Interval in Healthcheck cannot be less than 1ms."),
         ("--no-healthcheck --health-cmd x", "wherry: --no-healthcheck conflicts with --health-* options."),
         ("--oom-score-adj 2000", "wherry: Invalid value 2000, range for oom score adj is [-1000, 1000]."),
-        ("--stop-signal FOO", "wherry: invalid signal: FOO."),
+        (
+            "--stop-signal FOO",
+            "wherry: invalid signal: FOO.\nSee 'wherry run --help'.\nhint: a signal is a name as SIGTERM, or a number",
+        ),
         ("--network container:", "wherry: Invalid network mode: invalid container format container:<name|id>."),
         (
             "--network container:x -p 80",

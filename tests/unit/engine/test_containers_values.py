@@ -74,6 +74,7 @@ def test_status_texts_are_dockers(state: ContainerState, text: str) -> None:
         ({"max-size": "20k", "max-file": "5"}, (20_000, 5)),
         ({"max-size": "2g", "max-file": "1"}, (2_000_000_000, 1)),
         ({"max-size": "-1"}, (0, 1)),
+        ({"max-size": "1.5MB"}, (1_500_000, 1)),
         ({"max-file": "7"}, (10_000_000, 7)),
     ],
 )

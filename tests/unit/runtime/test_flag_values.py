@@ -153,4 +153,5 @@ def test_a_bad_log_configuration_is_named(driver: str, options: dict[str, str], 
 
 def test_log_drivers() -> None:
     assert parse_values.log_options("", {"max-size": "10m", "max-file": "3"}) == "json-file"
+    assert parse_values.size_bytes("1.5kB", step=1000) == 1500
     assert parse_values.log_options("none", {}) == "none"
