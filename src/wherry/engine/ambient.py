@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wherry.build import ambient
 from wherry.errors import HostError, Locked
+from wherry.fs.private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _bind(source: str, target: str, *, read_only: bool = False) -> MountRequest:
 
 def _own_folder(path: str, owner: tuple[int, int]) -> None:
     if not os.path.isdir(path):
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        private_folder(os.path.dirname(path))
         fresh = f"{path}.{os.urandom(6).hex()}"
         os.mkdir(fresh, 0o755)
         os.chown(fresh, *owner)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from hashlib import sha256
 from typing import NamedTuple
 
+from wherry.fs.private import private_folder
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 

@@ -15,6 +15,8 @@ import os
 from contextlib import contextmanager
 from functools import cached_property
 
+from wherry.fs.private import private_folder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +54,7 @@ class Containers:
     def run_folder(self, id: str) -> str:
         """The same, made when missing."""
         path = self.run_folder_path(id)
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        private_folder(path)
         return path
 
     @cached_property
@@ -61,7 +63,7 @@ class Containers:
         from wherry.runtime.driver import Driver, choose
 
         settings = self._engine.settings
-        os.makedirs(settings.paths.run, mode=0o700, exist_ok=True)
+        private_folder(settings.paths.run)
         runtime = choose(settings, self._engine.host)
         return Driver(self._engine.host, runtime, f"{settings.paths.run}/runtime")
 

@@ -9,6 +9,7 @@ import time
 from wherry.engine import containers_names, containers_rows
 from wherry.engine.containers_rows import ContainerRow
 from wherry.errors import Conflict, InputError, NotFound
+from wherry.fs.private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,9 +104,9 @@ def store(engine: Engine, row: ContainerRow) -> None:
     containers_rows.insert(engine.db, row)
     try:
         bundle = engine.containers.bundle(row.id)
-        for folder in ("", "/upper", "/work", "/rootfs"):
-            # Nobody but root looks into another user's container (CVE-2021-41091)
-            os.makedirs(bundle + folder, mode=0o700 if not folder else 0o755, exist_ok=True)
+        private_folder(bundle)
+        for folder in ("/upper", "/work", "/rootfs"):
+            os.makedirs(bundle + folder, mode=0o755, exist_ok=True)
         from wherry.engine.containers_mounts import settle
 
         settle(engine, row)

@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 
 from wherry.fs.lock import locked
+from wherry.fs.private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> 
     The lock files live in `RUN/locks`, not in the container's folder: a removal must hold the lock to its very end.
     """
     path = lock_path(engine, row.id)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    private_folder(os.path.dirname(path))
     with locked(path, timeout_s=timeout_s, what=f"container {row.name}"):
         yield
 

@@ -22,6 +22,7 @@ from functools import cached_property, partial
 
 from wherry.engine import networks_files as host_files
 from wherry.errors import Conflict, WherryError
+from wherry.fs.private import private_folder
 from wherry.network import apply, plan
 from wherry.network.ipam import STEP, AddressPlan, Member, parse_routes, taken_by
 from wherry.network.model import (
@@ -315,8 +316,7 @@ class Networks:
     def _lock(self) -> Iterator[int]:
         from wherry.fs.lock import locked
 
-        with suppress(FileExistsError):
-            os.makedirs(self._run, mode=0o700)
+        private_folder(self._run)
         with locked(self._lock_path, timeout_s=60, what="the network") as fd:
             yield fd
 

@@ -7,6 +7,7 @@ import threading
 from functools import cached_property
 from typing import Any
 
+from wherry.fs.private import private_folder
 from wherry.oci.config import ContainerConfig, ImageConfig
 
 TYPE_CHECKING = False
@@ -69,7 +70,7 @@ class Steps:
 
         with self._lock:
             if not self._is_prepared:
-                os.makedirs(self._state, mode=0o700, exist_ok=True)
+                private_folder(self._state)
                 step.sweep_dead_steps(self._engine.host, self._runtime.path, self._state)
                 self._engine.networks.sweep(lambda _: True)
                 self._is_prepared = True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from wherry.errors import CommandNotFound, HostError
 from wherry.fs.atomic import replace_file
@@ -15,6 +14,8 @@ from wherry.host import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from wherry.host import Host
     from wherry.settings import Settings
 
@@ -109,9 +110,10 @@ def obstacle(path: str, settings: Settings, host: Host) -> str:
     """Why this runtime can't start containers here, or "". Takes 30 ms. Raises: HostError when it hangs, OSError."""
     import tempfile
 
+    from wherry.fs.private import private_folder
     from wherry.runtime.complaints import explain
 
-    os.makedirs(settings.paths.run, mode=0o700, exist_ok=True)
+    private_folder(settings.paths.run)
     with tempfile.TemporaryDirectory(prefix="trial-", dir=settings.paths.run) as folder:
         id = f"trial-{os.getpid()}"
         os.mkdir(f"{folder}/rootfs", 0o755)

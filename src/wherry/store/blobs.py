@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple
 
 from wherry.errors import IntegrityError, NotFound
 from wherry.fs.atomic import fsync_dir
+from wherry.fs.private import private_folder
 from wherry.oci.digest import Digest, small_sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import BinaryIO, NamedTuple
 
     from wherry.settings import Paths
     from wherry.store.scratch import Scratch
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Blob", "BlobStore"]
 
@@ -141,7 +144,7 @@ class BlobStore:
         try:
             os.rename(temporary, path)
         except FileNotFoundError:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            private_folder(folder)
             os.rename(temporary, path)
         fsync_dir(folder)
 

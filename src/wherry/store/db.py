@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from wherry.errors import HostError, Locked, WherryError
+from wherry.fs.private import private_folder
 from wherry.store import schema
 
 TYPE_CHECKING = False
@@ -96,7 +97,7 @@ class Database:
     def _make_folder(self) -> None:
         folder = os.path.dirname(self.path)
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            private_folder(folder)
         except OSError as fault:
             raise HostError(
                 f"cannot write the state database {self.path}: cannot make its folder: {fault.strerror}",

@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
 from wherry.errors import IntegrityError, NotFound, Unsupported
+from wherry.fs.private import private_folder
 from wherry.oci.digest import DiffID, Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from typing import NamedTuple
 
     from wherry.image.tar.unpack import Reader, UnpackResult
     from wherry.settings import Paths
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from wherry.store.db import Database
     from wherry.store.lease import Lease
     from wherry.store.scratch import Scratch
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Layer", "LayerStore"]
 
@@ -95,7 +98,7 @@ class LayerStore:
         with suppress(FileNotFoundError):
             os.rename(f"{folder}/recipe", f"{staging}/recipe")
         target = f"{self._folder}/{layer.diff_id.hex}"
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        private_folder(self._folder)
         try:
             os.rename(staging, target)
         except OSError:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from wherry.fs.private import private_folder
 from wherry.store.owner import Owner
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ class Scratch:
 
     def path(self, kind: str) -> str:
         """A fresh name that nothing has yet; ROOT/tmp exists afterwards."""
-        os.makedirs(self._tmp, mode=0o700, exist_ok=True)
+        private_folder(self._tmp)
         return f"{self._tmp}/{kind}.{Owner.current(self._host).tag}.{os.urandom(8).hex()}"
 
     @contextmanager

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from wherry.errors import Conflict, InputError, NotFound, nearest
+from wherry.fs.private import private_folder
 from wherry.store.db import Database
 from wherry.volume.model import Volume
 
@@ -165,7 +166,7 @@ class VolumeStore:
     def ensure_folder(self, volume: Volume) -> None:
         """Also when somebody removed it by hand."""
         if not os.path.isdir(volume.folder):
-            os.makedirs(self._folder, mode=0o711, exist_ok=True)
+            private_folder(self._folder)
             os.makedirs(volume.folder, mode=0o755, exist_ok=True)
 
     def _ensure(
