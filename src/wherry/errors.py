@@ -18,6 +18,7 @@ WherryError                    exit 1    .code: a stable string for --format jso
   BuildError
     StepFailed                 exit 1    a RUN ended with another code than 0: .status
   HostError                              the machine lacks something: the hint says what to install
+    DiskFull
   RuntimeFailure               exit 125  the engine could not start a container
     NotExecutable              exit 126
     CommandNotFound            exit 127
@@ -36,6 +37,7 @@ __all__ = [
     "CommandNotFound",
     "Conflict",
     "ContainerExited",
+    "DiskFull",
     "DockerfileError",
     "HostError",
     "HostileArchive",
@@ -185,6 +187,10 @@ class StepFailed(BuildError):
 
 class HostError(WherryError):
     code = "host"
+
+
+class DiskFull(HostError):
+    """The disk of wherry's root has no room left for what was to be written."""
 
 
 class RuntimeFailure(WherryError):

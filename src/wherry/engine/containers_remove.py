@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 
 from wherry.engine import containers_rows
 from wherry.engine.containers_bundle import cgroup_path
 from wherry.engine.containers_lock import held, lock_path
 from wherry.engine.containers_mounts import forget
-from wherry.errors import Conflict, Locked, NotFound
+from wherry.errors import Conflict, DiskFull, Locked, NotFound
 from wherry.fs.remove import remove_tree
 
 TYPE_CHECKING = False
@@ -20,18 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = ["clean", "erase", "finish", "prune", "remove"]
 
+_ROOM_TRIES = 100
+
 
 def finish(engine: Engine, row: ContainerRow) -> None:
-    """After a run: its network, cgroup and runtime state; with --rm everything. Nothing when it runs (again)."""
+    """After a run: its network, cgroup and runtime state; with --rm everything. Nothing when it runs (again).
+
+    Called when its monitor says that it is over. With --rm that is all that counts: its record may not have fit on the
+    disk, which it filled itself.
+    """
     with held(engine, row):
         try:
             row = engine.containers.find(row.id)
         except NotFound:
             return
-        if not engine.containers.state(row.id).is_running:
+        if row.remove:
+            erase(engine, row, volumes=True)
+        elif not engine.containers.state(row.id).is_running:
             clean(engine, row)
-            if row.remove:
-                erase(engine, row, volumes=True)
 
 
 def clean(engine: Engine, row: ContainerRow) -> None:
@@ -43,13 +50,28 @@ def clean(engine: Engine, row: ContainerRow) -> None:
 
 def erase(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
     """All of it, the row last: until then any command can go on with what a killed one began."""
-    containers_rows.set_phase(engine.db, row.id, "removing")
+    _begin(engine, row)
     clean(engine, row)
     forget(engine, row, anonymous=volumes)
     remove_tree(engine.containers.bundle(row.id))
     containers_rows.delete(engine.db, row.id)
     with suppress(FileNotFoundError):
         os.unlink(lock_path(engine, row.id))
+
+
+def _begin(engine: Engine, row: ContainerRow) -> None:
+    """Raises: DiskFull."""
+    for left in range(_ROOM_TRIES, -1, -1):
+        try:
+            containers_rows.set_phase(engine.db, row.id, "removing")
+            return
+        except DiskFull:
+            if not left:
+                raise
+            # The disk is full, and most likely of what is to go. Its room comes back when the mount that shows it ends,
+            # which the monitor holds for another moment
+            remove_tree(f"{engine.containers.bundle(row.id)}/upper")
+            time.sleep(0.02)
 
 
 def remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from wherry.engine import containers_rows
 from wherry.engine.containers_lock import held
-from wherry.errors import Locked, NotFound, WherryError
+from wherry.errors import HostError, Locked, NotFound, WherryError
 from wherry.runtime import launch, records
 from wherry.runtime.state import ContainerState, observe
 
@@ -39,6 +39,10 @@ def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
             except Locked:
                 if row.phase == "removing":
                     state = state._replace(status="removing")
+            except (HostError, OSError) as fault:
+                # A full disk, say: what is known can be shown all the same
+                why = fault.strerror if isinstance(fault, OSError) else fault
+                engine.notices.append(f"container {row.name} can't be put right: {why}")
         found.append((row, state))
     if is_repaired or _has_network_mark(engine):
         engine.networks.sweep(lambda id: engine.containers.state(id).is_running)
@@ -101,7 +105,7 @@ def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
         containers_rows.set_phase(engine.db, row.id, "ready")
     if state.orphan:
         state = _adopt(engine, row, state)
-    if state.unrecorded:
+    if state.unrecorded and not row.remove:
         run = records.read_run(bundle)
         doc = {
             "started_ns": run.started_ns if run else 0, "finished_ns": time.time_ns(), "code": state.exit_code,
@@ -109,10 +113,10 @@ def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
         }  # fmt: skip
         records.write(bundle, "exit.json", doc)
     if not state.is_running:
-        removal.clean(engine, row)
         if row.remove:
             removal.erase(engine, row, volumes=True)
             raise NotFound(f"No such container: {row.name}", hint="it ended, and was started with --rm")
+        removal.clean(engine, row)
         if _is_owed_a_restart(engine, row, state):
             _restart(engine, row)
     return observe(bundle, engine.host)
