@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "wherry"
 RANK = {  # equal rank = siblings, which may not import each other
-    "__init__": 0, "errors": 0, "_version": 0,
+    "__init__": 0, "errors": 0, "_version": 0, "lean": 0,
     "oci": 1, "settings": 1, "cancel": 1,
     "fs": 2,
     "host": 3,

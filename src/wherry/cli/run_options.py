@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from wherry.cli.flags import FlagError
 from wherry.errors import InputError, Unsupported
@@ -15,7 +14,7 @@ from wherry.runtime.options import LogConfig, MountRequest, RunOptions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from wherry.cli.flags import Args
     from wherry.settings import Settings
@@ -199,6 +198,8 @@ class Reader:
             *self._each("mount", lambda text: parse_mounts.mount(text, cwd)),
             *self._each("tmpfs", parse_mounts.tmpfs),
         ]
+        # As docker: the same words twice are one mount
+        found = list(dict.fromkeys(found))
         parse_mounts.check_targets(found)
         return {
             "mounts": tuple(found),

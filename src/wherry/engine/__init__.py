@@ -9,11 +9,11 @@ Parts load when they are first used, so that `ps` never pays for the builder.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Self
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
     from wherry.engine.bootstrap import Bootstrap
     from wherry.engine.builds import Builds

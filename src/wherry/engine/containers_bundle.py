@@ -72,8 +72,11 @@ def _exposed(text: str) -> tuple[int, str]:
     return int(number), protocol or "tcp"
 
 
-def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[str, Any]:
-    """config.json and the three files of /etc; returns the config. Raises: InputError, NotFound, Conflict."""
+def write_bundle(
+    engine: Engine, start: Start, attachment: Attachment, size: list[int] | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """config.json and the three files of /etc; returns the config. `size` is the terminal's [rows, columns], which the
+    command then finds from the start. Raises: InputError, NotFound, Conflict."""
     from wherry.engine.containers_mounts import requests, settle
     from wherry.runtime import devices, spec
     from wherry.runtime.machine import read_machine
@@ -103,6 +106,8 @@ def write_bundle(engine: Engine, start: Start, attachment: Attachment) -> dict[s
         cgroup_prefix=_cgroup_prefix(engine),
     )
     doc = spec.runtime_spec(start.config, options, facts)
+    if size:
+        doc["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     engine.notices += spec.warnings(options, facts)
     replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
     return doc

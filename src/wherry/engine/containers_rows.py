@@ -6,7 +6,6 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from wherry.errors import Conflict, InputError, NotFound
 
@@ -14,11 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from sqlite3 import Connection
-    from typing import Any
+    from typing import Any, NamedTuple
 
     from wherry.engine import Engine
     from wherry.runtime.options import RunOptions
     from wherry.store.db import Database
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["ContainerRow", "delete", "every", "find", "insert", "rename", "root_fd", "set_phase"]
 

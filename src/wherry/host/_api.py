@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple, Protocol
+else:
+    from wherry.lean import NamedTuple, Protocol
 
 __all__ = ["Command", "Completed", "Host", "Mount", "Overlay"]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from wherry.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Pool", "is_ipv6", "mac_of", "parse", "text"]
 

@@ -6,13 +6,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from wherry.errors import Conflict, InputError, NotFound, nearest
 from wherry.network import address
 from wherry.network.address import Pool
 from wherry.network.model import EVERY_IPV4, Endpoint, Network, NetworkRequest, Published
 from wherry.store.db import Database
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["STEP", "AddressPlan", "Holder", "Member", "free_pool", "parse_routes"]
 

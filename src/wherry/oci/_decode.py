@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 from wherry.errors import InvalidSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 __all__ = ["get", "get_mapping", "get_required", "get_sequence", "load", "string_map"]
 
-T = TypeVar("T")
 _NAMES = {str: "a string", int: "a number", bool: "true or false", list: "a list", dict: "an object"}
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from wherry.oci import _decode
 from wherry.oci.digest import DiffID
 from wherry.oci.manifest import encode
 from wherry.oci.platform import Platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig"]
 

@@ -5,9 +5,11 @@ Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#dig
 
 from __future__ import annotations
 
-from typing import Self
-
 from wherry.errors import InvalidSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["DiffID", "Digest", "small_sha256"]
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from wherry.errors import InvalidSpec
 from wherry.oci import _decode, mediatype
 from wherry.oci.descriptor import Descriptor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Index", "Manifest", "encode"]
 

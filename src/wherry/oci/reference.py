@@ -6,7 +6,6 @@ Spec: https://github.com/distribution/reference/blob/v0.6.0/reference.go
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 from wherry.errors import InvalidReference, InvalidSpec
 from wherry.oci.digest import Digest
@@ -14,6 +13,9 @@ from wherry.oci.digest import Digest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
+    from typing import NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["DEFAULT_REGISTRY", "Reference"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import select
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from wherry.errors import InputError
 from wherry.runtime import monitor_kernel as kernel
@@ -16,7 +15,9 @@ from wherry.runtime import monitor_kernel as kernel
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["DetachKeys", "Ending", "Streams", "pump", "terminal_size"]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, NamedTuple
 
 from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any, NamedTuple
 
     from wherry.runtime.options import DeviceRequest
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Device", "host_devices", "node", "resolve", "rules"]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 from wherry.errors import NotFound, RuntimeFailure
 from wherry.host import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NamedTuple
+
     from wherry.host import Completed, Host
     from wherry.settings import Settings
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Driver", "Runtime", "choose"]
 

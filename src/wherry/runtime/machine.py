@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from wherry.oci.platform import Platform
 from wherry.runtime.caps import KNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Machine", "read_machine"]
 

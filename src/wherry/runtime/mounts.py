@@ -5,11 +5,10 @@ Spec: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md#mount
 
 from __future__ import annotations
 
-from typing import Any
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from wherry.runtime.options import MountRequest
 

@@ -6,7 +6,6 @@ Spec: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md#proce
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
 from wherry.errors import InputError
 from wherry.runtime import caps
@@ -14,6 +13,7 @@ from wherry.runtime import caps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from wherry.oci.config import ImageConfig
     from wherry.runtime.machine import Machine

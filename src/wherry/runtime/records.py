@@ -17,9 +17,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
 
 from wherry.fs.atomic import replace_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["ExitRecord", "Process", "RunRecord", "read", "read_exit", "read_monitor", "read_run", "write"]
 

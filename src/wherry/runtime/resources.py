@@ -5,12 +5,12 @@ Spec: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md
 
 from __future__ import annotations
 
-from typing import Any
-
 from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from wherry.runtime.machine import Machine
     from wherry.runtime.options import RunOptions
 

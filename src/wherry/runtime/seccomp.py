@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from wherry.errors import InputError, InvalidSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 __all__ = ["UNCONFINED", "evaluate", "parse", "profile"]
 

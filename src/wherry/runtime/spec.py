@@ -5,8 +5,6 @@ Spec: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md and c
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from wherry.errors import InputError
 from wherry.runtime import devices, mounts, process, resources, seccomp
 from wherry.runtime.process import command, exec_process
@@ -14,21 +12,25 @@ from wherry.runtime.users import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
     from wherry.oci.config import ImageConfig
     from wherry.runtime.devices import Device
     from wherry.runtime.machine import Machine
     from wherry.runtime.options import MountRequest, RunOptions
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["NEW", "SpecFacts", "command", "exec_process", "network_sysctls", "runtime_spec", "warnings"]
 
 NEW = "new"
 
-_MASKED = (
+MASKED_PATHS = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
     "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
     "/sys/firmware",
 )  # fmt: skip
-_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
 class SpecFacts(NamedTuple):
@@ -125,8 +127,8 @@ def _linux(options: RunOptions, facts: SpecFacts, bounding: list[str]) -> dict[s
     if sysctl := _sysctls(options, facts):
         linux["sysctl"] = sysctl
     if not (options.privileged or options.system_paths_unconfined):
-        linux["maskedPaths"] = [*_MASKED, *_thermal(facts.machine)]
-        linux["readonlyPaths"] = list(_READ_ONLY)
+        linux["maskedPaths"] = [*MASKED_PATHS, *_thermal(facts.machine)]
+        linux["readonlyPaths"] = list(READONLY_PATHS)
     if rules := _seccomp(options, facts.machine, bounding):
         linux["seccomp"] = rules
     return linux

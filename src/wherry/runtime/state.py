@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
 
 from wherry.runtime import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
     from wherry.host import Host
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["ContainerState", "observe"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from wherry.errors import InputError
 from wherry.fs.kernel import open_in_root
@@ -17,6 +16,9 @@ from wherry.fs.kernel import open_in_root
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["User", "resolve"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 from wherry.errors import Conflict, InvalidReference, NotFound, nearest
 from wherry.oci.digest import DiffID, Digest
@@ -13,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Sequence
+    from typing import NamedTuple
 
     from wherry.oci.config import ImageConfig
     from wherry.oci.manifest import Manifest
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wherry.store.db import Database
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Leases
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["ImageRecord", "ImageStore", "created_ns", "insert_image", "point", "rfc3339"]
 

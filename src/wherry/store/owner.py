@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NamedTuple
+
     from wherry.host import Host
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Owner"]
 
