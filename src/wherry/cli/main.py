@@ -54,6 +54,8 @@ def main(argv: Sequence[str]) -> int:
     from wherry.cli.render import Output
 
     _open_streams()
+    # As dockerd's: what a container sees (/, /etc/hosts) must not depend on the caller's umask
+    os.umask(0o022)
     out = Output(sys.stdout, sys.stderr, os.environ)
     options = None
     try:
