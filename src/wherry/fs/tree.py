@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from wherry.fs.kernel import RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_in_root
 
-__all__ = ["Folder", "disk_usage", "open_folder", "remove", "walk"]
+__all__ = ["Folder", "disk_usage", "open_folder", "walk"]
 
 
 class Folder(NamedTuple):
@@ -87,61 +87,3 @@ def disk_usage(path: str) -> int:
     finally:
         os.close(root_fd)
     return total
-
-
-def remove(dir_fd: int, name: bytes) -> None:
-    """Remove `name` in `dir_fd`, and all below it when it is a folder; links are removed, not followed.
-
-    However deep the tree. Raises: OSError (FileNotFoundError when there is nothing).
-    """
-    try:
-        os.unlink(name, dir_fd=dir_fd)
-    except IsADirectoryError:
-        _empty(dir_fd, name)
-        os.rmdir(name, dir_fd=dir_fd)
-
-
-def _empty(dir_fd: int, name: bytes) -> None:
-    """Iterative, and going back by "..": neither the stack nor the number of fds grows with the depth."""
-    top = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
-    emptied: list[tuple[bytes, os.stat_result]] = []
-    here = top
-    try:
-        while True:
-            below = _unlink_files(here)
-            if below is not None:
-                emptied.append((below, os.fstat(here)))
-                here = _step(here, below, top)
-            elif emptied:
-                below, parent = emptied.pop()
-                here = _step(here, b"..", top)
-                if not os.path.samestat(parent, os.fstat(here)):
-                    # Somebody moved the folder: what is above it now is not ours to empty
-                    raise OSError(errno.ESTALE, "folder was moved while it was being removed", os.fsdecode(name))
-                os.rmdir(below, dir_fd=here)
-            else:
-                return
-    finally:
-        if here != top:
-            os.close(here)
-        os.close(top)
-
-
-def _unlink_files(fd: int) -> bytes | None:
-    """Remove all but folders; the name of one folder that is left, if any."""
-    with os.scandir(fd) as entries:
-        found = list(entries)
-    folder = None
-    for entry in found:
-        if entry.is_dir(follow_symlinks=False):
-            folder = os.fsencode(entry.name)
-        else:
-            os.unlink(entry.name, dir_fd=fd)
-    return folder
-
-
-def _step(here: int, name: bytes, keep: int) -> int:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-    if here != keep:
-        os.close(here)
-    return fd

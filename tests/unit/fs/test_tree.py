@@ -53,27 +53,3 @@ def test_a_live_walk_skips_what_vanishes(tmp_path: Path, root: int) -> None:
     next(walk)
     (tmp_path / "a").rmdir()
     assert [one.path for one in walk] == [b"b"]
-
-
-def test_removing_takes_trees_of_any_depth_and_no_link_is_followed(tmp_path: Path, root: int) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "file").touch()
-    fd = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(1200):
-        os.mkdir("d", dir_fd=fd)
-        os.symlink(tmp_path / "kept", "link", dir_fd=fd) if _ else None
-        below = os.open("d", os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = below
-    os.close(fd)
-    tree.remove(root, b"d")
-    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
-
-
-def test_removing_a_link_leaves_what_it_points_at(tmp_path: Path, root: int) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "l").symlink_to("kept")
-    tree.remove(root, b"l")
-    assert (tmp_path / "kept").is_dir()
-    with pytest.raises(FileNotFoundError):
-        tree.remove(root, b"l")

@@ -13,8 +13,8 @@ import stat
 from types import MappingProxyType
 
 from wherry.errors import Conflict, HostError, HostileArchive, InvalidSpec
-from wherry.fs import tree
 from wherry.fs.kernel import open_in_root
+from wherry.fs.remove import remove_at
 from wherry.image.tar import header, whiteout
 from wherry.image.tar.archive import Archive, Member, shown
 from wherry.image.tar.dress import IMPLICIT, Options, dress, mode, owner, set_xattrs
@@ -232,7 +232,7 @@ class Target:
             self._fds.clear()
             for known in [one for one in self._folders if one == path or one.startswith(path + b"/")]:
                 del self._folders[known]
-        tree.remove(dir_fd, name)
+        remove_at(dir_fd, name)
 
     # The members
 
