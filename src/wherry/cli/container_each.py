@@ -14,7 +14,7 @@ __all__ = ["each"]
 
 
 def each(names: Sequence[str], act: Callable[[str], object], out: Output) -> int:
-    """Prints each name as it was given when it is done (or what `act` returns, when it returns text)."""
+    """Prints each name as it was given when it is done (or the text that `act` returns; nothing for "")."""
     code = 0
     for name in names:
         try:
@@ -25,6 +25,7 @@ def each(names: Sequence[str], act: Callable[[str], object], out: Output) -> int
                 out.error(f"hint: {fault.hint}")
             code = 1
         else:
-            out.line(said if isinstance(said, str) else name)
+            if said != "":
+                out.line(said if isinstance(said, str) else name)
             out.flush()
     return code

@@ -23,5 +23,12 @@ VERB = Verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.container_each import each
+    from wherry.errors import InputError, NotFound
 
-    return each(args.rest, lambda name: engine.containers.kill(name, args.text("signal")), out)
+    def kill(name: str) -> None:
+        try:
+            engine.containers.kill(name, args.text("signal"))
+        except (InputError, NotFound) as fault:
+            raise type(fault)(f"cannot kill container: {name}: {fault}", hint=fault.hint) from None
+
+    return each(args.rest, kill, out)

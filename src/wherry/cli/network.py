@@ -59,7 +59,10 @@ VERB = {
     "network prune": Verb(
         "[OPTIONS]",
         "Remove all unused networks",
-        [Flag("force", "Do not prompt for confirmation", short="f")],
+        [
+            Flag("filter", 'Provide filter values (e.g. "label=<label>")', kind="list", type_name="filter"),
+            Flag("force", "Do not prompt for confirmation", short="f"),
+        ],
         examples=["wherry network prune -f"],
     ),
     "network rm": Verb(
@@ -132,6 +135,14 @@ def _matches(engine: Engine, network: Network, key: str, value: str) -> bool:
     if key == "label":
         name, equals, wanted = value.partition("=")
         return name in network.labels and (not equals or network.labels[name] == wanted)
+    if key == "label!":
+        return not _matches(engine, network, "label", value)
+    if key == "until":
+        import time
+
+        from wherry.engine.image_list import parse_moment
+
+        return network.created_ns < parse_moment(value, time.time_ns())
     if key == "type":
         return (value == "builtin") == (network.name in ("bridge", "host", "none"))
     if key == "dangling":
@@ -166,7 +177,14 @@ def _prune(engine: Engine, args: Args, out: Output) -> int:
     warning = "WARNING! This will remove all custom networks not used by at least one container."
     if not args.on("force") and not out.confirm(warning):
         return 0
-    if gone := engine.networks.prune():
+    from wherry.engine.image_list import parse_filters
+
+    wanted = parse_filters(args.all("filter"), ("label", "label!", "until"))
+
+    def chosen(network: Network) -> bool:
+        return all(_matches(engine, network, one.key, one.value) for one in wanted)
+
+    if gone := engine.networks.prune(chosen):
         out.line("Deleted Networks:")
         for name in gone:
             out.line(name)

@@ -29,7 +29,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     wanted = args.rest[1] if "/" in args.rest[1] else f"{args.rest[1]}/tcp"
     matches = [where for port, where in found if port == wanted]
     if not matches:
-        raise NotFound(f"no public port '{args.rest[1]}' published for {args.rest[0]}")
+        raise NotFound(f"No public port '{args.rest[1]}' published for {args.rest[0]}")
     for where in matches:
         out.line(where)
     return 0

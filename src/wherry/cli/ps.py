@@ -29,6 +29,8 @@ VERB = Verb(
     examples=("wherry ps -a", "wherry ps --filter status=exited --format json"),
 )
 
+_QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine.containers_list import parse_filters
@@ -57,8 +59,11 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _command(one: Summary, *, whole: bool) -> str:
-    text = " ".join(one.row.command)
-    return f'"{text if whole or len(text) <= 20 else text[:19] + "…"}"'
+    # As docker: what needs a shell's quotes has them, but not the program
+    first, *rest = one.row.command or ("",)
+    text = " ".join([first, *(f"'{word}'" if " " in word else word for word in rest)])
+    shown = text if whole or len(text) <= 20 else text[:19] + "…"
+    return f'"{shown.translate(_QUOTED)}"'
 
 
 def _size(one: Summary) -> str:

@@ -31,12 +31,15 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         raise Unsupported("links between containers are not supported", hint="use a network: wherry network create")
     force = args.on("force")
 
-    def remove(name: str) -> None:
+    def remove(name: str) -> str:
         try:
             engine.containers.remove(name, force=force, volumes=args.on("volumes"))
-        except NotFound:
-            # As docker since 20.10: what is not there is as good as removed
+        except NotFound as fault:
+            # As docker since 20.10: it is said, and what is not there is as good as removed
             if not force:
                 raise
+            out.error(f"wherry: {fault}")
+            return ""
+        return name
 
     return each(args.rest, remove, out)

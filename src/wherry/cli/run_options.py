@@ -199,7 +199,7 @@ class Reader:
             *self._each("tmpfs", parse_mounts.tmpfs),
         ]
         # As docker: the same words twice are one mount
-        found = list(dict.fromkeys(found))
+        found = [one for place, one in enumerate(found) if one not in found[:place]]
         parse_mounts.check_targets(found)
         return {
             "mounts": tuple(found),

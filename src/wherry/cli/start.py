@@ -29,8 +29,18 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.container_streams import joined
     from wherry.errors import UsageError
 
+    failed: list[str] = []
+
+    def start(name: str) -> None:
+        failed.append(name)
+        engine.containers.start(name)
+        failed.pop()
+
     if not (args.on("attach") or args.on("interactive")):
-        return each(args.rest, engine.containers.start, out)
+        code = each(args.rest, start, out)
+        if failed:
+            out.error(f"wherry: failed to start containers: {', '.join(failed)}")
+        return code
     if len(args.rest) > 1:
         raise UsageError("you cannot start and attach multiple containers at once")
     options = engine.containers.find(args.rest[0]).options()

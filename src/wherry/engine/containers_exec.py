@@ -6,7 +6,7 @@ import json
 import os
 
 from wherry.engine.containers_repair import repair
-from wherry.errors import Conflict, RuntimeFailure
+from wherry.errors import Conflict, InputError, NotFound, RuntimeFailure, WherryError
 from wherry.fs.atomic import replace_file
 from wherry.runtime import attach as attaching
 from wherry.runtime import launch
@@ -36,6 +36,8 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         plan = _plan(engine, row, options, streams)
         folder = plan["folder"]
         process = _process(engine, row, options, state.pid)
+        if plan["size"]:
+            process["consoleSize"] = {"height": plan["size"][0], "width": plan["size"][1]}
         replace_file(f"{folder}/process.json", json.dumps(process).encode(), durable=False)
         monitor.prepare(plan, None)
         monitor.await_ready()
@@ -45,7 +47,7 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         if fault.log:
             from wherry.runtime.complaints import explain
 
-            raise explain(fault.log, doing="exec in the container") from None
+            raise _unstartable(explain(fault.log, doing="exec in the container")) from None
         raise RuntimeFailure(f"failed to exec in {row.name}: {fault.message}") from None
     except BaseException:
         _abandon(monitor, folder)
@@ -61,6 +63,13 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
     if ending.record is None:
         raise RuntimeFailure(f"the exec session in {row.name} was lost: its monitor was killed")
     return int(ending.record["code"])
+
+
+def _unstartable(fault: WherryError) -> WherryError:
+    """As docker's exec: 127 for a command that is not there, 126 for one that can't be started in any other way."""
+    if fault.exit_code not in (126, 127):
+        fault.exit_code = 126
+    return fault
 
 
 def _abandon(monitor: launch.Monitor, folder: str) -> None:
@@ -110,6 +119,8 @@ def _process(engine: Engine, row: ContainerRow, options: ExecOptions, pid: int) 
         root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             user = resolve(root, options.user, row.options().group_add)
+        except (InputError, NotFound) as fault:
+            raise _unstartable(fault) from None
         finally:
             os.close(root)
     return exec_process(

@@ -53,7 +53,7 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "ProcessLabel": "",
         "AppArmorProfile": options.apparmor,
         "ExecIDs": None,
-        "HostConfig": _host_config(start, binds),
+        "HostConfig": _host_config(engine, start, binds),
         "GraphDriver": {"Data": _folders(engine, row, start.bundle), "Name": "overlay"},
     }
     if size:
@@ -64,7 +64,7 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
     doc["Mounts"] = [_mount(one) for one in binds]
     doc["Config"] = _config(start)
     exposed = tuple(doc["Config"].get("ExposedPorts", {}))
-    doc["NetworkSettings"] = engine.networks.describe(row.id, exposed)
+    doc["NetworkSettings"] = engine.networks.describe(row.id, network_request(start), exposed)
     return doc
 
 
@@ -116,7 +116,9 @@ def _mount(one: BindMount) -> dict[str, Any]:
     return doc
 
 
-def _host_config(start: Start, binds: tuple[BindMount, ...]) -> dict[str, Any]:
+def _host_config(engine: Engine, start: Start, binds: tuple[BindMount, ...]) -> dict[str, Any]:
+    from wherry.runtime.machine import cgroup_layout
+
     options = start.options
     bytes_, files = log_limits(options.log)
     doc: dict[str, Any] = {
@@ -130,11 +132,10 @@ def _host_config(start: Start, binds: tuple[BindMount, ...]) -> dict[str, Any]:
         "PortBindings": _port_bindings(start),
         "RestartPolicy": {"Name": options.restart.name, "MaximumRetryCount": options.restart.max_retries},
         "AutoRemove": start.row.remove,
-        "VolumeDriver": "",
         "VolumesFrom": None,
-        "CapAdd": list(options.cap_add) or None,
-        "CapDrop": list(options.cap_drop) or None,
-        "CgroupnsMode": options.cgroupns,
+        "CapAdd": _capabilities(options.cap_add),
+        "CapDrop": _capabilities(options.cap_drop),
+        "CgroupnsMode": options.cgroupns or ("private" if cgroup_layout() == "v2" else "host"),
         "Dns": list(options.dns),
         "DnsOptions": list(options.dns_options),
         "DnsSearch": list(options.dns_search),
@@ -142,16 +143,54 @@ def _host_config(start: Start, binds: tuple[BindMount, ...]) -> dict[str, Any]:
         "GroupAdd": list(options.group_add) or None,
         "IpcMode": options.ipc or "private",
         "PidMode": options.pid,
-        "Privileged": options.privileged,
         "PublishAllPorts": options.publish_all,
-        "ReadonlyRootfs": options.read_only,
         "SecurityOpt": _security(options) or None,
+        "ShmSize": options.shm_size_bytes or 64 << 20,
+        "Runtime": engine.containers.driver.runtime.name,
+    }
+    return doc | _sandbox(options) | _limits(options)
+
+
+def _sandbox(options: RunOptions) -> dict[str, Any]:
+    """What docker leaves out when it was not asked for, and the paths that the container can't use."""
+    from wherry.runtime.spec import MASKED_PATHS, READONLY_PATHS
+
+    doc: dict[str, Any] = {
+        "ConsoleSize": [0, 0],
+        "VolumeDriver": "",
+        "Cgroup": "",
+        "Links": None,
+        "Isolation": "",
         "UTSMode": options.uts,
         "UsernsMode": options.userns,
-        "ShmSize": options.shm_size_bytes or 64 << 20,
-        "Init": options.init,
+        "Privileged": options.privileged,
+        "ReadonlyRootfs": options.read_only,
+        # Nothing here sets these yet, but what reads them must find them
+        "BlkioWeight": options.blkio_weight,
+        "BlkioWeightDevice": [],
+        **{f"BlkioDevice{way}{unit}": [] for way in ("Read", "Write") for unit in ("Bps", "IOps")},
+        "CpuRealtimePeriod": 0,
+        "CpuRealtimeRuntime": 0,
+        "DeviceRequests": None,
+        **dict.fromkeys(("CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"), 0),
     }
-    return doc | _limits(options)
+    if options.annotations:
+        doc["Annotations"] = dict(options.annotations)
+    if options.init:
+        doc["Init"] = True
+    if options.sysctls:
+        doc["Sysctls"] = dict(options.sysctls)
+    if tmpfs := {one.target: ",".join(one.options) for one in options.mounts if one.type == "tmpfs"}:
+        doc["Tmpfs"] = tmpfs
+    is_open = options.privileged or options.system_paths_unconfined
+    doc["MaskedPaths"] = [] if is_open else list(MASKED_PATHS)
+    doc["ReadonlyPaths"] = [] if is_open else list(READONLY_PATHS)
+    return doc
+
+
+def _capabilities(names: tuple[str, ...]) -> list[str] | None:
+    """As people write them, not as the kernel does."""
+    return [name.removeprefix("CAP_") for name in names] or None
 
 
 def _limits(options: RunOptions) -> dict[str, Any]:
@@ -170,13 +209,11 @@ def _limits(options: RunOptions) -> dict[str, Any]:
         ],
         "DeviceCgroupRules": list(options.device_cgroup_rules) or None,
         "MemoryReservation": options.memory_reservation_bytes,
-        "MemorySwap": options.memory_swap_bytes,
+        "MemorySwap": options.memory_swap_bytes or options.memory_bytes * 2,
         "MemorySwappiness": options.memory_swappiness if options.memory_swappiness >= 0 else None,
         "OomKillDisable": options.oom_kill_disable,
         "PidsLimit": options.pids_limit or None,
-        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in options.ulimits] or None,
-        "Sysctls": dict(options.sysctls),
-        "Tmpfs": {one.target: ",".join(one.options) for one in options.mounts if one.type == "tmpfs"},
+        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in options.ulimits],
         "OomScoreAdj": options.oom_score_adj,
     }
 
@@ -207,8 +244,6 @@ def _security(options: RunOptions) -> list[str]:
 
 
 def _config(start: Start) -> dict[str, Any]:
-    from wherry.runtime.process import environment
-
     options, image = start.options, start.config.config
     doc: dict[str, Any] = {
         "Hostname": options.hostname or start.row.short_id,
@@ -225,7 +260,7 @@ def _config(start: Start) -> dict[str, Any]:
         "Tty": options.tty,
         "OpenStdin": options.stdin,
         "StdinOnce": options.stdin and not options.detach,
-        "Env": environment(image.env, options.env),
+        "Env": _env(image.env, options.env),
         "Cmd": _words(options.command or (image.cmd if options.entrypoint is None else None)),
     }
     if health := effective_health(start):
@@ -243,6 +278,12 @@ def _config(start: Start) -> dict[str, Any]:
     if options.stop_timeout_s is not None:
         doc["StopTimeout"] = options.stop_timeout_s
     return doc
+
+
+def _env(image: tuple[str, ...], own: tuple[str, ...]) -> list[str]:
+    """As docker lists it: what was asked for first, then the image's that it does not replace."""
+    names = {one.partition("=")[0] for one in own}
+    return [*(one for one in own if "=" in one), *(one for one in image if one.partition("=")[0] not in names)]
 
 
 def _words(words: tuple[str, ...] | None) -> list[str] | None:

@@ -122,11 +122,35 @@ def _host_ips(one: Published) -> tuple[str, ...]:
 
 
 def _port_texts(engine: Engine, row: ContainerRow, published: Sequence[Published]) -> tuple[str, ...]:
-    texts = []
-    for one in published:
-        texts += [f"{ip}:{one.host_port}->{one.container_port}/{one.protocol}" for ip in _host_ips(one)]
     taken = {f"{one.container_port}/{one.protocol}" for one in published}
-    return (*texts, *(port for port in _exposed(engine, row) if port not in taken))
+    places = [(one.container_port, one.protocol, ip, one.host_port) for one in published for ip in _host_ips(one)]
+    for port in _exposed(engine, row):
+        if port not in taken:
+            number, _, protocol = port.partition("/")
+            places.append((int(number), protocol, "", 0))
+    return port_column(places)
+
+
+def port_column(places: Sequence[tuple[int, str, str, int]]) -> tuple[str, ...]:
+    """docker's PORTS of (container port, protocol, host address or "", host port): ports that follow each other are one
+    range when each has the same number on the host, the others come last."""
+    runs: dict[tuple[str, str], list[int]] = {}
+    done, others = [], []
+    for port, protocol, ip, host_port in sorted(places, key=lambda one: (one[0], one[2], one[3], one[1])):
+        if ip and host_port != port:
+            others.append(f"{ip}:{host_port}->{port}/{protocol}")
+            continue
+        run = runs.get((ip, protocol))
+        if run and port != run[1] + 1:
+            done.append(_range_text(ip, protocol, *run))
+            run = None
+        runs[ip, protocol] = [run[0], port] if run else [port, port]
+    return (*done, *(_range_text(ip, protocol, *run) for (ip, protocol), run in runs.items()), *others)
+
+
+def _range_text(ip: str, protocol: str, first: int, last: int) -> str:
+    text = str(first) if first == last else f"{first}-{last}"
+    return f"{ip}:{text}->{text}/{protocol}" if ip else f"{text}/{protocol}"
 
 
 def _exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from wherry.host import Overlay
 
@@ -19,6 +20,7 @@ def open_overlay(engine: Engine, row: ContainerRow) -> int:
     from wherry.oci.digest import Digest
 
     bundle = engine.containers.bundle(row.id)
+    is_new = not os.path.isdir(f"{bundle}/upper")
     for folder in ("upper", "work", "rootfs"):
         os.makedirs(f"{bundle}/{folder}", mode=0o755, exist_ok=True)
     layers = engine.image_store.get(Digest(row.image_id)).layers
@@ -27,4 +29,22 @@ def open_overlay(engine: Engine, row: ContainerRow) -> int:
         # An image without layers (FROM scratch): overlayfs wants one all the same
         os.makedirs(f"{bundle}/empty", mode=0o755, exist_ok=True)
         lowers = (f"{bundle}/empty",)
-    return engine.host.overlay(Overlay(lowers, f"{bundle}/upper", f"{bundle}/work"))
+    root = engine.host.overlay(Overlay(lowers, f"{bundle}/upper", f"{bundle}/work"))
+    if is_new:
+        _dress(root)
+    return root
+
+
+def _dress(root: int) -> None:
+    """What docker puts beside the image's files: the mark by which programs know a container, and the mounts' table."""
+    from wherry.fs.kernel import open_in_root
+
+    # A program or an image may have made either into what it likes
+    with suppress(OSError):
+        os.close(os.open(".dockerenv", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o755, dir_fd=root))
+    with suppress(OSError):
+        etc = open_in_root(root, "etc", os.O_PATH | os.O_DIRECTORY)
+        try:
+            os.symlink("/proc/mounts", "mtab", dir_fd=etc)
+        finally:
+            os.close(etc)

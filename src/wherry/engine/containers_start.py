@@ -103,7 +103,7 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
         plan = monitor_plan(engine, start, wants=wants, netns=attachment.netns, size=size)
         monitor.prepare(plan, rootfs)
         with _beside(attachment, monitor, engine):
-            doc = write_bundle(engine, start, attachment)
+            doc = write_bundle(engine, start, attachment, size)
             write_health_process(start, plan, doc)
         listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
         monitor.go(listeners, _load_what_the_end_needs if streams else None)
@@ -232,7 +232,11 @@ def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
         raise Conflict("You cannot attach to a stopped container, start it first")
     sock = launch.connect(f"{engine.containers.run_folder_path(row.id)}/attach")
     sock.send(b"A" + streams.wants.encode())
-    ending = attaching.pump(sock, streams._replace(tty=row.options().tty), _forwarder(engine, row))
+    options = row.options()
+    if options.tty and (size := attaching.terminal_size(streams.stdin)):
+        # As docker: another size for a moment makes a shell show its prompt to whoever comes back
+        sock.send(b"R%d %d" % (size[0] + 1, size[1] + 1))
+    ending = attaching.pump(sock, streams._replace(tty=options.tty), _forwarder(engine, row))
     if ending.detached:
         return None
     if ending.record is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wherry.engine.containers_repair import repair
-from wherry.errors import Conflict, RuntimeFailure
+from wherry.errors import Conflict, InputError
 from wherry.host import Command
 
 TYPE_CHECKING = False
@@ -24,13 +24,11 @@ def top(engine: Engine, row: ContainerRow, ps_args: Sequence[str]) -> list[list[
     pids = engine.containers.driver.pids(row.id)
     done = engine.host.run(Command(["ps", *(ps_args or ("-ef",))], timeout_s=30))
     if done.status != 0:
-        raise RuntimeFailure(f"ps: {done.stderr.decode('utf-8', 'replace').strip()}")
+        raise InputError(f"ps: {done.stderr.decode('utf-8', 'replace').strip()}")
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     header = lines[0].split()
     if "PID" not in header:
-        raise RuntimeFailure(
-            "Couldn't find PID field in ps output", hint="let ps show it: wherry top CONTAINER -o pid,cmd"
-        )
+        raise InputError("Couldn't find PID field in ps output", hint="let ps show it: wherry top CONTAINER -o pid,cmd")
     column, wanted = header.index("PID"), {str(pid) for pid in pids}
     rows = [line.split(None, len(header) - 1) for line in lines[1:]]
     return [header, *(fields for fields in rows if len(fields) > column and fields[column] in wanted)]

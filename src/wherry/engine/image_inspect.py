@@ -54,7 +54,7 @@ def container_config(image: ImageConfig) -> dict[str, Any]:
     doc |= {"AttachStdin": False, "AttachStdout": False, "AttachStderr": False}
     if config.exposed_ports:
         doc["ExposedPorts"] = {port: {} for port in config.exposed_ports}
-    doc |= {"Tty": False, "OpenStdin": False, "StdinOnce": False, "Env": list(config.env)}
+    doc |= {"Tty": False, "OpenStdin": False, "StdinOnce": False, "Env": list(config.env) or None}
     doc["Cmd"] = None if config.cmd is None else list(config.cmd)
     if config.healthcheck:
         doc["Healthcheck"] = config.healthcheck.to_json()

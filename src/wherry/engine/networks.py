@@ -240,11 +240,11 @@ class Networks:
         published = self.book.published(container_id)
         return Attachment(container_id, mode, "own", network=found[1], endpoint=found[0], published=published)
 
-    def describe(self, container_id: str, exposed: tuple[str, ...] = ()) -> dict[str, object]:
+    def describe(self, container_id: str, asked: NetworkRequest, exposed: tuple[str, ...] = ()) -> dict[str, object]:
         """Docker's NetworkSettings of `inspect`; empty fields without an endpoint. `exposed` are PORT/PROTOCOL."""
         from wherry.engine import networks_show
 
-        return networks_show.settings(self.of(container_id), exposed)
+        return networks_show.settings(self.of(container_id), asked, exposed)
 
     def all(self) -> tuple[Network, ...]:
         """Docker's three, and then the user's, oldest first."""
@@ -285,11 +285,11 @@ class Networks:
         networks_show.refuse_predefined(name)
         self.book.remove(self.book.network(name))
 
-    def prune(self) -> tuple[str, ...]:
-        """Remove the user's networks that no running container is on: their names."""
+    def prune(self, chosen: Callable[[Network], bool] = lambda _: True) -> tuple[str, ...]:
+        """Remove the user's networks that no running container is on, of those that are `chosen`: their names."""
         gone = []
         for network in self.book.networks():
-            if not network.is_default and not self.book.members(network.number):
+            if not network.is_default and chosen(network) and not self.book.members(network.number):
                 with suppress(Conflict):
                     self.book.remove(network)
                     gone.append(network.name)

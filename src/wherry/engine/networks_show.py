@@ -9,7 +9,7 @@ from hashlib import sha256
 from wherry.errors import Conflict, InputError
 from wherry.network import address
 from wherry.network.address import Pool
-from wherry.network.model import EVERY_IPV4, Attachment, Network, Published
+from wherry.network.model import EVERY_IPV4, Attachment, Network, NetworkRequest, Published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,14 +66,16 @@ def bindings(published: Sequence[Published], exposed: Sequence[str] = ()) -> dic
     return dict(sorted(found.items()))
 
 
-def settings(attachment: Attachment | None, exposed: Sequence[str]) -> dict[str, object]:
-    """NetworkSettings of `inspect`."""
+def settings(attachment: Attachment | None, asked: NetworkRequest, exposed: Sequence[str]) -> dict[str, object]:
+    """NetworkSettings of `inspect`: a container that does not run is on its network, with empty fields."""
+    name = attachment.network.name if attachment and attachment.network else asked.mode or "bridge"
+    is_default = name in PREDEFINED
     endpoint = attachment.endpoint if attachment else None
     network = attachment.network if attachment else None
     one: dict[str, object] = {
         "MacAddress": endpoint.mac if endpoint else "",
         "NetworkID": network.id if network else "",
-        "EndpointID": _endpoint_id(attachment) if attachment and endpoint else "",
+        "EndpointID": _endpoint_id(attachment.container_id) if attachment and endpoint else "",
         "Gateway": endpoint.gateway if endpoint else "",
         "IPAddress": endpoint.address if endpoint else "",
         "IPPrefixLen": endpoint.prefix if endpoint else 0,
@@ -84,15 +86,36 @@ def settings(attachment: Attachment | None, exposed: Sequence[str]) -> dict[str,
     published = attachment.published if attachment else ()
     return {
         "Bridge": "",
+        "SandboxID": attachment.container_id if attachment else "",
+        "SandboxKey": "",
         "Ports": bindings(published, exposed) if endpoint else {},
-        **{key: one[key] for key in one if key != "NetworkID"},
-        "Networks": {network.name: {"IPAMConfig": None, "Links": None, "Aliases": None, **one}} if network else {},
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        # The fields of old are the default bridge's only
+        **{key: one[key] if is_default else type(one[key])() for key in one if key != "NetworkID"},
+        "Networks": {} if name.startswith("container:") else {name: _membership(asked, one, attachment)},
     }
 
 
-def _endpoint_id(attachment: Attachment) -> str:
-    assert attachment.endpoint is not None
-    return sha256(f"{attachment.container_id} {attachment.endpoint.link}".encode()).hexdigest()
+def _membership(asked: NetworkRequest, one: dict[str, object], attachment: Attachment | None) -> dict[str, object]:
+    names = None
+    if attachment and attachment.network and not attachment.network.is_default:
+        names = [asked.name, *asked.aliases, attachment.container_id[:12]]
+    return {
+        "IPAMConfig": {"IPv4Address": asked.ipv4} if asked.ipv4 else None,
+        "Links": None,
+        "Aliases": list(asked.aliases) or None,
+        **one,
+        "DriverOpts": None,
+        "DNSNames": names,
+    }
+
+
+def _endpoint_id(container_id: str) -> str:
+    return sha256(f"wherry endpoint {container_id}".encode()).hexdigest()
 
 
 def document(network: Network, members: Sequence[Member]) -> dict[str, object]:
@@ -124,7 +147,7 @@ def document(network: Network, members: Sequence[Member]) -> dict[str, object]:
         "Containers": {
             one.container_id: {
                 "Name": one.names[0],
-                "EndpointID": "",
+                "EndpointID": _endpoint_id(one.container_id),
                 "MacAddress": address.mac_of(one.address),
                 "IPv4Address": f"{one.address}/{prefix}",
                 "IPv6Address": "",

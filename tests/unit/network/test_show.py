@@ -63,9 +63,15 @@ def test_ports_are_shown_for_both_families_and_exposed_ones_without_a_place() ->
     }
 
 
-def test_a_container_without_a_network_has_empty_settings() -> None:
-    found = show.settings(None, ("80/tcp",))
-    assert (found["IPAddress"], found["Ports"], found["Networks"]) == ("", {}, {})
+def test_a_container_that_does_not_run_is_on_its_network_with_empty_fields() -> None:
+    found = show.settings(None, NetworkRequest("back", aliases=("db",)), ("80/tcp",))
+    assert (found["IPAddress"], found["Ports"]) == ("", {})
+    assert isinstance(networks := found["Networks"], dict)
+    assert (networks["back"]["Aliases"], networks["back"]["IPAddress"]) == (["db"], "")
+
+
+def test_a_container_that_shares_anothers_network_is_on_none() -> None:
+    assert show.settings(None, NetworkRequest("container:abc"), ())["Networks"] == {}
 
 
 @pytest.mark.parametrize("name", ["bridge", "host", "none", "default"])
