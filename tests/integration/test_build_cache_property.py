@@ -54,6 +54,7 @@ COMMANDS = (
     "mknod /tmp/fifo p || true",
     "cat /etc/hostname /etc/hosts > /tmp/hosts; true",
 )
+_MOUNTED = "find /mnt/a /mnt/sub /mnt/app -type f 2>/dev/null | sort | xargs cat > /tmp/mounted 2>/dev/null"
 
 
 class Case:
@@ -85,6 +86,9 @@ class Case:
         lines = [self._setting(), *(self._line(number) for _ in range(self.random.randint(2, 5)))]
         if "scratch" in first[-1]:
             lines = [line for line in lines if not line.startswith("RUN")]
+        if number == 0 and self.random.random() < 0.4:
+            # Above all that COPY brings: only its mount tells it of a change
+            first.append(f"RUN --mount=type=bind,target=/mnt {_MOUNTED}; true")
         return [*first, *lines, self._copy(number)]
 
     def _line(self, number: int) -> str:
@@ -115,7 +119,7 @@ class Case:
             "--mount=type=bind,from=s0,target=/mnt " if number else "",
         )  # fmt: skip
         if mount and "/mnt" in mount:
-            command = f"find /mnt/a /mnt/sub /mnt/app -type f -exec cat {{}} + > /tmp/mounted 2>&1; {command}"
+            command = f"{_MOUNTED}; {command}"
         if self.random.random() < 0.15:
             return f"RUN {mount}<<END\n{command}\necho $FOO >> /tmp/here || true\nEND"
         return f"RUN {mount}{command}"
