@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from wherry.build.cachekey import step_key
+from wherry.build.cachekey import content, step_key
 from wherry.build.graph import Copy, InlineFile, Op, Run, RunMount, Vertex, Workdir
+from wherry.build.tree import Entry
 from wherry.oci.digest import DiffID
 
 A, B = DiffID.of(b"a"), DiffID.of(b"b")
@@ -57,3 +58,28 @@ def test_a_linked_copy_does_not_depend_on_what_is_below() -> None:
     assert key(linked, (A,)) == key(linked, (B,))
     assert key(linked._replace(chown="5:6"), (A,)) == key(linked._replace(chown="5:6"), (B,))
     assert key(linked._replace(chown="app"), (A,)) != key(linked._replace(chown="app"), (B,))
+
+
+FILE = Entry("x", "a/x", 0o100644, 0, 0, 5, 0, "", "", (), 1, 2, 3, 4)
+
+
+def content_of(*entries: Entry, name: str = "a", digest: str = "d") -> str:
+    return content([(name, entries)], {"a/x": digest})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        FILE._replace(path="y"), FILE._replace(mode=0o100755), FILE._replace(uid=1), FILE._replace(gid=1),
+        FILE._replace(rdev=1), FILE._replace(link="t"), FILE._replace(hard="w"),
+        FILE._replace(xattrs=(("user.a", b"1"),)), FILE._replace(source="a/other"),
+    ],
+)  # fmt: skip
+def test_everything_of_a_copied_file_is_in_its_content(other: Entry) -> None:
+    assert content_of(other) != content_of(FILE)
+    assert content_of(FILE, other) != content_of(FILE)
+
+
+def test_the_bytes_and_the_name_of_the_match_are_in_the_content_and_times_and_inodes_are_not() -> None:
+    assert len({content_of(FILE), content_of(FILE, digest="e"), content_of(FILE, name="b")}) == 3
+    assert content_of(FILE._replace(mtime_ns=9, ctime_ns=9, inode=9, device=9)) == content_of(FILE)

@@ -20,6 +20,7 @@ BASES = {
         env=("PATH=/usr/local/bin:/bin", "LANG=C.UTF-8"), entrypoint=("/e",), cmd=("python3",), working_dir="/w",
         user="app", labels={"a": "1"}, exposed_ports=("80/tcp",), volumes=("/v",),
     ),
+    "with-bad-trigger": ContainerConfig(on_build=("COPY --from=7 /x /",)),
     "with-triggers": ContainerConfig(on_build=("RUN echo triggered", "COPY x /y", "ENV FROM_TRIGGER=1")),
 }  # fmt: skip
 
@@ -209,7 +210,8 @@ def test_copy_from_takes_a_stage_by_name_by_number_or_an_image() -> None:
 
 
 def test_a_stage_index_that_is_not_there_is_an_error() -> None:
-    assert "invalid stage index 7" in str(fails("FROM busybox\nCOPY --from=7 /x /\n"))
+    for text in ("FROM busybox\nCOPY --from=7 /x /\n", "FROM with-bad-trigger\n"):
+        assert "invalid stage index 7" in str(fails(text))
 
 
 def test_stages_that_need_each_other_are_an_error() -> None:

@@ -90,10 +90,10 @@ class World:
     def plan(self, text: str) -> Graph:
         return plan(parse(text.encode()), BuildOptions(), self.find)
 
-    def solve(self, text: str, executor: FakeExecutor) -> tuple[DiffID, ...]:
+    def solve(self, text: str, executor: FakeExecutor, cancel: Cancel | None = None) -> tuple[DiffID, ...]:
         self.events = Events()
         with self.leases.hold("test") as lease:
-            bench = Bench(self.host, self.layers, lease, 0, Cancel())
+            bench = Bench(self.host, self.layers, lease, 0, cancel or Cancel())
             solver = Solver(
                 bench, StepCache(self.db), FileHashes(self.db), executor, self.events, None, lambda _: "/nowhere"
             )
@@ -167,6 +167,36 @@ def test_the_failure_is_told_and_not_the_stop_that_it_caused(world: World) -> No
     with pytest.raises(WherryError, match="no such program"):
         world.solve(text, FakeExecutor(act))
     assert sorted(world.events.seen)[-2:] == ["1 cancelled", "3 failed"]
+
+
+class HeldBack(Cancel):
+    """Who sets it first goes on when another has set it too: so the stopped step is heard of before the failed one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._again = threading.Event()
+
+    def set(self, reason: str = "cancelled") -> None:
+        is_first = not self.is_set()
+        super().set(reason)
+        if is_first:
+            assert self._again.wait(20)
+        self._again.set()
+
+
+def test_the_failure_is_told_also_when_the_stop_is_heard_of_first(world: World) -> None:
+    together = threading.Barrier(2)
+
+    def act(request: StepRequest) -> int:
+        together.wait(20)
+        if request.run.argv[-1] == "fails":
+            raise RuntimeFailure("no such program")
+        assert request.cancel.wait(20)
+        raise Cancelled("stopped")
+
+    text = "FROM b AS a\nRUN waits\nFROM b AS c\nRUN fails\nFROM b\nCOPY --from=a / /\nCOPY --from=c / /\n"
+    with pytest.raises(WherryError, match="no such program"):
+        world.solve(text, FakeExecutor(act), HeldBack())
 
 
 def test_independent_stages_run_at_the_same_time(world: World) -> None:

@@ -51,6 +51,20 @@ def test_both_processes_alive_is_running(tmp_path: Path, host: FakeHost) -> None
     assert (state.status, state.pid, state.restarts, state.orphan) == ("running", 500, 1, False)
 
 
+def test_a_record_that_is_written_while_the_death_is_seen_counts(tmp_path: Path) -> None:
+    class Late(FakeHost):
+        """The container's monitor writes its record, and ends, just when it is asked whether the container lives."""
+
+        def start_time(self, pid: int) -> int | None:
+            record_exit(tmp_path)
+            return None
+
+    record_run(tmp_path)
+    record_monitor(tmp_path)
+    state = observe(str(tmp_path), Late())
+    assert (state.status, state.exit_code, state.unrecorded) == ("exited", 3, False)
+
+
 def test_a_container_without_its_monitor_is_an_orphan(tmp_path: Path, host: FakeHost) -> None:
     record_run(tmp_path)
     record_monitor(tmp_path)

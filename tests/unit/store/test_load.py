@@ -252,6 +252,8 @@ HOSTILE: dict[str, tuple[archives.Files, type[WherryError]]] = {
     "more diff ids than layers": (
         edited("manifest", lambda doc: doc["layers"].pop()), InvalidSpec),
     "size that lies": (edited("manifest", lambda doc: doc["layers"][0].update(size=1 << 40)), IntegrityError),
+    "size of the manifest that lies": (edited("index", lambda doc: doc["manifests"][0].update(size=7)), IntegrityError),
+    "size of the config that lies": (edited("manifest", lambda doc: doc["config"].update(size=7)), IntegrityError),
     "negative size": (edited("manifest", lambda doc: doc["layers"][0].update(size=-1)), InvalidSpec),
     "digest that is a path": (
         edited("manifest", lambda doc: doc["layers"][0].update(digest="sha256:../../../etc/passwd")), InvalidSpec),
