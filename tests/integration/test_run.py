@@ -253,7 +253,7 @@ def test_port_and_ps_show_what_is_published(wherry: Wherry) -> None:
     where = wherry("port", "web", "80").stdout.strip()
     assert where.startswith("127.0.0.1:")
     assert f"{where}->80/tcp" in wherry("ps").stdout
-    assert "no public port '81'" in wherry("port", "web", "81", code=1).stderr
+    assert "No public port '81'" in wherry("port", "web", "81", code=1).stderr
 
 
 def test_a_taken_port_is_named_with_its_holder_and_nothing_is_left(wherry: Wherry) -> None:
