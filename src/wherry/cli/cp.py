@@ -69,7 +69,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _out(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) -> int:
+    from functools import partial
+
     from wherry.engine import copy
+    from wherry.fs.atomic import write_all
 
     container, path, dest = what
     follow = args.on("follow-link")
@@ -77,14 +80,7 @@ def _out(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) ->
         return copy.copy_out(engine, container, path, dest, follow=follow)
     if out.is_terminal:
         raise InputError("cowardly refusing to write a tar to a terminal", hint="redirect it, or pipe it into tar")
-    fd = out.out_fd
-
-    def write(chunk: bytes | bytearray | memoryview) -> None:
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(fd, view) :]
-
-    copy.stream_out(engine, container, path, write, follow=follow)
+    copy.stream_out(engine, container, path, partial(write_all, out.out_fd), follow=follow)
     return 0
 
 

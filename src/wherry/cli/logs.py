@@ -30,13 +30,11 @@ VERB = Verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """stdout to stdout, stderr to stderr, byte for byte."""
-    import os
+    from wherry.fs.atomic import write_all
 
     fds = {"stdout": out.out_fd, "stderr": out.err_fd}
     for stream, data in engine.containers.logs(args.rest[0], _query(args)):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fds.get(stream, fds["stdout"]), view) :]
+        write_all(fds.get(stream, fds["stdout"]), data)
     return 0
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 
 from wherry.cli.flags import Flag, Verb
+from wherry.fs.atomic import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +33,12 @@ def run(engine: Engine, args: Args, out: Output) -> int:
             from wherry.errors import InputError
 
             raise InputError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-        engine.images.save(args.rest, _writer(out.out_fd))
+        engine.images.save(args.rest, partial(write_all, out.out_fd))
         return 0
     if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            engine.images.save(args.rest, _writer(fd))
+            engine.images.save(args.rest, partial(write_all, fd))
         finally:
             os.close(fd)
         return 0
@@ -57,7 +59,7 @@ def _to_file(engine: Engine, names: list[str], path: str) -> None:
         raise InputError(f"cannot save to {path}: {fault.strerror}", hint="give another file with -o") from None
     try:
         try:
-            engine.images.save(names, _writer(fd))
+            engine.images.save(names, partial(write_all, fd))
         finally:
             os.close(fd)
         os.rename(temporary, path)
@@ -65,15 +67,3 @@ def _to_file(engine: Engine, names: list[str], path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-
-
-class _writer:  # noqa: N801  a function with a buffer's worth of state
-    """Writes all of each chunk to a fd."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __call__(self, chunk: bytes | bytearray | memoryview) -> None:
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(self._fd, view) :]

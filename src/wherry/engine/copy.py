@@ -16,6 +16,7 @@ from threading import Thread
 
 from wherry.engine.copy_paths import Side, arrange, find_dest, find_source, pack
 from wherry.errors import Conflict, WherryError
+from wherry.fs.atomic import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,12 +210,6 @@ class _PipeEnd:
         return os.read(self._fd, size)
 
 
-def _write_all(fd: int, chunk: bytes | bytearray | memoryview) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def _pump(produce: Callable[[Write], int], consume: Callable[[Reader], None]) -> int:
     """Run both with a pipe between them; what `produce` returned. The first real failure is raised, no thread stays."""
     read_fd, write_fd = os.pipe()
@@ -223,7 +218,7 @@ def _pump(produce: Callable[[Write], int], consume: Callable[[Reader], None]) ->
 
     def work() -> None:
         try:
-            outcome.append(produce(partial(_write_all, write_fd)))
+            outcome.append(produce(partial(write_all, write_fd)))
         except BaseException as fault:
             outcome.append(fault)
         finally:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-__all__ = ["fsync_dir", "replace_file"]
+__all__ = ["fsync_dir", "replace_file", "write_all"]
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """write(2) until all is written: it may take less, of a pipe or near the end of a disk. Raises: OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def fsync_dir(path: str) -> None:
@@ -27,9 +34,7 @@ def replace_file(path: str, data: bytes, mode: int = 0o600, *, durable: bool = T
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, data)
             if durable:
                 os.fsync(fd)
         finally:

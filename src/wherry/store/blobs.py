@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 
 from wherry.errors import IntegrityError, NotFound
-from wherry.fs.atomic import fsync_dir
+from wherry.fs.atomic import fsync_dir, write_all
 from wherry.fs.private import private_folder
 from wherry.oci.digest import Digest, small_sha256
 
@@ -97,7 +97,7 @@ class BlobStore:
                     if size is not None and count > size:
                         raise IntegrityError("blob", expected=f"{size} bytes", actual="more")
                     hashed.update(chunk)
-                    _write_all(fd, chunk)
+                    write_all(fd, chunk)
                 digest = Digest.parse(f"{hashed.name}:{hashed.hexdigest()}")
                 if expected and digest != expected:
                     raise IntegrityError("blob", expected=expected, actual=digest)
@@ -147,12 +147,6 @@ class BlobStore:
             private_folder(folder)
             os.rename(temporary, path)
         fsync_dir(folder)
-
-
-def _write_all(fd: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _missing(digest: Digest) -> NotFound:

@@ -186,6 +186,7 @@ def _is_plain(fd: int) -> bool:
 
 def _spooled(fd: int, scratch: Scratch) -> int:
     """The stream's plain bytes in a file without a name: it goes with its fd."""
+    from wherry.fs.atomic import write_all
     from wherry.image.tar import compress
 
     path = scratch.path("spool")
@@ -195,9 +196,7 @@ def _spooled(fd: int, scratch: Scratch) -> int:
         with open(os.dup(fd), "rb", buffering=0) as raw:
             stream = compress.reader(raw)
             while chunk := stream.read(_CHUNK):
-                view = memoryview(chunk)
-                while view:
-                    view = view[os.write(spool, view) :]
+                write_all(spool, chunk)
     except BaseException:
         os.close(spool)
         raise
