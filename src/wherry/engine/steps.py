@@ -12,7 +12,7 @@ from wherry.oci.config import ContainerConfig, ImageConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.build.executor import StepRequest
+    from wherry.build.executor import StepMount, StepRequest
     from wherry.build.graph import Run
     from wherry.build.progress import Progress
     from wherry.engine import Engine
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wherry.engine.builds import BuildRequest
     from wherry.runtime.driver import Runtime
     from wherry.runtime.machine import Machine
+    from wherry.runtime.options import MountRequest
     from wherry.runtime.users import User
 
 __all__ = ["Steps"]
@@ -171,21 +172,17 @@ class Steps:
         return path
 
     def _write_resolv(self, request: StepRequest, network: str) -> str:
+        from wherry.engine import networks_files
         from wherry.network import dns
         from wherry.network.model import FileRequest
 
-        try:
-            with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as file:
-                host = file.read()
-        except OSError:
-            host = ""
         path = f"{request.workdir}/resolv.conf"
-        text = dns.resolv_conf(host, FileRequest(HOSTNAME), own_netns=network == "bridge")
+        text = dns.resolv_conf(networks_files.resolvers(), FileRequest(HOSTNAME), own_netns=network == "bridge")
         _write(path, text.encode(), 0o644)
         return path
 
 
-def _mount_request(one: Any) -> Any:
+def _mount_request(one: StepMount) -> MountRequest:
     from wherry.runtime.options import MountRequest
 
     if not one.source:
