@@ -12,11 +12,26 @@ _MOST_LINKS = 255
 
 
 def lstat(root_fd: int, path: str) -> os.stat_result | None:
-    """Of `path` below the root ("" is the root), its last component not followed; None when it is not there."""
+    """Of `path` below the root ("" is the root), its last component not followed; None when it is not there, or lies
+    behind a link: the kernel would follow an absolute one to this machine's files.
+    """
+    parent, _, name = path.rpartition("/")
     try:
-        return os.stat(path or ".", dir_fd=root_fd, follow_symlinks=False)
+        if not parent:
+            return os.stat(name or ".", dir_fd=root_fd, follow_symlinks=False)
+        fd = open_folder(root_fd, parent, os.O_PATH)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as fault:
+        if fault.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def resolve(root_fd: int, path: str) -> str:
@@ -50,11 +65,11 @@ def resolve(root_fd: int, path: str) -> str:
     return "/".join(done)
 
 
-def open_folder(root_fd: int, path: str) -> int:
-    """A readable fd of the folder; no component may be a link. The caller closes. Raises: OSError."""
+def open_folder(root_fd: int, path: str, access: int = os.O_RDONLY) -> int:
+    """An fd of the folder, readable or with O_PATH; no component may be a link. The caller closes. Raises: OSError."""
     from wherry.fs.kernel import RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_in_root
 
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    flags = access | os.O_DIRECTORY | os.O_NOFOLLOW
     return open_in_root(root_fd, path or ".", flags, resolve=RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
 
 

@@ -84,6 +84,7 @@ def _place(placer: Placer, op: Copy, one: Gathered) -> None:
         if _is_folder(placer.root_fd, top):
             top = f"{top}/{one.match.name}".lstrip("/")
         make_folders(placer.root_fd, top.rpartition("/")[0], placer.owner or (0, 0))
+    placer.begin()
     for entry in one.entries:
         placer.put(entry, f"{top}/{entry.path}".strip("/"), top, partial=one.partial)
 

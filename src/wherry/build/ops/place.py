@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 
 from wherry.build.resolve import lstat, make_folders, open_folder
 from wherry.build.tree import Entry, Tree
@@ -41,10 +40,15 @@ class Placer:
         self.cancel = cancel
         self._from = _Folder(tree.root_fd)
         self._to = _Folder(root_fd)
+        self._placed: dict[tuple[int, int], str] = {}
 
     def close(self) -> None:
         self._from.close()
         self._to.close()
+
+    def begin(self) -> None:
+        """Another match: its files are never links to those of the one before."""
+        self._placed.clear()
 
     def put(self, entry: Entry, path: str, top: str, *, partial: bool = False) -> None:
         """`path` is where (below the root, no links in it), `top` the path of the whole match.
@@ -58,12 +62,10 @@ class Placer:
         folder, _, name = path.rpartition("/")
         to_fd = self._to.fd(folder)
         self._clear(to_fd, name, path)
-        if entry.hard:
-            # The first of the linked files may have been left out by a pattern: then this one is the first
-            with suppress(FileNotFoundError):
-                os.link(f"{top}/{entry.hard}".strip("/"), path, src_dir_fd=self.root_fd, dst_dir_fd=self.root_fd,
-                        follow_symlinks=False)  # fmt: skip
-                return
+        # The first of the linked files may have been left out by a pattern: then this one is the first
+        if entry.hard and self._link(entry, to_fd, name):
+            return
+        self._placed[entry.device, entry.inode] = path
         if entry.is_file:
             self._file(entry, to_fd, name)
         elif entry.link:
@@ -73,6 +75,19 @@ class Placer:
             os.mknod(name, stat.S_IFMT(entry.mode) | 0o600, entry.rdev, dir_fd=to_fd)
             os.chown(name, *self._owner(entry), dir_fd=to_fd, follow_symlinks=False)
             os.chmod(name, self._mode(entry), dir_fd=to_fd)
+
+    def _link(self, entry: Entry, to_fd: int, name: str) -> bool:
+        """Whether it could be made a link to the file that came here before. Raises: OSError."""
+        first = self._placed.get((entry.device, entry.inode))
+        if first is None:
+            return False
+        folder, _, base = first.rpartition("/")
+        fd = open_folder(self.root_fd, folder)
+        try:
+            os.link(base, name, src_dir_fd=fd, dst_dir_fd=to_fd, follow_symlinks=False)
+        finally:
+            os.close(fd)
+        return True
 
     def _owner(self, entry: Entry) -> tuple[int, int]:
         return self.owner or (entry.uid, entry.gid)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from wherry.build.resolve import lstat, resolve
+from wherry.build.resolve import lstat, open_folder, resolve
 
 __all__ = ["Stubs"]
 
@@ -42,28 +42,51 @@ class Stubs:
                 self._parents[here] = (found.st_mode, found.st_uid, found.st_gid)
 
     def clean(self) -> None:
-        """Remove those that are empty still; a step that wrote into one keeps it."""
+        """Remove those that are empty still; a step that wrote into one keeps it.
+
+        The step may have put a link in the place of a folder above: nothing behind a link is looked at, least of all
+        removed (CVE-2024-23652).
+        """
         for path in sorted(set(self._missing), key=len, reverse=True):
             found = lstat(self._root_fd, path)
             with suppress(OSError):
                 if found is None:
                     continue
                 if stat.S_ISDIR(found.st_mode):
-                    os.rmdir(path, dir_fd=self._root_fd)
+                    _remove(self._root_fd, path, os.rmdir)
                 elif stat.S_ISREG(found.st_mode) and found.st_size == 0:
-                    os.unlink(path, dir_fd=self._root_fd)
+                    _remove(self._root_fd, path, os.unlink)
 
     def forget_parents(self, upper: str) -> None:
         """Folders in `upper` that hold nothing and are as they were below."""
-        for path in sorted(self._parents, key=len, reverse=True):
-            here = f"{upper}/{path}"
-            with suppress(OSError):
-                found = os.lstat(here)
+        upper_fd = os.open(upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for path in sorted(self._parents, key=len, reverse=True):
+                found = lstat(upper_fd, path)
+                if found is None or not stat.S_ISDIR(found.st_mode):
+                    continue
                 same = (found.st_mode, found.st_uid, found.st_gid) == self._parents[path]
-                if stat.S_ISDIR(found.st_mode) and same and not _is_opaque(here):
-                    os.rmdir(here)
+                with suppress(OSError):
+                    if same and not _is_opaque(upper_fd, path):
+                        _remove(upper_fd, path, os.rmdir)
+        finally:
+            os.close(upper_fd)
 
 
-def _is_opaque(path: str) -> bool:
-    names = os.listxattr(path, follow_symlinks=False)
+def _remove(root_fd: int, path: str, how: Callable[..., None]) -> None:
+    """Raises: OSError, also when a component above is a link."""
+    parent, _, name = path.rpartition("/")
+    fd = open_folder(root_fd, parent)
+    try:
+        how(name, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def _is_opaque(root_fd: int, path: str) -> bool:
+    fd = open_folder(root_fd, path)
+    try:
+        names = os.listxattr(fd)
+    finally:
+        os.close(fd)
     return any(name.endswith("overlay.opaque") or not name.startswith("trusted.overlay.") for name in names)
