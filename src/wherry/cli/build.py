@@ -105,7 +105,11 @@ def _parsed(flag: str, value: str, parse: Callable[[str], T]) -> T:
 def _tag(text: str) -> Reference:
     from wherry.oci.reference import Reference
 
-    found = _parsed("-t, --tag", text, Reference.parse)
+    try:
+        found = Reference.parse(text)
+    except InputError as fault:
+        # No flag error, as in docker: the exit code is 1
+        raise InputError(f'invalid tag "{text}": {fault}', hint=fault.hint) from None
     if found.digest:
         raise FlagError(f'invalid argument "{text}" for "-t, --tag" flag: a tag can have no digest')
     return found

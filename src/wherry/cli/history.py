@@ -42,6 +42,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         for row in rows:
             id, since, by, size, comment = _cells(row, args)
             created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.created_ns / 1e9))
+            if args.on("no-trunc"):
+                by = row.created_by.replace("\t", " ")
             out.json({"Comment": comment, "CreatedAt": created, "CreatedBy": by, "CreatedSince": since, "ID": id,
                       "Size": size})  # fmt: skip
     else:

@@ -86,7 +86,11 @@ class Output:
     def json(self, value: Any, *, indent: int | None = None) -> None:
         import json
 
-        self.line(json.dumps(value, indent=indent, ensure_ascii=False).translate(_CONTROLS))
+        self.line(
+            json.dumps(value, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False).translate(
+                _CONTROLS
+            )
+        )
 
 
 # What JSON leaves as it is, and a terminal obeys: DEL, and the 8-bit forms of escape sequences

@@ -96,7 +96,7 @@ def _plan(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Stre
         ),
         "env": engine.containers.tool_env,
         "tty": options.tty,
-        "size": attaching.terminal_size(streams.stdin) if streams and options.tty else None,
+        "size": streams.size if streams and options.tty else None,
         "stdin": options.stdin,
         "wants": streams.wants if streams else "",
         "pid_file": pid_file,

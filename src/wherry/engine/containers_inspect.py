@@ -111,7 +111,9 @@ def _mount(one: BindMount) -> dict[str, Any]:
     doc |= {"Source": one.source, "Destination": one.target}
     if one.volume:
         doc["Driver"] = "local"
-    doc |= {"Mode": "ro" if one.read_only else "", "RW": not one.read_only}
+    # docker's relabelling by default, of named volumes; only SELinux knows it
+    mode = "z" if one.volume and not one.is_anonymous else ""
+    doc |= {"Mode": "ro" if one.read_only else mode, "RW": not one.read_only}
     doc["Propagation"] = "" if one.volume else one.propagation or "rprivate"
     return doc
 

@@ -98,7 +98,7 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
     try:
         start = Start(row, options, config, engine.containers.bundle(row.id), rootfs)
         attachment = engine.networks.reserve(row.id, network_request(start))
-        size = attaching.terminal_size(streams.stdin) if streams and options.tty else None
+        size = streams.size if streams and options.tty else None
         wants = streams.wants if streams else ""
         plan = monitor_plan(engine, start, wants=wants, netns=attachment.netns, size=size)
         monitor.prepare(plan, rootfs)
@@ -233,7 +233,7 @@ def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
     sock = launch.connect(f"{engine.containers.run_folder_path(row.id)}/attach")
     sock.send(b"A" + streams.wants.encode())
     options = row.options()
-    if options.tty and (size := attaching.terminal_size(streams.stdin)):
+    if options.tty and (size := streams.size):
         # As docker: another size for a moment makes a shell show its prompt to whoever comes back
         sock.send(b"R%d %d" % (size[0] + 1, size[1] + 1))
     ending = attaching.pump(sock, streams._replace(tty=options.tty), _forwarder(engine, row))

@@ -40,6 +40,11 @@ class Streams(NamedTuple):
     detach_keys: str = ""
 
     @property
+    def size(self) -> list[int] | None:
+        """[rows, columns] of the terminal that they are on; None without one."""
+        return terminal_size(self.stdin) or terminal_size(self.stdout)
+
+    @property
     def wants(self) -> str:
         """As the attach protocol says it: of "ioe"."""
         pairs = zip("ioe", (self.stdin, self.stdout, self.stderr), strict=True)
@@ -208,8 +213,7 @@ class _Client:
                 self._forward(number)
 
     def _resize(self) -> None:
-        size = terminal_size(self._streams.stdin) or terminal_size(self._streams.stdout)
-        if size:
+        if size := self._streams.size:
             self._say(b"R%d %d" % (size[0], size[1]))
 
     def _say(self, packet: bytes) -> None:
