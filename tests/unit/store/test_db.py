@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.errors import HostError, Locked
+from wherry.errors import DiskFull, HostError, Locked
 from wherry.store import db as db_module
 from wherry.store.db import Database, failure
 
@@ -139,7 +139,7 @@ def test_a_damaged_file_is_set_aside_and_rebuilt_once(path: str, damage: bytes) 
 
 def test_a_folder_that_cannot_be_made_is_a_host_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HostError, match="cannot write the state database .*/file/state.db: cannot make its folder"):
+    with pytest.raises(HostError, match=r"cannot write the state database .*/file/state\.db: cannot make its folder"):
         Database(str(tmp_path / "file" / "state.db")).read()
 
 
@@ -160,7 +160,7 @@ def test_columns_that_came_later_are_added_to_an_old_file(path: str, monkeypatch
     [
         (sqlite3.SQLITE_BUSY, Locked),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, Locked),
-        (sqlite3.SQLITE_FULL, HostError),
+        (sqlite3.SQLITE_FULL, DiskFull),
         (sqlite3.SQLITE_READONLY_DBMOVED, HostError),
         (sqlite3.SQLITE_IOERR_READ, HostError),
     ],
