@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from wherry.bootstrap import debian, libraries, pythons, relocate, sources
-from wherry.bootstrap.recipe import DebianRecipe, PythonRecipe
+from wherry.bootstrap.recipe import LABEL, DebianRecipe, PythonRecipe
 from wherry.errors import HostError, NotFound
 from wherry.fs.atomic import replace_file
 from wherry.fs.remove import remove_tree
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["LABEL", "Machine", "Maker", "debian_python"]
+__all__ = ["Machine", "Maker", "debian_python"]
 
-LABEL = "wherry.stand-in"
 EPOCH_S = 315_532_800
 """1980-01-01: the earliest time that a zip file can hold, as in builds."""
 _FRESH_S = 7 * 86_400

@@ -9,7 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.oci.reference import Reference
 
-__all__ = ["CODENAMES", "DebianRecipe", "PythonRecipe", "Recipe", "recipe_for"]
+__all__ = ["CODENAMES", "LABEL", "DebianRecipe", "PythonRecipe", "Recipe", "recipe_for"]
+
+LABEL = "wherry.stand-in"
+"""The label that says an image is a stand-in, and what it was made of."""
 
 CODENAMES = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
 """Debian's releases and their numbers; the last one is what `debian:latest` means."""

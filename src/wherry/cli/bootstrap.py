@@ -42,6 +42,7 @@ def _make(engine: Engine, name: str, args: Args, out: Output) -> None:
     import signal
     import time
 
+    from wherry.bootstrap.recipe import LABEL
     from wherry.cancel import Cancel
     from wherry.oci.reference import Reference
 
@@ -65,5 +66,5 @@ def _make(engine: Engine, name: str, args: Args, out: Output) -> None:
     if quiet:
         out.line(record.id)
         return
-    label = engine.image_store.config(record.id).config.labels["wherry.stand-in"]
+    label = engine.image_store.config(record.id).config.labels[LABEL]
     out.line(f"{name}: {record.id.short} ({label}), {time.monotonic() - start:.1f} s")

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.store.images import ImageRecord
 
-__all__ = ["LABEL", "Bootstrap", "Offer", "can_make"]
-
-LABEL = "wherry.stand-in"
-"""The label that says an image is a stand-in, and what it was made of."""
+__all__ = ["Bootstrap", "Offer", "can_make"]
 
 
 class Offer(NamedTuple):

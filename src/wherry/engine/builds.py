@@ -283,7 +283,7 @@ class _Bases:
         return Base(name, config, record.layers)
 
     def _notices(self, name: str, labels: Mapping[str, str]) -> None:
-        from wherry.engine.bootstrap import LABEL
+        from wherry.bootstrap.recipe import LABEL
 
         if LABEL in labels:
             self._progress.note(f"{name} is a stand-in that was made on this machine ({labels[LABEL]})")

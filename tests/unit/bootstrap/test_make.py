@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bootstrap.answering import AnsweringHost
-from wherry.bootstrap.make import LABEL, Machine, Maker
+from wherry.bootstrap.make import Machine, Maker
 from wherry.bootstrap.pythons import Python
-from wherry.bootstrap.recipe import DebianRecipe, PythonRecipe
+from wherry.bootstrap.recipe import LABEL, DebianRecipe, PythonRecipe
 from wherry.engine import Engine
 from wherry.errors import HostError, NotFound
 from wherry.host import Command
