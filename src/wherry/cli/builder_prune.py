@@ -29,7 +29,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     import time
 
     from wherry.cli.render import human_size
-    from wherry.engine.image_list import parse_filters, parse_moment
+    from wherry.engine.filters import parse_filters, parse_moment
     from wherry.engine.prune import builder_prune
     from wherry.runtime.parse_values import size_bytes
 

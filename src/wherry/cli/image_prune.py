@@ -27,7 +27,7 @@ _KEYS = ("until", "label", "label!", "dangling")
 def run(engine: Engine, args: Args, out: Output) -> int:
     """Asks first, unless --force."""
     from wherry.cli.render import human_size
-    from wherry.engine.image_list import parse_filters
+    from wherry.engine.filters import parse_filters
 
     filters = parse_filters(args.all("filter"), _KEYS)
     everything = args.on("all") or any(one.key == "dangling" and one.value.lower() in "0false" for one in filters)

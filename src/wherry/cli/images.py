@@ -38,9 +38,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     if args.rest:
         filters = (*filters, f"reference={args.rest[0]}")
     if filters:
-        from wherry.engine.image_list import parse_filters
+        from wherry.engine.filters import parse_filters
+        from wherry.engine.image_list import KEYS
 
-        records = engine.images.list(parse_filters(filters))
+        records = engine.images.list(parse_filters(filters, KEYS))
     else:
         records = engine.images.list()
     rows = [row for record in records for row in _rows(record)]

@@ -41,7 +41,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 def _query(args: Args) -> LogQuery:
     import time
 
-    from wherry.engine.image_list import parse_moment
+    from wherry.engine.filters import parse_moment
     from wherry.runtime.logs import LogQuery
 
     tail, now = args.text("tail"), time.time_ns()

@@ -133,14 +133,15 @@ def _driver(network: Network) -> str:
 
 def _matches(engine: Engine, network: Network, key: str, value: str) -> bool:
     if key == "label":
-        name, equals, wanted = value.partition("=")
-        return name in network.labels and (not equals or network.labels[name] == wanted)
+        from wherry.engine.filters import has_label
+
+        return has_label(network.labels, value)
     if key == "label!":
         return not _matches(engine, network, "label", value)
     if key == "until":
         import time
 
-        from wherry.engine.image_list import parse_moment
+        from wherry.engine.filters import parse_moment
 
         return network.created_ns < parse_moment(value, time.time_ns())
     if key == "type":
@@ -154,7 +155,7 @@ def _matches(engine: Engine, network: Network, key: str, value: str) -> bool:
 
 
 def _list(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.image_list import parse_filters
+    from wherry.engine.filters import parse_filters
 
     networks = list(engine.networks.all())
     for one in parse_filters(args.all("filter"), _FILTERS):
@@ -177,7 +178,7 @@ def _prune(engine: Engine, args: Args, out: Output) -> int:
     warning = "WARNING! This will remove all custom networks not used by at least one container."
     if not args.on("force") and not out.confirm(warning):
         return 0
-    from wherry.engine.image_list import parse_filters
+    from wherry.engine.filters import parse_filters
 
     wanted = parse_filters(args.all("filter"), ("label", "label!", "until"))
 

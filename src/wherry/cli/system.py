@@ -98,7 +98,7 @@ def _warning(args: Args) -> str:
 
 def _prune(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine import containers_list
-    from wherry.engine.image_list import parse_filters
+    from wherry.engine.filters import parse_filters
     from wherry.engine.prune import builder_prune
 
     filters = parse_filters(args.all("filter"), ("until", "label", "label!"))

@@ -92,7 +92,7 @@ def _inspect(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _list(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.image_list import parse_filters
+    from wherry.engine.filters import parse_filters
 
     volumes = list(engine.volumes.list())
     for one in parse_filters(args.all("filter"), _FILTERS):
@@ -117,14 +117,15 @@ def _matches(engine: Engine, volume: Volume, key: str, value: str) -> bool:
     if key == "driver":
         return value == "local"
     if key == "label":
-        name, equals, wanted = value.partition("=")
-        return name in volume.labels and (not equals or volume.labels[name] == wanted)
+        from wherry.engine.filters import has_label
+
+        return has_label(volume.labels, value)
     return bool(engine.volumes.users(volume.name)) != (value.lower() in ("1", "true", "t"))
 
 
 def _prune(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.render import human_size
-    from wherry.engine.image_list import parse_filters
+    from wherry.engine.filters import parse_filters
 
     filters = parse_filters(args.all("filter"), _PRUNE_FILTERS)
     everything = args.on("all") or any(one.key == "all" and one.value.lower() in ("1", "true") for one in filters)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Filters", "Summary", "folder_size", "image_size", "matching", "parse_filters", "ports", "summaries"]
 
-_KNOWN = frozenset({
+_KNOWN = (
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
     "since", "status", "volume",
-})  # fmt: skip
-_PRUNE_KNOWN = frozenset({"label", "label!", "until"})
+)  # fmt: skip
+_PRUNE_KNOWN = ("label", "label!", "until")
 _STATUSES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
 
 
@@ -44,18 +44,22 @@ class Summary(NamedTuple):
 
 def parse_filters(words: Sequence[str], *, prune: bool = False) -> dict[str, list[str]]:
     """Of "KEY=VALUE" words. Raises: InputError for an unknown key, as docker."""
-    known = _PRUNE_KNOWN if prune else _KNOWN
     found: dict[str, list[str]] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise InputError(f"invalid argument {word!r} for filter: bad format of filter (expected name=value)")
-        key = key.strip().lower()
-        if key not in known:
-            raise InputError(f"invalid filter '{key}'", hint="known: " + ", ".join(sorted(known)))
+    if not words:
+        return found
+    import re
+
+    from wherry.engine import filters
+
+    for key, value in filters.parse_filters(words, _PRUNE_KNOWN if prune else _KNOWN):
         if key == "status" and value not in _STATUSES:
             raise InputError(f"invalid filter 'status={value}'", hint="known: " + ", ".join(_STATUSES))
-        found.setdefault(key, []).append(value.strip())
+        if key == "name":
+            try:
+                re.compile(value)
+            except re.error as fault:
+                raise InputError(f"invalid filter 'name={value}': {fault}", hint="it is a regular expression") from None
+        found.setdefault(key, []).append(value)
     return found
 
 
@@ -169,10 +173,11 @@ def matching(engine: Engine, row: ContainerRow, state: ContainerState, filters: 
 
 
 def _passes(engine: Engine, row: ContainerRow, state: ContainerState, key: str, values: Sequence[str]) -> bool:
-    if key == "label":
-        return all(_has_label(row, value) for value in values)
-    if key == "label!":
-        return not any(_has_label(row, value) for value in values)
+    if key in ("label", "label!"):
+        from wherry.engine.filters import has_label
+
+        held = [has_label(row.labels, value) for value in values]
+        return all(held) if key == "label" else not any(held)
     if key == "name":
         import re
 
@@ -194,7 +199,7 @@ def _passes(engine: Engine, row: ContainerRow, state: ContainerState, key: str, 
 
 def _passes_slow(engine: Engine, row: ContainerRow, key: str, values: Sequence[str]) -> bool:
     if key == "until":
-        from wherry.engine.image_list import parse_moment
+        from wherry.engine.filters import parse_moment
 
         return all(row.created_ns < parse_moment(value, time.time_ns()) for value in values)
     if key == "ancestor":
@@ -209,11 +214,6 @@ def _passes_slow(engine: Engine, row: ContainerRow, key: str, values: Sequence[s
         known = row.ports if key == "publish" else (*_exposed(engine, row), *row.ports)
         return any((value if "/" in value else f"{value}/tcp") in known for value in values)
     return "true" not in values  # is-task: there is no swarm here
-
-
-def _has_label(row: ContainerRow, wanted: str) -> bool:
-    name, equals, value = wanted.partition("=")
-    return name in row.labels and (not equals or row.labels[name] == value)
 
 
 def _descends(engine: Engine, row: ContainerRow, image: str) -> bool:

@@ -6,29 +6,23 @@ import re
 import time
 from typing import NamedTuple
 
+from wherry.engine.filters import has_label, parse_moment
 from wherry.errors import InputError
 from wherry.oci.reference import Reference
 from wherry.store.images import created_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wherry.engine import Engine
+    from wherry.engine.filters import Filter
     from wherry.store.images import ImageRecord
 
-__all__ = ["Filter", "HistoryRow", "compiled", "filtered", "history", "parse_filters", "parse_moment"]
+__all__ = ["KEYS", "HistoryRow", "compiled", "filtered", "history"]
+
 
 KEYS = ("dangling", "reference", "label", "label!", "before", "since", "until")
-_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|m|s)")
-_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
-
-
-class Filter(NamedTuple):
-    """One `--filter key=value`; key "label!" is `label!=...`."""
-
-    key: str
-    value: str
 
 
 class HistoryRow(NamedTuple):
@@ -39,36 +33,6 @@ class HistoryRow(NamedTuple):
     created_by: str
     size: int
     comment: str
-
-
-def parse_filters(texts: Sequence[str], allowed: Sequence[str] = KEYS) -> tuple[Filter, ...]:
-    """Of "key=value" texts. Raises: InputError with docker's message."""
-    found = []
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip().lower()
-        if not equals:
-            raise InputError(
-                f'invalid argument {text!r} for "-f, --filter" flag: bad format of filter (expected name=value)'
-            )
-        if key not in allowed:
-            raise InputError(
-                f"invalid filter '{key}'", hint=f"known here: {', '.join(k for k in allowed if k[-1] != '!')}"
-            )
-        found.append(Filter(key, value.strip()))
-    return tuple(found)
-
-
-def parse_moment(text: str, now_ns: int) -> int:
-    """ "24h", "1h30m" (ago), a unix time, or RFC 3339, as ns since the epoch. Raises: InputError."""
-    if text and "".join(n + u for n, u in _SPAN.findall(text)) == text:
-        return now_ns - int(sum(float(n) * _UNIT_S[u] for n, u in _SPAN.findall(text)) * 1e9)
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return int(float(text) * 1e9)
-    for candidate in (text, text + "Z", text + "T00:00:00Z"):
-        if moment := created_ns(candidate):
-            return moment
-    raise InputError(f"invalid time {text!r}", hint="as 24h, 2026-01-31 or 2026-01-31T12:00:00Z")
 
 
 def filtered(engine: Engine, records: Sequence[ImageRecord], filters: Sequence[Filter]) -> list[ImageRecord]:
@@ -83,7 +47,7 @@ def filtered(engine: Engine, records: Sequence[ImageRecord], filters: Sequence[F
             kept = [record for record in kept if (not record.tags) == wanted]
         elif one.key in {"label", "label!"}:
             wanted = one.key == "label"
-            kept = [record for record in kept if has_label(engine, record, one.value) == wanted]
+            kept = [record for record in kept if has_label(_labels(engine, record), one.value) == wanted]
         elif one.key == "before":
             limit = engine.images.resolve(one.value).created_ns
             kept = [record for record in kept if record.created_ns < limit]
@@ -104,10 +68,8 @@ def _boolean(text: str) -> bool:
     raise InputError(f"invalid filter 'dangling={text}'", hint="true or false")
 
 
-def has_label(engine: Engine, record: ImageRecord, text: str) -> bool:
-    key, equals, value = text.partition("=")
-    labels = engine.images.config(record.id).config.labels
-    return key in labels and (not equals or labels[key] == value)
+def _labels(engine: Engine, record: ImageRecord) -> Mapping[str, str]:
+    return engine.images.config(record.id).config.labels
 
 
 def _matching(record: ImageRecord, patterns: Sequence[re.Pattern[str]]) -> ImageRecord:

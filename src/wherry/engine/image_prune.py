@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wherry.engine import Engine
-    from wherry.engine.image_list import Filter
+    from wherry.engine.filters import Filter
 
 __all__ = ["Pruned", "prune", "remove"]
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from wherry.cancel import Cancel
     from wherry.engine import Engine
-    from wherry.engine.image_list import Filter, HistoryRow
+    from wherry.engine.filters import Filter
+    from wherry.engine.image_list import HistoryRow
     from wherry.engine.image_load import ImportRequest, Loaded
     from wherry.engine.image_prune import Pruned
     from wherry.oci.config import ImageConfig

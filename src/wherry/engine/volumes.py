@@ -178,9 +178,9 @@ class Volumes:
 
 
 def _has(labels: Mapping[str, str], wanted: str) -> bool:
-    negated = wanted.startswith("!")
-    key, equals, value = wanted.lstrip("!").partition("=")
-    return (key in labels and (not equals or labels[key] == value)) != negated
+    from wherry.engine.filters import has_label
+
+    return has_label(labels, wanted.removeprefix("!")) != wanted.startswith("!")
 
 
 def _check_source(one: Wanted) -> None:

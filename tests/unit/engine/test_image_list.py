@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.engine import Engine
-from wherry.engine.image_list import Filter, compiled, parse_filters, parse_moment
+from wherry.engine.filters import Filter, parse_filters, parse_moment
+from wherry.engine.image_list import KEYS, compiled
 from wherry.errors import InputError
 from wherry.host.fake import FakeHost
 from wherry.oci.config import ContainerConfig, History, ImageConfig
@@ -45,7 +46,7 @@ def add(engine: Engine, *names: str, day: int = 1, labels: dict[str, str] | None
 
 
 def names(engine: Engine, *filters: str) -> list[str]:
-    return [" ".join(one.tags) or "<none>" for one in engine.images.list(parse_filters(filters))]
+    return [" ".join(one.tags) or "<none>" for one in engine.images.list(parse_filters(filters, KEYS))]
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
 
 
 def test_a_label_filter_with_a_not(engine: Engine) -> None:
-    assert parse_filters(["label!=a=b"]) == (Filter("label!", "a=b"),)
+    assert parse_filters(["label!=a=b"], KEYS) == (Filter("label!", "a=b"),)
 
 
 def test_history_gives_each_step_its_layers_size_the_newest_first(engine: Engine) -> None:
