@@ -57,15 +57,20 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "GraphDriver": {"Data": _folders(engine, row, start.bundle), "Name": "overlay"},
     }
     if size:
-        from wherry.engine.containers_list import folder_size, image_size
-
-        doc["SizeRw"] = folder_size(f"{start.bundle}/upper")
-        doc["SizeRootFs"] = doc["SizeRw"] + image_size(engine, row)
+        doc |= _sizes(engine, start)
     doc["Mounts"] = [_mount(one) for one in binds]
     doc["Config"] = _config(start)
     exposed = tuple(doc["Config"].get("ExposedPorts", {}))
     doc["NetworkSettings"] = engine.networks.describe(row.id, network_request(start), exposed)
     return doc
+
+
+def _sizes(engine: Engine, start: Start) -> dict[str, int]:
+    from wherry.engine.containers_list import image_size
+    from wherry.fs.tree import disk_usage
+
+    own = disk_usage(f"{start.bundle}/upper")
+    return {"SizeRw": own, "SizeRootFs": own + image_size(engine, start.row)}
 
 
 def _paths(start: Start) -> dict[str, str]:

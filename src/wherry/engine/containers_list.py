@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     Filters = Mapping[str, Sequence[str]]
 
-__all__ = ["Filters", "Summary", "folder_size", "image_size", "matching", "parse_filters", "ports", "summaries"]
+__all__ = ["Filters", "Summary", "image_size", "matching", "parse_filters", "ports", "summaries"]
 
 _KNOWN = (
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
@@ -80,7 +79,9 @@ def _summary(
 ) -> Summary:
     own = whole = -1
     if size:
-        own = folder_size(f"{engine.containers.bundle(row.id)}/upper")
+        from wherry.fs.tree import disk_usage
+
+        own = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
         whole = own + image_size(engine, row)
     attached = engine.networks.of(row.id) if state.is_running else None
     texts = _port_texts(engine, row, attached.published if attached else ()) if state.is_running else ()
@@ -228,24 +229,6 @@ def _descends(engine: Engine, row: ContainerRow, image: str) -> bool:
     return ancestor.id == mine.id or (
         bool(ancestor.layers) and mine.layers[: len(ancestor.layers)] == ancestor.layers
     )  # fmt: skip
-
-
-def folder_size(path: str) -> int:
-    """Bytes of all files below, hard links counted once; 0 when it is not there."""
-    total, seen, stack = 0, set(), [path]
-    while stack:
-        try:
-            with os.scandir(stack.pop()) as entries:
-                for entry in entries:
-                    facts = entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        stack.append(entry.path)
-                    elif facts.st_nlink == 1 or (facts.st_dev, facts.st_ino) not in seen:
-                        seen.add((facts.st_dev, facts.st_ino))
-                        total += facts.st_size
-        except OSError:
-            continue
-    return total
 
 
 def status_text(state: ContainerState, ago: str) -> str:

@@ -97,7 +97,8 @@ def remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool) -> 
 
 def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
     """See Containers.prune."""
-    from wherry.engine.containers_list import folder_size, matching
+    from wherry.engine.containers_list import matching
+    from wherry.fs.tree import disk_usage
 
     removed: list[str] = []
     freed = 0
@@ -105,7 +106,7 @@ def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
         state = engine.containers.state(row.id)
         if state.is_running or not matching(engine, row, state, filters):
             continue
-        size = folder_size(f"{engine.containers.bundle(row.id)}/upper")
+        size = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
         with suppress(NotFound, Conflict, Locked):
             remove(engine, row, force=False, volumes=False)
             removed.append(row.id)

@@ -68,22 +68,51 @@ def walk(root_fd: int, start: bytes = b"", *, live: bool = False) -> Iterator[Fo
 
 
 def disk_usage(path: str) -> int:
-    """Bytes of all files below the folder, a hard-linked one once; 0 when there is no such folder. Raises: OSError."""
+    """Bytes of all files below the folder, a hard-linked one once; 0 when there is no such folder.
+
+    What vanishes meanwhile, can't be read, or lies behind a path of more than 4095 bytes does not count: no container
+    can keep its size from being told. Raises: OSError when `path` can't be opened.
+    """
     try:
         root_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return 0
-    total, seen = 0, set()
+    total, pending = 0, [b""]
+    seen: set[tuple[int, int]] = set()
     try:
-        for folder in walk(root_fd, live=True):
-            for entry in folder.files:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if status.st_nlink == 1 or (status.st_dev, status.st_ino) not in seen:
-                    seen.add((status.st_dev, status.st_ino))
-                    total += status.st_size
+        while pending:
+            here = pending.pop()
+            try:
+                fd = open_folder(root_fd, here)
+            except OSError:
+                continue
+            try:
+                size, folders = _measure(fd, seen)
+            finally:
+                os.close(fd)
+            total += size
+            pending += [b"/".join((here, name)) if here else name for name in folders]
     finally:
         os.close(root_fd)
     return total
+
+
+def _measure(fd: int, seen: set[tuple[int, int]]) -> tuple[int, list[bytes]]:
+    """Bytes of the files in one folder, and its folders; `seen` keeps what has several links."""
+    total, folders = 0, []
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(os.fsencode(entry.name))
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            known = (status.st_dev, status.st_ino)
+            if status.st_nlink > 1 and known in seen:
+                continue
+            if status.st_nlink > 1:
+                seen.add(known)
+            total += status.st_size
+    return total, folders

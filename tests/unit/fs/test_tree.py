@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wherry.fs import tree
+from wherry.fs.remove import remove_tree
 
 
 @pytest.fixture
@@ -53,3 +54,28 @@ def test_a_live_walk_skips_what_vanishes(tmp_path: Path, root: int) -> None:
     next(walk)
     (tmp_path / "a").rmdir()
     assert [one.path for one in walk] == [b"b"]
+
+
+def test_the_size_of_a_tree_counts_each_file_once_and_no_link(tmp_path: Path) -> None:
+    (tmp_path / "t" / "a").mkdir(parents=True)
+    (tmp_path / "t" / "x").write_bytes(b"12345")
+    os.link(tmp_path / "t" / "x", tmp_path / "t" / "a" / "again")
+    (tmp_path / "big").write_bytes(bytes(1000))
+    (tmp_path / "t" / "folder").symlink_to(tmp_path)
+    size = tree.disk_usage(str(tmp_path / "t"))
+    assert size == 5 + (tmp_path / "t" / "folder").lstat().st_size
+    assert tree.disk_usage(str(tmp_path / "none")) == 0
+
+
+def test_the_size_of_a_tree_is_told_however_deep_it_is(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    fd = os.open(tmp_path / "t", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=fd)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    (tmp_path / "t" / "x").write_bytes(b"12345")
+    assert tree.disk_usage(str(tmp_path / "t")) == 5
+    remove_tree(str(tmp_path / "t"))
