@@ -85,8 +85,7 @@ def _by_id(engine: Engine, mode: str) -> str:
 def _owner(engine: Engine) -> str:
     from wherry.store.owner import Owner
 
-    mine = Owner.current(engine.host)
-    return f"{mine.pid}:{mine.start_time}:{mine.boot_id}"
+    return str(Owner.current(engine.host))
 
 
 def _published(config: ImageConfig, options: RunOptions) -> tuple[str, ...]:

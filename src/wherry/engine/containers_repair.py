@@ -14,6 +14,7 @@ from wherry.engine.containers_lock import held
 from wherry.errors import HostError, Locked, NotFound, WherryError
 from wherry.runtime import launch, records
 from wherry.runtime.state import ContainerState, observe
+from wherry.store.owner import Owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,15 +69,12 @@ def _has_network_mark(engine: Engine) -> bool:
 
 
 def _owner_lives(engine: Engine, row: ContainerRow) -> bool:
-    pid, start, boot = row.owner.split(":")
-    return boot == engine.host.boot_id() and engine.host.start_time(int(pid)) == int(start)
+    return Owner.parse(row.owner).is_alive(engine.host)
 
 
 def _monitor_lives(engine: Engine, row: ContainerRow) -> bool:
     monitor = records.read_monitor(engine.containers.bundle(row.id))
-    if monitor is None or monitor.boot != engine.host.boot_id():
-        return False
-    return engine.host.start_time(monitor.pid) == monitor.start
+    return monitor is not None and Owner(monitor.pid, monitor.start, monitor.boot).is_alive(engine.host)
 
 
 def repair(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> ContainerState:

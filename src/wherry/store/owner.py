@@ -31,11 +31,19 @@ class Owner(NamedTuple):
     def is_alive(self, host: Host) -> bool:
         if self.boot_id != host.boot_id():
             return False
-        return (
-            (host.start_time(self.pid) or 0) == self.start_time
-            if self.pid == os.getpid()
-            else (host.start_time(self.pid) == self.start_time)
-        )
+        # A host that knows no start times gives 0 in `current`; a process asks about itself with the same answer
+        start = host.start_time(self.pid)
+        return (start or 0) == self.start_time if self.pid == os.getpid() else start == self.start_time
+
+    def __str__(self) -> str:
+        """As a row keeps it: PID:START:BOOT."""
+        return f"{self.pid}:{self.start_time}:{self.boot_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Owner:
+        """Of what `str` gave."""
+        pid, start, boot = text.split(":")
+        return cls(int(pid), int(start), boot)
 
     @property
     def tag(self) -> str:
