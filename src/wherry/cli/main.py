@@ -117,7 +117,7 @@ def _report_other(fault: Exception, options: flags.Args | None, out: Output) -> 
         text = (fault.strerror or str(fault)) + (f": {fault.filename}" if fault.filename else "")
         hint = _TRY.get(fault.errno or 0, "")
     elif isinstance(fault, UnicodeEncodeError) and fault.reason == "surrogates not allowed":
-        text = f"{os.fsencode(fault.object[fault.start : fault.start + 40])!r} is not UTF-8 text"
+        text = f"{fault.object[fault.start : fault.start + 40]!a} is not UTF-8 text"
         hint = "names of images, containers, volumes and networks are UTF-8"
     elif type(fault).__module__ == "sqlite3":
         text = f"the state database: {fault}"

@@ -94,7 +94,8 @@ class Output:
 
 
 # What JSON leaves as it is, and a terminal obeys: DEL, and the 8-bit forms of escape sequences
-_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+# Halves of surrogate pairs come from a hostile JSON, and no stream takes them
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0xD800, 0xE000))}
 
 
 def clean(text: str) -> str:

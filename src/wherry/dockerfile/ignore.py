@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from wherry.dockerfile import states
 from wherry.dockerfile.shell import SPACE
 from wherry.errors import InputError
 
 __all__ = ["Matcher"]
 
 _LARGEST_BYTES = 1 << 20
+_MANY_STARS, _LONG_PATH = 3, 256
 
 
 class _Pattern(NamedTuple):
@@ -142,9 +144,15 @@ def _compile(pattern: str) -> Callable[[str], object]:
         else:
             expression += ".*" if position == len(tokens) - 1 else "(?:.*/)?"
     try:
-        return re.compile(expression).fullmatch
+        quick = re.compile(expression).fullmatch
     except re.error:  # a range such as z-a
         raise _bad(pattern) from None
+    stars = sum(kind == "deep" or text == states.STAR for kind, text in tokens)
+    if stars < _MANY_STARS:
+        return quick
+    slow = states.matcher(tokens)
+    # A regular expression is quicker, but for hostile patterns it takes length^stars steps
+    return slow if stars > _MANY_STARS else lambda path: quick(path) if len(path) < _LONG_PATH else slow(path)
 
 
 def _bad(pattern: str) -> InputError:
@@ -165,7 +173,7 @@ def _tokens(pattern: str) -> list[tuple[str, str]]:
             continue
         position += 1
         if char == "*":
-            tokens.append(("regex", "[^/]*"))
+            tokens.append(("regex", states.STAR))
         elif char == "?":
             tokens.append(("regex", "[^/]"))
         elif char == "[":
