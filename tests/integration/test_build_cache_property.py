@@ -167,7 +167,7 @@ class Case:
         acts = (
             self._rewrite, self._same_size_and_time, self._remove, self._change_mode, self._link, self._touch,
             self._replace_by_folder, self._ignore, self._argument, self._instruction, self._swap, self._hard_link,
-            self._another_setting, self._another_setting, self._argument,
+            self._another_setting, self._another_setting, self._argument, self._another_source,
         )  # fmt: skip
         act = self.random.choice(acts)
         act()
@@ -249,6 +249,15 @@ class Case:
                 if line.startswith(("ENV", "ARG BAR=", "USER", "SHELL", "WORKDIR", "LABEL")):
                     stage[at] = self._setting()
                     return
+
+    def _another_source(self) -> None:
+        """Of a COPY between stages: the layers that it reads stay, and so does all else of it."""
+        for stage in self.stages[1:]:
+            for at, line in enumerate(stage):
+                if line.startswith("COPY --from=s0"):
+                    words = line.split()
+                    words[-2] = self._pick("/app*", "/tmp", "/tmp/*", "/app/*", "/bin/sh")
+                    stage[at] = " ".join(words)
 
     def _swap(self) -> None:
         stage = self.stages[self.random.randrange(len(self.stages))]
