@@ -38,8 +38,12 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.runtime.parse_names import env, key_value_file
 
     name, *command = args.rest
-    caller = engine.settings.env
-    entries = [one for path in args.all("env-file") for one in key_value_file(_bytes(engine, path), path, caller)]
+    caller, cwd = engine.settings.env, engine.settings.cwd
+    entries: list[str] = []
+    for path in args.all("env-file"):
+        from wherry.cli.run_options import read_file  # brings the parsers of all flags of run
+
+        entries += key_value_file(read_file(cwd, path), path, caller)
     entries += [env(text, caller) for text in args.all("env")]
     options = ExecOptions(
         tuple(command),
@@ -57,16 +61,3 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         return 0
     streams = joined(out, stdin=options.stdin, tty=options.tty, signals=False, detach_keys=options.detach_keys)
     return engine.containers.exec(name, options, streams) or 0
-
-
-def _bytes(engine: Engine, path: str) -> bytes:
-    """Raises: InputError."""
-    import os
-
-    from wherry.errors import InputError
-
-    try:
-        with open(os.path.join(engine.settings.cwd, path), "rb") as file:
-            return file.read()
-    except OSError as fault:
-        raise InputError(f"open {path}: {(fault.strerror or '').lower()}") from None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "read_file"]
 
 _FILE_BYTES = 1 << 20
 _SHORT = {"env": "e", "label": "l", "memory": "m", "attach": "a", "volume": "v", "publish": "p"}
@@ -95,15 +95,7 @@ class Reader:
         return self._args.text(name) if self._args.given(name) else ""
 
     def _file(self, path: str) -> bytes:
-        full = os.path.join(self._settings.cwd, path)
-        try:
-            with open(full, "rb") as file:
-                data = file.read(_FILE_BYTES + 1)
-        except OSError as fault:
-            raise InputError(f"open {path}: {(fault.strerror or '').lower()}") from None
-        if len(data) > _FILE_BYTES:
-            raise InputError(f"open {path}: the file has more than {_FILE_BYTES} bytes")
-        return data
+        return read_file(self._settings.cwd, path)
 
     def _identity(self) -> dict[str, Any]:
         args = self._args
@@ -308,6 +300,18 @@ class Reader:
         for given, what in conflicts:
             if given:
                 raise InputError(f"conflicting options: {what}")
+
+
+def read_file(cwd: str, path: str) -> bytes:
+    """A file that a flag names, relative to the caller's folder. Raises: InputError, also for one over 1 MB."""
+    try:
+        with open(os.path.join(cwd, path), "rb") as file:
+            data = file.read(_FILE_BYTES + 1)
+    except OSError as fault:
+        raise InputError(f"open {path}: {(fault.strerror or '').lower()}") from None
+    if len(data) > _FILE_BYTES:
+        raise InputError(f"open {path}: the file has more than {_FILE_BYTES} bytes")
+    return data
 
 
 def _capability(text: str, field: str) -> str:
