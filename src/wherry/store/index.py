@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from wherry.store.db import Database
     from wherry.store.layers import LayerStore
 
-__all__ = ["NAME", "REF_NAME", "describe", "rebuild", "write_index"]
+__all__ = ["LAYOUT", "NAME", "REF_NAME", "blob_name", "describe", "rebuild", "write_index"]
 
 NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+"""The file `oci-layout`."""
 
 
 def write_index(paths: Paths, db: Database, blobs: BlobStore) -> None:
@@ -49,7 +50,12 @@ def write_index(paths: Paths, db: Database, blobs: BlobStore) -> None:
                 size = blobs.size(Digest(manifest))
                 found += [describe(Digest(manifest), size, name) for name in names.get(image_id) or [""]]
         replace_file(f"{paths.root}/index.json", Index(tuple(found)).to_bytes(), durable=False)
-        replace_file(f"{paths.root}/oci-layout", _LAYOUT, durable=False)
+        replace_file(f"{paths.root}/oci-layout", LAYOUT, durable=False)
+
+
+def blob_name(digest: Digest) -> str:
+    """Where a blob is in a layout."""
+    return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
 def describe(manifest: Digest, size: int, name: str) -> Descriptor:

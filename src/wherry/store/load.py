@@ -16,7 +16,7 @@ from wherry.oci.config import ImageConfig
 from wherry.oci.digest import DiffID, Digest
 from wherry.oci.manifest import Index, Manifest
 from wherry.oci.reference import Reference
-from wherry.store.index import NAME, REF_NAME
+from wherry.store.index import NAME, REF_NAME, blob_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class _Layout:
         _check_count(len(manifest.layers), len(diff_ids), "manifest")
         layers = []
         for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
-            name = _blob_name(layer.digest)
+            name = blob_name(layer.digest)
             _check_size(layer, self._source.size(name))
             layers.append(LayerPart(diff_id, name, layer.size, layer.digest))
         if not references:
@@ -136,7 +136,7 @@ class _Layout:
         return ImagePlan(config, data, tuple(layers), references)
 
     def _verified(self, descriptor: Descriptor, limit_bytes: int) -> bytes:
-        data = self._source.read(_blob_name(descriptor.digest), limit_bytes)
+        data = self._source.read(blob_name(descriptor.digest), limit_bytes)
         _check_size(descriptor, len(data))
         _check_digest(data, descriptor.digest, descriptor.digest.short)
         return data
@@ -204,10 +204,6 @@ def _fits(offered: Platform, wanted: Platform) -> bool:
     if offered.architecture == "arm":
         return not wanted.variant or (offered.variant or "v7") <= wanted.variant
     return not offered.variant or offered.variant == wanted.variant
-
-
-def _blob_name(digest: Digest) -> str:
-    return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
 def _inside(name: str) -> str:

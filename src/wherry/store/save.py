@@ -14,7 +14,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID, Digest
 from wherry.oci.manifest import Index, Manifest
 from wherry.oci.reference import Reference
-from wherry.store.index import describe
+from wherry.store.index import LAYOUT, blob_name, describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ class Saver(NamedTuple):
             entries += [describe(Digest.of(data), len(data), name) for name in names or ("",)]
             docker.append(
                 {
-                    "Config": _blob_name(image.id),
+                    "Config": blob_name(image.id),
                     "RepoTags": [Reference.known(name).familiar for name in names if "@" not in name] or None,
-                    "Layers": [_blob_name(layer.digest) for layer in manifest.layers],
+                    "Layers": [blob_name(layer.digest) for layer in manifest.layers],
                 }
             )
         out = [files[name] for name in sorted(files)]
         out.append(_document("index.json", Index(tuple(entries)).to_bytes()))
         out.append(_document("manifest.json", json.dumps(docker, separators=(",", ":")).encode()))
-        out.append(_document("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'))
+        out.append(_document("oci-layout", LAYOUT))
         _write_tar(out, write)
 
     def _manifest(self, image: ImageRecord) -> bytes:
@@ -92,11 +92,11 @@ class Saver(NamedTuple):
         return Manifest(manifest.config._replace(media_type=mediatype.CONFIG), layers).to_bytes()
 
     def _add(self, files: dict[str, _File], data: bytes) -> None:
-        name = _blob_name(Digest.of(data))
+        name = blob_name(Digest.of(data))
         files[name] = _document(name, data)
 
     def _add_layer(self, files: dict[str, _File], layer: Descriptor, diff_id: DiffID) -> None:
-        name = _blob_name(layer.digest)
+        name = blob_name(layer.digest)
         if self.blobs.has(layer.digest):
             files[name] = _File(name, self.blobs.size(layer.digest), lambda write: self._copy(layer.digest, write))
         else:
@@ -115,10 +115,6 @@ def _document(name: str, data: bytes) -> _File:
 
 def _give(write: Write, data: bytes) -> None:
     write(data)
-
-
-def _blob_name(digest: Digest) -> str:
-    return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
 def _write_tar(files: Sequence[_File], write: Write) -> None:
