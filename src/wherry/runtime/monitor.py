@@ -5,14 +5,14 @@ engine talks to it over a SEQPACKET socket; the first byte of a packet is its ki
   engine → `P` the plan below, with the fd of the root file system (a detached mount) unless it adopts
   monitor → `r` {"pid"}: the namespaces are ready, the root is attached
   engine → `G` {"listeners": [[protocol, address, port], ...]}, with one listening fd for each
-  monitor → `s` {"pid"}: it runs   or   `f` {"status", "log"}: the runtime's complaint, and the monitor ends
+  monitor → `s` {"pid"}: it runs   or   `f` {"log", "error"}: the runtime's complaint or its own, and it ends
 From then on the engine's socket is an attached client like any other (protocol in monitor_streams.py), the `owner`.
 
 The plan: id, bundle, socket (the attach socket's path), boot, netns ("new": one of its own; "host": none),
 sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "ioe"; the engine's own client),
 log {path, max_bytes, max_files} or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
-runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, cleaner (argv),
-adopt {pid, start, started_ns, restarts, wait_status} or null.
+runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, remove (--rm),
+cleaner (argv), adopt {pid, start, started_ns, restarts} or null.
 """
 
 from __future__ import annotations
@@ -341,7 +341,7 @@ def enter(plan: dict[str, Any], root_fds: list[int]) -> None:
 def fail(control: kernel.Socket, log: str, error: str) -> None:
     """Say why there is no container, and end: the engine cleans up."""
     control.setblocking(True)
-    control.send(b"f" + kernel.encode({"status": 1, "log": log, "error": error}).encode())
+    control.send(b"f" + kernel.encode({"log": log, "error": error}).encode())
     os._exit(1)
 
 
