@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -38,6 +39,7 @@ class Lab:
 
     def close(self) -> None:
         self.engine.close()
+        shutil.rmtree(self.engine.settings.paths.run, ignore_errors=True)
 
     def _import_busybox(self) -> None:
         base = self.folder / "busybox"
