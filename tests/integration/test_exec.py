@@ -42,7 +42,7 @@ def test_environment_user_and_folder(wherry: Wherry, box: str, tmp_path: Path) -
                   "echo $OWN $FROM_FILE $MORE; id -un; pwd; echo $HOME; id -G")  # fmt: skip
     assert done.stdout.splitlines() == ["1 2 3", "bob", "/etc", "/home/bob", "1000 10"]
     assert wherry("exec", box, "pwd").stdout == "/tmp\n"
-    assert "unable to find user ghost" in wherry("exec", "-u", "ghost", box, "true", code=1).stderr
+    assert "unable to find user ghost" in wherry("exec", "-u", "ghost", box, "true", code=126).stderr
 
 
 def test_privileged_has_all_capabilities(wherry: Wherry, box: str) -> None:
