@@ -180,4 +180,5 @@ def test_the_search_would_find_a_certificate_in_a_layer(lesson: Lesson) -> None:
     finally:
         lesson.must("rmi", "-f", "leaking")
         lesson.must("builder", "prune", "-af")
-    assert not traces(lesson)
+    # Other tests' images may name what the host lends; the certificate itself must be gone
+    assert not [name for name, hits in traces(lesson).items() if set(hits) & set(host_certificates())]
