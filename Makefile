@@ -40,9 +40,10 @@ bench:  ## wherry beside docker, one row per workload (ROWS=run,noop for some)
 	@tools/setup.sh run bench
 	@$(PYTHON) -m bench --rows "$(ROWS)"
 
-docs: venv  ## write docs/cli.md and the index of decisions anew
+docs: venv  ## write docs/cli.md, the index of decisions and the list of differences anew
 	$(PYTHON) tools/cli_reference.py
 	$(PYTHON) tools/adr_index.py
+	$(PYTHON) tools/differences.py
 
 lock:  ## resolve the dependencies anew, for every Python from 3.11 on, with hashes
 	@tools/lock.sh

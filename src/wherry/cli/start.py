@@ -27,7 +27,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """Attached, the exit code is the container's."""
     from wherry.cli.container_each import each
     from wherry.cli.container_streams import joined
-    from wherry.errors import UsageError
+    from wherry.errors import InputError
 
     failed: list[str] = []
 
@@ -42,7 +42,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
             out.error(f"wherry: failed to start containers: {', '.join(failed)}")
         return code
     if len(args.rest) > 1:
-        raise UsageError("you cannot start and attach multiple containers at once")
+        raise InputError("you cannot start and attach multiple containers at once")
     options = engine.containers.find(args.rest[0]).options()
     stdin = args.on("interactive") and options.stdin
     streams = joined(out, stdin=stdin, tty=options.tty, detach_keys=args.text("detach-keys"))

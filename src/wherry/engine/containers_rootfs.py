@@ -20,9 +20,9 @@ def open_overlay(engine: Engine, row: ContainerRow) -> int:
     from wherry.oci.digest import Digest
 
     bundle = engine.containers.bundle(row.id)
-    is_new = not os.path.isdir(f"{bundle}/upper")
     for folder in ("upper", "work", "rootfs"):
         os.makedirs(f"{bundle}/{folder}", mode=0o755, exist_ok=True)
+    is_new = not os.listdir(f"{bundle}/upper")
     layers = engine.image_store.get(Digest(row.image_id)).layers
     lowers = tuple(engine.layers.path(diff_id) for diff_id in layers)
     if not lowers:
