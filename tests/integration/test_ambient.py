@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import os
 import subprocess
 import threading
 import zipfile
@@ -29,7 +30,8 @@ RUN useradd -m me
 USER me
 RUN pip install --user wheel && python -c "import ssl, urllib.request; urllib.request.urlopen('https://pypi.org/simple/six/')"
 """
-MARKS = [b"/dev/wherry", b"SSL_CERT_FILE=", b"PIP_CERT=", b"APT_CONFIG=", b"PIP_CACHE_DIR=", b"/opt/wheels"]
+MARKS = [b"/dev/wherry", b"SSL_CERT_FILE=", b"PIP_CERT=", b"APT_CONFIG=", b"PIP_CACHE_DIR="]
+MARKS += [folder.encode() for folder in os.environ.get("PIP_FIND_LINKS", "").split()]
 
 
 @pytest.mark.requires("pypi")
