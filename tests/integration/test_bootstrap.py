@@ -18,10 +18,7 @@ from wherry.settings import Paths, Settings
 pytestmark = pytest.mark.requires("root", "mmdebstrap", "mirror")
 # What must never be in an image: this machine's certificate, its local package folders, its home folders, the store
 HOST_MARKS = (
-    *(
-        str(Path(folder).expanduser()).encode()
-        for folder in ("~/.pyenv", "~/.local", os.environ.get("PYENV_ROOT", "~/.pyenv"))
-    ),
+    str(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()).encode(),
     *(folder.encode() for folder in os.environ.get("PIP_FIND_LINKS", "").split()),
     b"file:/usr/share",
 )
