@@ -59,6 +59,8 @@ def alternate(setup: Setup, rounds: int, one: Callable[[Engine, int], float], *,
     for number in range(-1 if warm else 0, rounds):
         engines = setup.engines if number % 2 else setup.engines[::-1]
         for engine in engines:
+            # What the other one wrote must be on the disk: its dirty pages would slow this one's writes
+            os.sync()
             took = one(engine, number)
             if number >= 0:
                 samples[engine.name].append(took)
