@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.image.trees import IS_ROOT, entry, outside, packed, paxed, special, tar, unpacked
@@ -194,6 +194,7 @@ def mend(data: bytearray) -> bytes:
 
 
 @given(mutations, st.booleans(), st.integers(0, len(VALID)))
+@example([(100, b"\x80")], True, 1)  # a folder that nobody but root may enter
 @settings(deadline=None, max_examples=300)
 def test_a_mutated_archive_gives_our_errors_only_and_stays_inside(
     changes: list[tuple[int, bytes]], mended: bool, cut: int

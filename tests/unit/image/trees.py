@@ -53,11 +53,16 @@ def unpacked(data: bytes, folder: Path, **options: object) -> UnpackResult:
 Listing = dict[bytes, tuple[object, ...]]
 
 
-def listing(folder: Path) -> Listing:
-    """Everything below the folder that a tar keeps, by path; hard links as sets of paths."""
+def listing(folder: Path, *, without: str = "") -> Listing:
+    """Everything below the folder that a tar keeps, by path; hard links as sets of paths.
+
+    The entry `without` of the folder is passed over, unread: an archive may have made folders that only root enters.
+    """
     found: Listing = {}
     inodes: dict[int, list[bytes]] = {}
     for where, folders, files in os.walk(os.fsencode(folder)):
+        if without and where == os.fsencode(folder):
+            folders[:] = [name for name in folders if name != os.fsencode(without)]
         for name in folders + files:
             path = os.path.join(where, name)
             status = os.lstat(path)
@@ -89,11 +94,10 @@ def outside(folder: Path) -> Callable[[], bool]:
     (parent / "witness").mkdir()
     (parent / "witness" / "file").write_bytes(b"untouched")
     os.utime(parent / "witness", ns=(1, 1))
-    before = {path: seen for path, seen in listing(parent).items() if not path.startswith(os.fsencode(folder.name))}
+    before = listing(parent, without=folder.name)
 
     def untouched() -> bool:
-        after = {path: seen for path, seen in listing(parent).items() if not path.startswith(os.fsencode(folder.name))}
-        return after == before
+        return listing(parent, without=folder.name) == before
 
     return untouched
 
