@@ -64,9 +64,14 @@ def test_a_step_that_a_signal_ended_gives_128_and_the_signal(lab: Lab) -> None:
 
 def test_a_step_whose_first_process_is_killed_from_outside_gives_137(lab: Lab) -> None:
     def kill(_: bytes) -> None:
-        for child in children_of(os.getpid(), "step_child"):
-            for pid in children_of(child, "sleep"):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:  # "go" comes before the shell has become the sleep
+            found = [pid for child in children_of(os.getpid(), "step_child") for pid in children_of(child, "sleep")]
+            for pid in found:
                 os.kill(pid, signal.SIGKILL)
+            if found:
+                return
+            time.sleep(0.01)
 
     assert lab.run(RunOptions(command=("sh", "-c", "echo go; exec sleep 100")), on_output=kill).status == 137
 
