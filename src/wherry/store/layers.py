@@ -93,18 +93,18 @@ class LayerStore:
     def _place(self, folder: str, layer: Layer) -> None:
         staging = self._scratch.path("layer")
         os.mkdir(staging, 0o700)
-        os.rename(f"{folder}/fs", f"{staging}/fs")
-        _write_record(staging, layer)
-        with suppress(FileNotFoundError):
-            os.rename(f"{folder}/recipe", f"{staging}/recipe")
         target = f"{self._folder}/{layer.diff_id.hex}"
-        private_folder(self._folder)
         try:
+            os.rename(f"{folder}/fs", f"{staging}/fs")
+            _write_record(staging, layer)
+            with suppress(FileNotFoundError):
+                os.rename(f"{folder}/recipe", f"{staging}/recipe")
+            private_folder(self._folder)
             os.rename(staging, target)
         except OSError:
             from wherry.fs.remove import remove_tree
 
-            # Another process was first (ENOTEMPTY): its tree is as good as ours
+            # Another process was first (ENOTEMPTY): its tree is as good as ours. Or the disk is full: nothing stays
             there = self.has(layer.diff_id)
             remove_tree(staging)
             if not there:
