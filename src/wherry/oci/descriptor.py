@@ -22,13 +22,18 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Descriptor(NamedTuple):
-    """What a blob is: its media type, the digest of its bytes as stored, and its size in bytes."""
+    """What a blob is: its media type, the digest of its bytes as stored, and its size in bytes.
+
+    `artifact_type` is what the artifact behind a manifest is, "" when nobody said; `urls` is where a foreign layer is.
+    """
 
     media_type: str
     digest: Digest
     size: int
     annotations: Mapping[str, str] = _NONE
     platform: Platform | None = None
+    artifact_type: str = ""
+    urls: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, doc: Mapping[str, Any], at: str = "") -> Descriptor:
@@ -50,14 +55,20 @@ class Descriptor(NamedTuple):
             size=size,
             annotations=_decode.string_map(doc, "annotations", at),
             platform=platform,
+            artifact_type=_decode.get(doc, "artifactType", str, at, ""),
+            urls=_decode.get_sequence(doc, "urls", at, _decode.string) or (),
         )
 
     def to_json(self) -> dict[str, Any]:
         doc: dict[str, Any] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
+        if self.urls:
+            doc["urls"] = list(self.urls)
         if self.annotations:
             doc["annotations"] = dict(self.annotations)
         if self.platform:
             doc["platform"] = {"architecture": self.platform.architecture, "os": self.platform.os}
             if self.platform.variant:
                 doc["platform"]["variant"] = self.platform.variant
+        if self.artifact_type:
+            doc["artifactType"] = self.artifact_type
         return doc

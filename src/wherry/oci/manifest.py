@@ -26,13 +26,23 @@ def encode(doc: Mapping[str, Any]) -> bytes:
     return json.dumps(doc, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def _subject(doc: Mapping[str, Any]) -> Descriptor | None:
+    found = _decode.get_mapping(doc, "subject", "")
+    return Descriptor.from_json(found, "subject") if found else None
+
+
 class Manifest(NamedTuple):
-    """One image for one platform. `layers` is base layer first."""
+    """One image for one platform, or an artifact. `layers` is base layer first.
+
+    `subject` is the manifest that this one says something about: it makes it a referrer of that manifest.
+    """
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
     media_type: str = mediatype.MANIFEST
     annotations: Mapping[str, str] = _NONE
+    artifact_type: str = ""
+    subject: Descriptor | None = None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
@@ -47,15 +57,18 @@ class Manifest(NamedTuple):
             layers=_decode.get_sequence(doc, "layers", "", Descriptor.from_json) or (),
             media_type=_decode.get(doc, "mediaType", str, "", mediatype.MANIFEST),
             annotations=_decode.string_map(doc, "annotations", ""),
+            artifact_type=_decode.get(doc, "artifactType", str, "", ""),
+            subject=_subject(doc),
         )
 
     def to_bytes(self) -> bytes:
-        doc: dict[str, Any] = {
-            "schemaVersion": 2,
-            "mediaType": self.media_type,
-            "config": self.config.to_json(),
-            "layers": [layer.to_json() for layer in self.layers],
-        }
+        doc: dict[str, Any] = {"schemaVersion": 2, "mediaType": self.media_type}
+        if self.artifact_type:
+            doc["artifactType"] = self.artifact_type
+        doc["config"] = self.config.to_json()
+        doc["layers"] = [layer.to_json() for layer in self.layers]
+        if self.subject:
+            doc["subject"] = self.subject.to_json()
         if self.annotations:
             doc["annotations"] = dict(self.annotations)
         return encode(doc)
@@ -67,6 +80,8 @@ class Index(NamedTuple):
     manifests: tuple[Descriptor, ...]
     media_type: str = mediatype.INDEX
     annotations: Mapping[str, str] = _NONE
+    artifact_type: str = ""
+    subject: Descriptor | None = None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Index:
@@ -78,14 +93,17 @@ class Index(NamedTuple):
             manifests=_decode.get_sequence(doc, "manifests", "", Descriptor.from_json) or (),
             media_type=_decode.get(doc, "mediaType", str, "", mediatype.INDEX),
             annotations=_decode.string_map(doc, "annotations", ""),
+            artifact_type=_decode.get(doc, "artifactType", str, "", ""),
+            subject=_subject(doc),
         )
 
     def to_bytes(self) -> bytes:
-        doc: dict[str, Any] = {
-            "schemaVersion": 2,
-            "mediaType": self.media_type,
-            "manifests": [one.to_json() for one in self.manifests],
-        }
+        doc: dict[str, Any] = {"schemaVersion": 2, "mediaType": self.media_type}
+        if self.artifact_type:
+            doc["artifactType"] = self.artifact_type
+        doc["manifests"] = [one.to_json() for one in self.manifests]
+        if self.subject:
+            doc["subject"] = self.subject.to_json()
         if self.annotations:
             doc["annotations"] = dict(self.annotations)
         return encode(doc)

@@ -28,7 +28,7 @@ platforms = st.builds(
 )  # fmt: skip
 descriptors = st.builds(
     Descriptor, st.sampled_from(sorted(mediatype.LAYERS)), digests, st.integers(0, 1 << 50), labels,
-    st.none() | platforms,
+    st.none() | platforms, text, words,
 )  # fmt: skip
 healths = st.builds(Healthcheck, st.lists(text, min_size=1, max_size=3).map(tuple), *[st.integers(0, 1 << 40)] * 5)
 names = st.lists(text, max_size=3, unique=True).map(lambda found: tuple(sorted(found)))
@@ -49,12 +49,22 @@ def test_a_descriptor_there_and_back(one: Descriptor) -> None:
     assert Descriptor.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
-@given(st.builds(Manifest, descriptors, st.lists(descriptors, max_size=3).map(tuple), annotations=labels))
+@given(
+    st.builds(
+        Manifest, descriptors, st.lists(descriptors, max_size=3).map(tuple), annotations=labels, artifact_type=text,
+        subject=st.none() | descriptors,
+    )
+)  # fmt: skip
 def test_a_manifest_there_and_back(one: Manifest) -> None:
     assert Manifest.from_bytes(one.to_bytes()) == one
 
 
-@given(st.builds(Index, st.lists(descriptors, max_size=3).map(tuple), annotations=labels))
+@given(
+    st.builds(
+        Index, st.lists(descriptors, max_size=3).map(tuple), annotations=labels, artifact_type=text,
+        subject=st.none() | descriptors,
+    )
+)  # fmt: skip
 def test_an_index_there_and_back(one: Index) -> None:
     assert Index.from_bytes(one.to_bytes()) == one
 
