@@ -183,7 +183,46 @@ CREATE TABLE IF NOT EXISTS file_hash (
 ) WITHOUT ROWID;
 """
 
-_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD)
+# layer_form: compressed forms of layers (store.compressed). known_blob: what is where (store.known_blobs). Both are
+# hints that outlive the layers; nothing is kept for their sake
+TRANSFER = """
+CREATE TABLE IF NOT EXISTS layer_form (
+  diff_id TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  maker TEXT NOT NULL DEFAULT '',
+  used_ns INTEGER NOT NULL,
+  PRIMARY KEY (diff_id, digest)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS layer_form_used_ns ON layer_form (used_ns);
+CREATE TABLE IF NOT EXISTS known_blob (
+  host TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  repository TEXT NOT NULL,
+  seen_ns INTEGER NOT NULL,
+  PRIMARY KEY (host, digest, repository)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS known_blob_digest ON known_blob (digest);
+CREATE INDEX IF NOT EXISTS known_blob_seen_ns ON known_blob (seen_ns);
+"""
+
+# What is pushed with an image as its referrers; `digest` is of the payload's blob
+ATTACHMENT = """
+CREATE TABLE IF NOT EXISTS attachment (
+  image_id TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,
+  artifact_type TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  title TEXT NOT NULL DEFAULT '',
+  annotations TEXT NOT NULL DEFAULT '{}',
+  created_ns INTEGER NOT NULL,
+  PRIMARY KEY (image_id, artifact_type, digest)
+) WITHOUT ROWID;
+"""
+
+_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT)
 
 # (table, column, declaration) of columns that came after the table was first released
 COLUMNS: tuple[tuple[str, str, str], ...] = (("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),)
@@ -196,5 +235,6 @@ KEEPS_BLOBS: tuple[str, ...] = (
     "SELECT id FROM image",
     "SELECT manifest FROM image",
     "SELECT digest FROM image_blob",
+    "SELECT digest FROM attachment",
     "SELECT blob FROM layer WHERE blob IS NOT NULL",
 )
