@@ -13,8 +13,12 @@ WherryError                    exit 1    .code: a stable string for --format jso
   Unsupported                            known, but not built yet
   IntegrityError                         digest or size differ; never retried
   Cancelled                    exit 130
-  RegistryError
-    Unreachable
+  RegistryError                          a registry refused, or did not do what was asked: .status, .spec_code
+    Unauthorized                         it does not know who asks
+    Denied                               it knows, and says no
+    RateLimited                          too many requests: .after_s
+    Unreachable                          no answer: name, connection, time
+    UntrustedCertificate                 it answered, and who it is could not be checked
   BuildError
     StepFailed                 exit 1    a RUN ended with another code than 0: .status
   HostError                              the machine lacks something: the hint says what to install
@@ -37,6 +41,7 @@ __all__ = [
     "CommandNotFound",
     "Conflict",
     "ContainerExited",
+    "Denied",
     "DiskFull",
     "DockerfileError",
     "HostError",
@@ -48,11 +53,14 @@ __all__ = [
     "Locked",
     "NotExecutable",
     "NotFound",
+    "RateLimited",
     "RegistryError",
     "RuntimeFailure",
     "StepFailed",
+    "Unauthorized",
     "Unreachable",
     "Unsupported",
+    "UntrustedCertificate",
     "UsageError",
     "WherryError",
     "nearest",
@@ -156,11 +164,59 @@ class Cancelled(WherryError):
 
 
 class RegistryError(WherryError):
+    """What a registry answered with, when it is not what was asked for.
+
+    `status` is the HTTP status (0 when there was none), `spec_code` the distribution spec's ("MANIFEST_UNKNOWN"), or "".
+    `retryable`: the same request may work a moment later. The registry package has tried that already.
+    """
+
     code = "registry"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int = 0, spec_code: str = "", retryable: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.spec_code = spec_code
+        self.retryable = retryable
+
+
+class Unauthorized(RegistryError):
+    code = "unauthorized"
+
+
+class Denied(RegistryError):
+    code = "denied"
+
+
+class RateLimited(RegistryError):
+    """Too many requests. `after_s` is how long the registry asked to wait, None when it did not say."""
+
+    code = "rate-limited"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        after_s: float | None = None,
+        status: int = 429,
+        spec_code: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, status=status, spec_code=spec_code, retryable=True)
+        self.after_s = after_s
 
 
 class Unreachable(RegistryError):
+    """No answer, or none in time: the name, the connection, a proxy. Worth another endpoint."""
+
     code = "unreachable"
+
+
+class UntrustedCertificate(RegistryError):
+    """TLS failed: expired, for another host, from an authority that is not known here. The message says which."""
+
+    code = "untrusted-certificate"
 
 
 class BuildError(WherryError):
