@@ -166,7 +166,7 @@ class Cancelled(WherryError):
 class RegistryError(WherryError):
     """What a registry answered with, when it is not what was asked for.
 
-    `status` is the HTTP status (0 when there was none), `spec_code` the distribution spec's ("MANIFEST_UNKNOWN"), or "".
+    `status` is the HTTP status (0 when there was none), `spec_code` the spec's ("MANIFEST_UNKNOWN") or "".
     `retryable`: the same request may work a moment later. The registry package has tried that already.
     """
 
