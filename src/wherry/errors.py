@@ -12,6 +12,8 @@ WherryError                    exit 1    .code: a stable string for --format jso
   Locked
   Unsupported                            known, but not built yet
   IntegrityError                         digest or size differ; never retried
+  BadSignature                 exit 12   there are signatures, and none is the one asked for (exit codes: cosign's)
+    Unsigned                   exit 10   there is no signature at all
   Cancelled                    exit 130
   RegistryError                          a registry refused, or did not do what was asked: .status, .spec_code
     Unauthorized                         it does not know who asks
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "BadSignature",
     "BuildError",
     "Cancelled",
     "CommandNotFound",
@@ -59,6 +62,7 @@ __all__ = [
     "StepFailed",
     "Unauthorized",
     "Unreachable",
+    "Unsigned",
     "Unsupported",
     "UntrustedCertificate",
     "UsageError",
@@ -156,6 +160,16 @@ class IntegrityError(WherryError):
         super().__init__(f"{what}: expected {expected}, got {actual}")
         self.expected = expected
         self.actual = actual
+
+
+class BadSignature(WherryError):
+    code = "bad-signature"
+    exit_code = 12
+
+
+class Unsigned(BadSignature):
+    code = "unsigned"
+    exit_code = 10
 
 
 class Cancelled(WherryError):
