@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wherry.engine.facts import Facts
     from wherry.engine.images import Images
     from wherry.engine.networks import Networks
+    from wherry.engine.registries import Registries
     from wherry.engine.volumes import Volumes
     from wherry.host import Host
     from wherry.settings import Settings
@@ -52,6 +53,8 @@ class Engine:
         self.close()
 
     def close(self) -> None:
+        if "registries" in self.__dict__:
+            self.registries.close()
         if "db" in self.__dict__:
             self.db.close()
             del self.__dict__["db"]
@@ -141,6 +144,12 @@ class Engine:
         from wherry.engine.volumes import Volumes
 
         return Volumes(self)
+
+    @cached_property
+    def registries(self) -> Registries:
+        from wherry.engine.registries import Registries
+
+        return Registries(self.settings, self.host)
 
     @cached_property
     def bootstrap(self) -> Bootstrap:

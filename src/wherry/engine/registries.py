@@ -1,0 +1,53 @@
+"""`engine.registries`: the registry client of one command, with the hosts and credentials of its user.
+
+Nothing is read before it is used: a command that asks no registry pays nothing for them.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.host import Host
+    from wherry.registry.client import Client
+    from wherry.registry.credentials import Credentials
+    from wherry.registry.hosts import Hosts
+    from wherry.settings import Settings
+
+__all__ = ["Registries"]
+
+
+class Registries:
+    """Files are read once, at the first use; connections live until `close` (which `Engine.close` calls)."""
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self._settings = settings
+        self._host = host
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """Raises: InputError for a file that says nonsense."""
+        from wherry.registry.hosts import Hosts
+
+        return Hosts.load(self._settings.env, self._settings.uid)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Raises: InputError."""
+        from wherry.registry.credentials import Credentials
+
+        return Credentials.load(self._settings.env, self._settings.env.get("HOME", ""), host=self._host)
+
+    @cached_property
+    def client(self) -> Client:
+        from wherry.registry.client import Client
+        from wherry.registry.transport import Transport
+
+        return Client(Transport(), self.credentials)
+
+    def close(self) -> None:
+        """Idempotent."""
+        if "client" in self.__dict__:
+            self.client.close()
+            del self.__dict__["client"]
