@@ -12,9 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import machine
+from bench import machine, rows_registry
+from bench import rows as rows_local
 from bench.engines import Docker, Wherry
-from bench.rows import ROWS, Pair, Row, Setup
+from bench.rows import Pair, Row, Setup
+
+ROWS = (*rows_local.ROWS, *rows_registry.ROWS)
 
 NOTES = """\
 Medians of alternating runs, both engines on the same base image and the same files, caches of the system warm.

@@ -66,7 +66,7 @@ class Docker(Engine):
 
     name = "docker"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, network: bool = True) -> None:
         super().__init__(folder)
         if not shutil.which("dockerd"):
             raise RuntimeError("dockerd is not installed: apt-get install docker.io docker-cli docker-buildx")
@@ -79,6 +79,8 @@ class Docker(Engine):
         self._log = open(folder / "dockerd.log", "wb")  # noqa: SIM115  # closed in close()
         argv = ["dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"), "--pidfile",
                 str(folder / "pid"), "--host", f"unix://{socket}", "--config-file", "/dev/null"]  # fmt: skip
+        if not network:  # a second daemon, beside the one whose bridge and rules are there
+            argv += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
         self._daemon = subprocess.Popen(argv, stdout=self._log, stderr=self._log, env=self.env, start_new_session=True)
         self._wait()
 
@@ -139,7 +141,7 @@ class Docker(Engine):
         self._log.close()
         for table in _tables() - self._tables:
             subprocess.run(["nft", "delete", "table", *table.split()], capture_output=True, check=False)
-        if not self._had_bridge:
+        if not self._had_bridge and Path("/sys/class/net/docker0").exists():
             subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
         for line in sorted(Path("/proc/self/mounts").read_text().splitlines(), reverse=True):
             target = line.split()[1]

@@ -10,7 +10,7 @@ for purpose in "$@"; do
     case $purpose in
         run) packages+=(runc nftables iproute2 mmdebstrap uidmap tini) ;;
         test) packages+=(busybox-static crun e2fsprogs git skopeo umoci) ;;
-        bench) packages+=(docker.io docker-cli docker-buildx git) ;;
+        bench) packages+=(docker.io docker-cli docker-buildx docker-registry skopeo curl git) ;;
         *) echo "tools/setup.sh: no such purpose: $purpose" >&2; exit 2 ;;
     esac
 done
