@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import NamedTuple
 
-    from wherry.image.tar.unpack import Reader, UnpackResult
+    from wherry.cancel import Cancel
+    from wherry.image.tar.unpack import Limits, Reader, UnpackResult
     from wherry.settings import Paths
     from wherry.store.blobs import BlobStore
     from wherry.store.db import Database
@@ -118,21 +119,27 @@ class LayerStore:
         *,
         blob: Digest | None = None,
         again: Callable[[], Reader] | None = None,
+        limits: Limits | None = None,
+        cancel: Cancel | None = None,
     ) -> tuple[DiffID, int]:
         """A layer from its *uncompressed* tar; (DiffID, bytes of the tar).
 
         `blob` is the stored form that the tar comes from; without one, a recipe is kept beside the tree that gives the
         same bytes again. `again` opens the tar once more, for the rare one that no recipe can describe.
-        Raises: IntegrityError (not `expected`), HostileArchive, InvalidSpec, OSError; then nothing is stored.
+        `limits` None are unpack's own. Raises: IntegrityError (not `expected`), HostileArchive, InvalidSpec, Cancelled,
+        OSError; then nothing is stored.
         """
         from wherry.image.tar import unpack
+
+        bounds = limits or unpack.DEFAULT_LIMITS
 
         with self.workdir() as folder:
             os.mkdir(f"{folder}/fs", 0o755)
             if blob:
-                result = unpack.unpack(stream, f"{folder}/fs", owners=os.geteuid() == 0)
+                owners = os.geteuid() == 0
+                result = unpack.unpack(stream, f"{folder}/fs", owners=owners, limits=bounds, cancel=cancel)
             else:
-                result = _unpack_with_recipe(stream, folder)
+                result = _unpack_with_recipe(stream, folder, bounds, cancel)
             if expected and result.diff_id != expected:
                 raise IntegrityError("layer content (diff id)", expected=expected, actual=result.diff_id)
             if not blob and not result.replayable:
@@ -220,13 +227,15 @@ class LayerStore:
         return Layer(diff_id, int(doc["size"]), Digest.parse(doc["blob"]) if doc.get("blob") else None)
 
 
-def _unpack_with_recipe(stream: Reader, folder: str) -> UnpackResult:
+def _unpack_with_recipe(stream: Reader, folder: str, limits: Limits, cancel: Cancel | None) -> UnpackResult:
     """Into `folder`/fs, with `folder`/recipe (zstd: about 1 % of the tar) beside it."""
     from wherry.image.tar import compress, unpack
 
     with open(f"{folder}/recipe", "wb") as file:
         writer = compress.zstd_writer(file.write)
-        result = unpack.unpack(stream, f"{folder}/fs", owners=os.geteuid() == 0, recipe=writer.write)
+        result = unpack.unpack(
+            stream, f"{folder}/fs", owners=os.geteuid() == 0, recipe=writer.write, limits=limits, cancel=cancel
+        )
         writer.close()
     return result
 

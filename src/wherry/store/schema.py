@@ -234,6 +234,7 @@ KEEPS_LAYERS: tuple[str, ...] = ("SELECT diff_id FROM image_layer", "SELECT diff
 KEEPS_BLOBS: tuple[str, ...] = (
     "SELECT id FROM image",
     "SELECT manifest FROM image",
+    "SELECT substr(name, instr(name, '@') + 1) FROM reference WHERE instr(name, '@') > 0",
     "SELECT digest FROM image_blob",
     "SELECT digest FROM attachment",
     "SELECT blob FROM layer WHERE blob IS NOT NULL",
