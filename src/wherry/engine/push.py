@@ -1,23 +1,34 @@
 """push: an image of the store to a registry, sending only what the registry does not have.
 
-What a layer is sent as is chosen in `push_forms`; the manifest that says so is made in `push_manifest`.
+What a layer is sent as is chosen in `push_forms` and `push_layers`, the manifest that says so in `push_manifest`.
 """
 
 from __future__ import annotations
 
+import io
+import os
 from typing import NamedTuple
 
-from wherry.errors import Unsupported
+from wherry.cancel import Cancel
+from wherry.engine import push_forms, push_layers, push_manifest
+from wherry.errors import InputError, NotFound, WherryError
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import DiffID, Digest
+from wherry.oci.reference import Reference
+from wherry.store.compressed import CompressedForms
+from wherry.store.known_blobs import KnownBlobs, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.cancel import Cancel
-    from wherry.engine import Engine
-    from wherry.oci.digest import Digest
-    from wherry.oci.reference import Reference
-    from wherry.registry.watch import TransferWatch
+    from collections.abc import Callable, Sequence
 
-__all__ = ["PushRequest", "Pushed", "push"]
+    from wherry.engine import Engine
+    from wherry.engine.push_layers import LayerSite, Reader, Target
+    from wherry.engine.push_manifest import Own
+    from wherry.registry.watch import TransferWatch
+    from wherry.store.images import ImageRecord
+
+__all__ = ["PushRequest", "Pushed", "push", "push_tags", "send_image"]
 
 
 class PushRequest(NamedTuple):
@@ -38,9 +49,213 @@ class Pushed(NamedTuple):
     size: int
 
 
+class Destination(NamedTuple):
+    """`place` with an empty host is no registry: nothing is mounted, and nothing is known of it afterwards."""
+
+    target: Target
+    place: Place
+
+
 def push(engine: Engine, request: PushRequest, watch: TransferWatch, cancel: Cancel | None = None) -> Pushed:
     """Send what is missing there, then the manifest. Afterwards the image is known here by name@digest too.
 
-    Raises: NotFound (no such image here), Unauthorized, RegistryError, IntegrityError, Cancelled, DiskFull.
+    Raises: NotFound (no such image here), Unauthorized, Denied, RegistryError, IntegrityError, Cancelled, DiskFull.
     """
-    raise Unsupported("push is being built")
+    reference = request.reference
+    if reference.digest:
+        raise InputError("cannot push a digest reference", hint="push a tag: NAME:TAG")
+    _check_known(engine, reference)
+    watch.note(f"The push refers to repository [{reference.registry}/{reference.repository}]")
+    image = _tagged(engine, reference)
+    cancel = cancel or Cancel()
+    engine.leases.sweep()
+    engine.scratch.sweep()
+    endpoint = engine.registries.hosts.for_push(reference)
+    there = Destination(
+        engine.registries.client.repository(endpoint, ("pull", "push")), Place(endpoint.host, endpoint.repository)
+    )
+    sent = send_image(engine, image, there, request, watch, cancel)
+    engine.image_store.tag(image.id, reference._replace(tag="", digest=sent.digest))
+    watch.note(f"{reference.tag}: digest: {sent.digest} size: {sent.size}")
+    return sent
+
+
+def push_tags(
+    engine: Engine, request: PushRequest, watch: TransferWatch, cancel: Cancel | None = None
+) -> Sequence[Pushed]:
+    """Every tag that the repository has here (`-a`), in order. Raises: as `push`."""
+    reference = request.reference
+    _check_known(engine, reference)
+    prefix = f"{reference.registry}/{reference.repository}:"
+    rows = engine.db.read().execute("SELECT name FROM reference WHERE name GLOB ? ORDER BY name", (f"{prefix}*",))
+    names = [Reference.known(row[0]) for row in rows if "@" not in row[0]]
+    if not names:
+        raise NotFound(f"no tags to push for {reference.familiar_name}", hint="wherry tag IMAGE NAME:TAG")
+    return [push(engine, request._replace(reference=name), watch, cancel) for name in names]
+
+
+def _check_known(engine: Engine, reference: Reference) -> None:
+    name = f"{reference.registry}/{reference.repository}"
+    query = "SELECT 1 FROM reference WHERE name GLOB ? OR name GLOB ? LIMIT 1"
+    if not engine.db.read().execute(query, (f"{name}:*", f"{name}@*")).fetchone():
+        raise NotFound(
+            f"An image does not exist locally with the tag: {reference.familiar_name}",
+            hint=f"wherry tag IMAGE {reference.familiar_name}, or build it with -t",
+        )
+
+
+def _tagged(engine: Engine, reference: Reference) -> ImageRecord:
+    try:
+        return engine.image_store.resolve(str(reference))
+    except NotFound:
+        raise NotFound(f"tag does not exist: {reference.familiar}", hint="wherry images lists what is here") from None
+
+
+def send_image(
+    engine: Engine, image: ImageRecord, there: Destination, request: PushRequest, watch: TransferWatch, cancel: Cancel,
+    *, name: str = "",
+) -> Pushed:  # fmt: skip
+    """Layers, config, manifest, then what is attached to the image. `name` is what the manifest is put as (the tag)."""
+    with engine.leases.hold(f"push {request.reference.familiar}") as lease:
+        lease.add_layer(*image.layers)
+        lease.add_blob(image.id, image.manifest)
+        image = engine.image_store.get(image.id)  # leased, and still there
+        data = engine.blobs.read(image.manifest)
+        mine = push_manifest.own(data, image.layers)
+        lease.add_blob(*(layer.digest for layer in mine.manifest.layers))
+        layers = _send_layers(engine, image, mine, there, request, watch, cancel)
+        config = engine.blobs.read(image.id)
+        described = Descriptor(mine.manifest.config.media_type, image.id, len(config))
+        send_bytes(there.target, described, config, cancel)
+        manifest, media_type = push_manifest.assemble(mine, layers)
+        digest = there.target.put_manifest(
+            name or request.reference.tag or str(Digest.of(manifest)), manifest, media_type, cancel=cancel
+        )
+        if there.place.host:
+            KnownBlobs(engine.db).add(there.place, [image.id, digest])
+        sent = Descriptor(media_type, digest, len(manifest))
+        _send_attached(engine, image, sent, there.target, request.reference, cancel)
+    return Pushed(request.reference, digest, len(manifest))
+
+
+def send_bytes(target: Target, blob: Descriptor, data: bytes, cancel: Cancel) -> None:
+    """A small blob."""
+    if target.has_blob(blob.digest, cancel=cancel) is None:
+        target.push_blob(blob, lambda offset: io.BytesIO(data[offset:]), cancel=cancel)
+
+
+def _send_attached(
+    engine: Engine, image: ImageRecord, subject: Descriptor, target: Target, reference: Reference, cancel: Cancel
+) -> None:
+    from wherry.engine.attach import local_referrers
+
+    for one in local_referrers(engine, image, subject, reference):
+        for blob, data in one.blobs:
+            send_bytes(target, blob, data, cancel)
+        target.put_manifest(str(one.digest), one.manifest, one.media_type, cancel=cancel)
+
+
+def _send_layers(
+    engine: Engine, image: ImageRecord, mine: Own, there: Destination, request: PushRequest, watch: TransferWatch,
+    cancel: Cancel,
+) -> list[Descriptor]:  # fmt: skip
+    """Base layer first, as in the manifest."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    site = _site(engine, image, mine, there, request, watch, cancel)
+    keep = not mine.is_local and not request.compression
+    jobs: dict[DiffID, push_layers.LayerJob] = {}
+    sent: dict[DiffID, Descriptor] = {}
+    for diff_id, layer in zip(image.layers, mine.manifest.layers, strict=True):
+        if layer.urls:
+            # A foreign layer lives elsewhere: no registry of ours takes it, and every client fetches it there
+            sent[diff_id] = layer
+            continue
+        size = engine.layers.get(diff_id).size
+        jobs[diff_id] = push_layers.LayerJob(diff_id, size, engine.layers.path(diff_id), layer if keep else None)
+    workers = max(1, engine.settings.jobs)
+    for position, diff_id in enumerate(reversed(list(jobs))):
+        watch.start(diff_id.short, "Preparing", 0)
+        if position >= workers:
+            watch.start(diff_id.short, "Waiting", 0)
+    # The largest first: what takes longest must not start last
+    order = sorted(jobs.values(), key=lambda job: -job.size)
+    with ThreadPoolExecutor(workers, thread_name_prefix="push") as pool:
+        futures = {job.diff_id: pool.submit(_settle, site, job) for job in order}
+        try:
+            faults = [fault for future in futures.values() if (fault := future.exception())]
+        except BaseException:
+            cancel.set("the push was stopped")
+            raise
+    if fault := push_layers.first_failure(faults):
+        raise fault
+    sent |= {diff_id: future.result() for diff_id, future in futures.items()}
+    return [sent[diff_id] for diff_id in image.layers]
+
+
+def _settle(site: LayerSite, job: push_layers.LayerJob) -> Descriptor:
+    try:
+        return push_layers.settle(site, job)
+    except BaseException as fault:
+        site.cancel.set("another layer failed")
+        if isinstance(fault, OSError) and not isinstance(fault, WherryError):
+            raise _explained(fault, job) from fault
+        raise
+
+
+def _explained(fault: OSError, job: push_layers.LayerJob) -> WherryError:
+    import errno
+
+    from wherry.errors import DiskFull, HostError
+
+    what = f"pushing layer {job.diff_id.short}: {fault.strerror or fault}"
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(what, hint="wherry system df; wherry image prune")
+    return HostError(what)
+
+
+def _site(
+    engine: Engine, image: ImageRecord, mine: Own, there: Destination, request: PushRequest, watch: TransferWatch,
+    cancel: Cancel,
+) -> LayerSite:  # fmt: skip
+    from threading import Semaphore
+
+    forms = CompressedForms(engine.db)
+    base = ""
+    if image.layers and mine.is_local:
+        # The base as it came from its registry: zstd there means that whoever pulls can read zstd
+        base = next((push_forms.kind_of(f.blob.media_type) for f in forms.find(image.layers[0]) if not f.maker), "")
+    kinds = push_manifest.kinds_for(request.compression, mine, base)
+    cores = len(os.sched_getaffinity(0))
+    return push_layers.LayerSite(
+        there.target, there.place, engine.layers, engine.blobs, forms, KnownBlobs(engine.db), engine.scratch, kinds,
+        mine.is_docker and "zstd" not in kinds[:1], Semaphore(cores), cores if len(image.layers) < 2 * cores else 1,
+        watch, cancel, _elsewhere(engine, cancel),
+    )  # fmt: skip
+
+
+def _elsewhere(engine: Engine, cancel: Cancel) -> Callable[[Place, Descriptor], Callable[[int], Reader]]:
+    """Opens blobs of other registries with the credentials that are there for them."""
+
+    def opener(place: Place, blob: Descriptor) -> Callable[[int], Reader]:
+        from wherry.registry.hosts import HUB
+
+        registry = "docker.io" if place.host == HUB else place.host
+        endpoint = engine.registries.hosts.for_push(Reference(registry, place.repository, "latest"))
+        repository = engine.registries.client.repository(endpoint, ("pull",))
+
+        def open_at(offset: int) -> Reader:
+            reader = repository.blob(blob, cancel=cancel)
+            skip(reader, offset)
+            return reader
+
+        return open_at
+
+    return opener
+
+
+def skip(reader: Reader, count: int) -> None:
+    """Read `count` bytes and drop them: the digest is of the whole, so that all of it must be read."""
+    buffer = memoryview(bytearray(min(count, 1 << 20)))
+    while count and (got := reader.readinto(buffer[:count])):
+        count -= got
