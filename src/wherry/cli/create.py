@@ -29,6 +29,6 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
     require_root(engine.settings.uid, "wherry create")
     options = parse(args, engine.settings)
-    require_image(engine, args.rest[0], options, out)
+    require_image(engine, args.rest[0], options, out, quiet=args.on("quiet"))
     out.line(engine.containers.create(args.rest[0], options).id)
     return 0

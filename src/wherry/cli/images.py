@@ -44,7 +44,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         records = engine.images.list(parse_filters(filters, KEYS))
     else:
         records = engine.images.list()
-    rows = [row for record in records for row in _rows(record)]
+    rows = [row for record in records for row in _rows(record, digests=args.on("digests"))]
     if args.on("quiet"):
         for record, *_ in rows:
             out.line(_id(record, args))
@@ -67,17 +67,22 @@ def is_json(text: str) -> bool:
 _Row = tuple["ImageRecord", str, str, str]
 
 
-def _rows(record: ImageRecord) -> Iterator[_Row]:
-    """(record, repository, tag, digest), "<none>" where there is none."""
-    by_digest = {name.partition("@")[0]: name.partition("@")[2] for name in record.digests}
+def _rows(record: ImageRecord, *, digests: bool) -> Iterator[_Row]:
+    """(record, repository, tag, digest), "<none>" where there is none: as docker, each tag with each digest."""
+    known: dict[str, list[str]] = {}
+    for name in record.digests:
+        repository, _, digest = name.partition("@")
+        known.setdefault(repository, []).append(digest)
     shown = set()
     for tag in record.tags:
         repository, _, name = tag.rpartition(":")
         shown.add(repository)
-        yield record, repository, name, by_digest.get(repository, "<none>")
-    for repository, digest in by_digest.items():
+        for digest in (known.get(repository) if digests else None) or ["<none>"]:
+            yield record, repository, name, digest
+    for repository, all_of_it in known.items():
         if repository not in shown:
-            yield record, repository, "<none>", digest
+            for digest in all_of_it if digests else ["<none>"]:
+                yield record, repository, "<none>", digest
     if not record.references:
         yield record, "<none>", "<none>", "<none>"
 

@@ -83,7 +83,7 @@ class Output:
         for row in cells:
             self.line("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def json(self, value: Any, *, indent: int | None = None) -> None:
+    def json(self, value: Any, *, indent: int | str | None = None) -> None:
         import json
 
         self.line(

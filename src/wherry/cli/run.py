@@ -47,7 +47,7 @@ def _run(engine: Engine, args: Args, out: Output, monitor: Monitor) -> int:
         require_root(engine.settings.uid, "wherry run")
         options = parse(args, engine.settings)
         streams = for_run(options, out)
-        require_image(engine, args.rest[0], options, out)
+        require_image(engine, args.rest[0], options, out, quiet=args.on("quiet"))
         id, code = engine.containers.run(args.rest[0], options, streams, monitor)
     except RuntimeFailure:
         raise

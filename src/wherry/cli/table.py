@@ -30,6 +30,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "logs": ("logs", "Fetch the logs of a container"),
     "pause": ("pause", "Pause all processes within one or more containers"),
     "port": ("port", "List port mappings or a specific mapping for the container"),
+    "pull": ("pull", "Download an image from a registry"),
     "rename": ("rename", "Rename a container"),
     "restart": ("restart", "Restart one or more containers"),
     "rm": ("rm", "Remove one or more containers"),
@@ -45,6 +46,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "container inspect": ("inspect", "Display detailed information on one or more containers"),
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
+    "manifest inspect": ("manifest", "Display an image manifest, or manifest list"),
     "network create": ("network", "Create a network"),
     "network inspect": ("network", "Display detailed information on one or more networks"),
     "network ls": ("network", "List networks"),
@@ -66,6 +68,7 @@ GROUPS = {
     "builder": "Manage builds",
     "container": "Manage containers",
     "image": "Manage images",
+    "manifest": "Look at image manifests and manifest lists",
     "network": "Manage networks",
     "system": "Manage wherry",
     "volume": "Manage volumes",
@@ -76,7 +79,7 @@ ALIASES = {
         "attach", "cp", "create", "exec", "kill", "logs", "pause", "port", "rename", "restart", "rm",
         "run", "start", "stop", "top", "unpause", "wait")},
     "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
-    **{f"image {name}": name for name in ("build", "history", "import", "load", "save", "tag")},
+    **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
     "builder build": "build", "system info": "info",
     "network list": "network ls", "network remove": "network rm",
@@ -88,7 +91,7 @@ _ENGINE = "it comes with a later release"
 
 # docker's commands that wherry does not have yet, and what to do meanwhile
 LATER = {
-    **dict.fromkeys(("pull", "push", "login", "logout", "search", "manifest", "copy", "registry"), _REGISTRIES),
+    **dict.fromkeys(("push", "login", "logout", "search", "copy", "registry"), _REGISTRIES),
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
     **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),

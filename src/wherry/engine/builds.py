@@ -7,16 +7,14 @@ from contextlib import ExitStack
 from hashlib import sha256
 from typing import NamedTuple
 
+from wherry.engine.pull_base import Bases
 from wherry.fs.private import private_folder
-from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wherry.build.graph import Graph, RunMount
-    from wherry.build.options import Base, BuildOptions
+    from wherry.build.options import BuildOptions
     from wherry.build.progress import Progress
     from wherry.build.tree import Tree
     from wherry.cancel import Cancel
@@ -78,7 +76,7 @@ class Builds:
             dockerfile = _parse(place, progress)
             clamp_ns, created_ns = self._times(request, place.context)
             options = request.options._replace(clamp_ns=clamp_ns, created_ns=created_ns)
-            graph = _plan(dockerfile, options, _Bases(self._engine, request, progress))
+            graph = _plan(dockerfile, options, Bases(self._engine, options.pull, progress, cancel))
             for text in graph.warnings:
                 progress.note(text)
             context = self._context(graph, place, stack)
@@ -247,59 +245,7 @@ def _parse(place: _Place, progress: Progress) -> Dockerfile:
     return dockerfile
 
 
-def _plan(dockerfile: Dockerfile, options: BuildOptions, bases: _Bases) -> Graph:
+def _plan(dockerfile: Dockerfile, options: BuildOptions, bases: Bases) -> Graph:
     from wherry.build.plan import plan
 
     return plan(dockerfile, options, bases)
-
-
-class _Bases:
-    """Finds base images, each once."""
-
-    def __init__(self, engine: Engine, request: BuildRequest, progress: Progress) -> None:
-        self._engine = engine
-        self._progress = progress
-        self._pull = request.options.pull
-        self._found: dict[tuple[str, Platform | None], Base] = {}
-
-    def __call__(self, name: str, platform: Platform | None) -> Base:
-        """Raises: NotFound."""
-        key = (name, platform)
-        if key not in self._found:
-            self._found[key] = self._find(name)
-        return self._found[key]
-
-    def _find(self, name: str) -> Base:
-        from wherry.build.options import Base
-        from wherry.errors import NotFound
-
-        store = self._engine.image_store
-        try:
-            record = store.resolve(name)
-        except NotFound as fault:
-            raise _missing(name, fault) from None
-        config = store.config(record.id)
-        self._notices(name, config.config.labels)
-        return Base(name, config, record.layers)
-
-    def _notices(self, name: str, labels: Mapping[str, str]) -> None:
-        from wherry.bootstrap.recipe import LABEL
-
-        if LABEL in labels:
-            self._progress.note(f"{name} is a stand-in that was made on this machine ({labels[LABEL]})")
-        if self._pull:
-            self._progress.note(f"--pull: pulling is not supported yet; {name} is the image that is here")
-
-
-def _missing(name: str, fault: Exception) -> Exception:
-    from wherry.engine.bootstrap import can_make
-    from wherry.errors import NotFound
-
-    close = getattr(fault, "hint", None)
-    if can_make(name):
-        hint = f"make a stand-in on this machine: wherry bootstrap {name}"
-    elif close:
-        hint = f"{close} (or bring the image here: wherry load, wherry import)"
-    else:
-        hint = "bring the image here: wherry load, wherry import (pulling is not supported yet)"
-    return NotFound(f"the base image {name} is not on this machine", hint=hint)

@@ -156,7 +156,7 @@ class _Pull(NamedTuple):
     def _store(
         self, sources: Sources, top: FetchedManifest, selected: Selected, config: bytes, parsed: ImageConfig
     ) -> ImageRecord:
-        from wherry.engine.pull_layers import LayerPull, Part
+        from wherry.engine.pull_layers import Ends, LayerPull, Part
         from wherry.store.compressed import CompressedForms
 
         engine, manifest = self.engine, selected.manifest
@@ -165,7 +165,7 @@ class _Pull(NamedTuple):
         parts = [Part(blob, diff_id) for blob, diff_id in zip(manifest.layers, parsed.diff_ids, strict=True)]
         with engine.leases.hold(f"pull {self.reference.familiar}") as lease:
             lease.add_layer(*parsed.diff_ids)
-            layers = LayerPull(engine.layers, CompressedForms(engine.db), sources, lease, self.watch, self.cancel)
+            layers = LayerPull(engine.layers, CompressedForms(engine.db), sources, lease, self.watch, Ends(self.cancel))
             layers.run(parts, engine.settings.paths.root, min(max(engine.settings.jobs, _LEAST_JOBS), _MOST_JOBS))
             lease.add_blob(top.digest)
             if not engine.blobs.has(top.digest):

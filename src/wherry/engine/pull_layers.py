@@ -10,6 +10,7 @@ import os
 from contextlib import closing
 from typing import NamedTuple
 
+from wherry.cancel import Cancel
 from wherry.errors import Cancelled, DiskFull
 
 TYPE_CHECKING = False
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from wherry.cancel import Cancel
     from wherry.engine.pull_source import Blob, Source, Sources
     from wherry.image.tar.stream import Limits, Reader
     from wherry.oci.descriptor import Descriptor
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["LayerPull", "Part", "limits_of", "require_room"]
+__all__ = ["Ends", "LayerPull", "Part", "limits_of", "require_room"]
 
 _GIB = 1 << 30
 _MOST_BYTES = 1 << 40
@@ -70,8 +70,27 @@ def require_room(folder: str, parts: Sequence[Part]) -> None:
         )
 
 
+class Ends(Cancel):
+    """Ends with `outer`, and alone when a layer failed: whoever pulls may go on with something else."""
+
+    def __init__(self, outer: Cancel) -> None:
+        super().__init__()
+        self._outer = outer
+
+    def is_set(self) -> bool:
+        if self._outer.is_set():
+            self.set(self._outer.reason)
+        return super().is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        while timeout_s > 0 and not self.is_set():
+            super().wait(min(timeout_s, 0.2))
+            timeout_s -= 0.2
+        return self.is_set()
+
+
 class LayerPull(NamedTuple):
-    """The layers of one image. `lease` holds their DiffIDs already."""
+    """The layers of one image. `lease` holds their DiffIDs already. `cancel` is set when one of them fails."""
 
     layers: LayerStore
     forms: CompressedForms

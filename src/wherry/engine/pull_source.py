@@ -50,10 +50,14 @@ class Site(NamedTuple):
     place: Place | None = None
 
 
-def sources(registries: Registries, reference: Reference) -> Sources:
-    """No traffic yet. Raises: RegistryError when the registry is blocked, InputError."""
+def sources(registries: Registries, reference: Reference, *, insecure: bool = False) -> Sources:
+    """No traffic yet. `insecure` checks no certificate and takes http.
+
+    Raises: RegistryError when the registry is blocked, InputError.
+    """
     sites = []
-    for endpoint in registries.hosts.for_pull(reference):
+    for found in registries.hosts.for_pull(reference):
+        endpoint = found._replace(verify=False, fallback_http=True) if insecure else found
         place = None if endpoint.is_mirror else Place(endpoint.host, endpoint.repository)
         sites.append(Site(registries.client.repository(endpoint), place))
     return Sources(sites)

@@ -120,8 +120,8 @@ def select(
         return selected
     there = ", ".join(sorted({str(one) for one in walk.offered}))
     raise NotFound(
-        f"no matching manifest for {platform} in the manifest list entries of {what}",
-        hint=f"it is there for: {there}" if there else "it lists no image at all",
+        f"no matching manifest for {platform} in the manifest list entries",
+        hint=f"{what} is there for: {there}" if there else f"{what} lists no image at all",
     )
 
 

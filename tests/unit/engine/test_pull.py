@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.unit.engine.shelf import Registries, Shelf, Watch, encode, reset
+from tests.unit.engine.shelf import Reads, Registries, Shelf, Watch, encode, reset
 from tests.unit.store.archives import config, layer_tar, sha
 from wherry.cancel import Cancel
 from wherry.engine import Engine
@@ -275,7 +275,7 @@ def test_the_platforms_are_listed_when_ours_is_not_among_them(engine: Engine, sh
     shelf.tag("1", encode(index(one | platform("s390x"), one | platform("arm", "v7"))), mediatype.INDEX)
     with pytest.raises(NotFound, match="no matching manifest for linux/riscv64 in the manifest list entries") as caught:
         fetch(engine, platform="linux/riscv64")
-    assert caught.value.hint == "it is there for: linux/arm/v7, linux/s390x"
+    assert caught.value.hint == "home/app:1 is there for: linux/arm/v7, linux/s390x"
     assert is_empty(engine)
 
 
@@ -334,21 +334,33 @@ def test_a_truncated_layer_is_said_to_be_broken(engine: Engine, shelf: Shelf) ->
     assert is_empty(engine)
 
 
-def test_the_first_failure_ends_the_other_layers_and_is_the_one_that_is_told(engine: Engine, shelf: Shelf) -> None:
+def test_the_first_failure_ends_the_other_layers_and_is_the_one_that_is_told(
+    engine: Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layers = [layer_tar(**{f"file{i}": "x" * (i + 1)}) for i in range(6)]
     there = add(shelf, *layers)
     digests = [one["digest"] for one in json.loads(shelf.blobs[there["digest"]])["layers"]]
-    cancel = Cancel()
 
-    def slow() -> bytes:
-        assert cancel.wait(20)
-        return b"late"
+    def broken() -> bytes:
+        all_begun.wait(20)
+        return reset()
 
-    for digest in digests[:2]:
-        shelf.instead[digest] = slow
-    shelf.instead[digests[5]] = reset
+    all_begun = threading.Barrier(3)
+    ended: list[bool] = []
+    blob = shelf.blob
+
+    def watched(descriptor: Descriptor, *, cancel: Cancel | None = None) -> Reads:
+        if descriptor.digest in digests[:2]:
+            assert cancel
+            all_begun.wait(20)
+            ended.append(cancel.wait(20))
+        return blob(descriptor, cancel=cancel)
+
+    monkeypatch.setattr(shelf, "blob", watched)
+    shelf.instead[digests[5]] = broken
     with pytest.raises(RegistryError, match="connection reset"):
-        pull(engine, PullRequest(Reference.parse("home/app:1")), Watch([]), cancel)
+        fetch(engine)
+    assert ended == [True, True]
     assert is_empty(engine)
     assert all(one.closed for one in shelf.open)
 

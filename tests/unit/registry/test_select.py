@@ -90,7 +90,7 @@ def test_the_nearest_variant_is_chosen(pool: Pool, wanted: str, offered: list[st
 def test_what_a_processor_does_not_run_is_not_chosen(pool: Pool, wanted: str, offered: str) -> None:
     with pytest.raises(NotFound, match=f"no matching manifest for {wanted} in the manifest list entries") as caught:
         pool.pick(pool.image("x", offered), platform=Platform.parse(wanted))
-    assert caught.value.hint == f"it is there for: {offered}"
+    assert caught.value.hint == f"app:1 is there for: {offered}"
 
 
 def test_attestations_are_no_images(pool: Pool) -> None:
@@ -101,7 +101,7 @@ def test_attestations_are_no_images(pool: Pool) -> None:
     assert pool.pick(*noise, pool.image("image", "linux/amd64")) == "image"
     with pytest.raises(NotFound) as caught:
         pool.pick(*noise)
-    assert caught.value.hint == "it lists no image at all"
+    assert caught.value.hint == "app:1 lists no image at all"
 
 
 def test_an_entry_without_a_platform_is_the_last_choice(pool: Pool) -> None:
