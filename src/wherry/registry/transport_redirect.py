@@ -1,0 +1,56 @@
+"""Where a redirect may lead, and what goes along. Pure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from wherry.errors import InvalidSpec, RegistryError
+from wherry.registry.transport_url import Url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.registry.transport import Request
+
+__all__ = ["allowed", "next_request"]
+
+_PRIVATE = frozenset({"authorization", "cookie"})
+
+
+def next_request(request: Request, location: str) -> Request:
+    """The request at `location`, without what belongs to the old host only. Raises: RegistryError."""
+    url = allowed(request.url, location, is_insecure=not request.trust.verify)
+    if url.origin == request.url.origin and url.scheme == request.url.scheme:
+        return request._replace(url=url)
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _PRIVATE}
+    return request._replace(url=url, headers=headers, trust=request.trust.elsewhere())
+
+
+def allowed(source: Url, location: str, *, is_insecure: bool = False) -> Url:
+    """`location` as an absolute URL. Raises: RegistryError for one that a registry has no business to name.
+
+    From https to http: never, except to this machine when certificates do not count anyway. From elsewhere to this
+    machine or to a link-local address (where clouds keep their metadata): never.
+    """
+    try:
+        url = Url.parse(location, source)
+    except InvalidSpec as fault:
+        raise RegistryError(f"{source.shown}: redirected to where wherry does not go: {fault}") from None
+    if source.scheme == "https" and url.scheme == "http" and not (is_insecure and url.is_loopback):
+        raise RegistryError(
+            f"{source.shown}: redirected from https to {url.shown}",
+            hint="a registry that sends blobs over http can be read by anybody on the way: ask whoever runs it",
+        )
+    if url.host != source.host and _is_inside(url) and not _is_inside(source):
+        raise RegistryError(f"{source.shown}: redirected to an address of this machine or link, {url.shown}")
+    return url
+
+
+def _is_inside(url: Url) -> bool:
+    if url.is_loopback:
+        return True
+    try:
+        address = ip_address(url.host.partition("%")[0])
+    except ValueError:
+        return url.host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified)
