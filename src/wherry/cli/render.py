@@ -76,6 +76,25 @@ class Output:
         self._out.flush()
         return sys.stdin.readline().strip().lower() == "y"
 
+    def secret(self, prompt: str) -> bytes:
+        """One line from standard input without its end; on a terminal it is asked for, and not shown as it is typed."""
+        fd = sys.stdin.fileno()
+        if not self.in_is_terminal:
+            return _first_line(fd)
+        import termios
+
+        self._err.write(prompt)
+        self._err.flush()
+        before = termios.tcgetattr(fd)
+        silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        try:
+            termios.tcsetattr(fd, termios.TCSAFLUSH, silent)
+            return _first_line(fd)
+        finally:
+            termios.tcsetattr(fd, termios.TCSAFLUSH, before)
+            self._err.write("\n")
+            self._err.flush()
+
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns three spaces apart, as docker's; control characters in cells are made harmless."""
         cells = [list(headers), *([clean(cell) for cell in row] for row in rows)]
@@ -91,6 +110,14 @@ class Output:
                 _CONTROLS
             )
         )
+
+
+def _first_line(fd: int) -> bytes:
+    """Byte by byte: what follows the line is not ours."""
+    line = bytearray()
+    while len(line) < 4096 and (byte := os.read(fd, 1)) not in {b"", b"\n"}:
+        line += byte
+    return bytes(line).removesuffix(b"\r")
 
 
 # What JSON leaves as it is, and a terminal obeys: DEL, and the 8-bit forms of escape sequences

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.oci.descriptor import Descriptor
     from wherry.oci.digest import Digest
-    from wherry.registry.client import Reader
+    from wherry.registry.transport import Reader
     from wherry.trust.referrer import Referrer
 
 __all__ = ["Remote", "Repository", "Target", "fetch", "find", "push_blob", "push_referrer"]

@@ -13,7 +13,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference
-from wherry.registry.client import Reader
+from wherry.registry.transport import Reader
 
 
 class Fetched(NamedTuple):
