@@ -6,15 +6,12 @@ from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
     from wherry.engine.pull import Pulled, PullRequest
     from wherry.oci.platform import Platform
     from wherry.oci.reference import Reference
-    from wherry.registry.watch import TransferWatch
 
 __all__ = ["VERB", "fetch", "run"]
 
@@ -52,60 +49,35 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         reference = reference._replace(tag="latest")
         if not quiet:
             out.line("Using default tag: latest")
-    fetch(engine, PullRequest(reference, platform), out, out.line, quiet=quiet)
+    fetch(engine, PullRequest(reference, platform), out, quiet=quiet)
     out.line(str(reference))
     return 0
 
 
-def fetch(
-    engine: Engine, request: PullRequest, out: Output, line: Callable[[str], None], *, quiet: bool = False
-) -> Pulled:
-    """Pull with docker's progress, digest and status on `line`'s stream; `quiet` shows nothing."""
+def fetch(engine: Engine, request: PullRequest, out: Output, *, quiet: bool = False, on_stderr: bool = False) -> Pulled:
+    """Pull with docker's progress, digest and status; `quiet` shows nothing. `on_stderr`: stdout is another's."""
+    from wherry.cli.transfer import choose
     from wherry.engine.pull import pull
 
-    found = pull(engine, request, _shown(line, quiet=quiet))
+    with choose(out, engine.settings.env, quiet=quiet, on_stderr=on_stderr) as watch:
+        found = pull(engine, request, watch)
     if not quiet:
+        line = out.error if on_stderr else out.line
         line(f"Digest: {found.digest}")
         what = "Downloaded newer image for" if found.is_new else "Image is up to date for"
         line(f"Status: {what} {found.reference.familiar}")
     return found
 
 
-def _shown(line: Callable[[str], None], *, quiet: bool) -> TransferWatch:
-    from wherry.registry.watch import Silent
-
-    return Silent() if quiet else _Plain(line)
-
-
-class _Plain:
-    """As docker without a terminal: each layer's phases, a line each."""
-
-    def __init__(self, line: Callable[[str], None]) -> None:
-        self._line = line
-
-    def start(self, short: str, what: str, total: int) -> None:
-        del total
-        if what != "Downloading":
-            self._line(f"{short}: {what}")
-
-    def advance(self, short: str, done: int) -> None:
-        pass
-
-    def finish(self, short: str, what: str) -> None:
-        self._line(f"{short}: {what}")
-
-    def note(self, line: str) -> None:
-        self._line(line)
-
-
 def _every_tag(engine: Engine, reference: Reference, platform: Platform | None, out: Output, *, quiet: bool) -> int:
+    from wherry.cli.transfer import choose
     from wherry.engine.pull import PullRequest, pull_tags
 
     is_new = False
-    watch = _shown(out.line, quiet=quiet)
-    for found in pull_tags(engine, PullRequest(reference, platform), watch):
-        watch.note(f"Digest: {found.digest}")
-        is_new = is_new or found.is_new
+    with choose(out, engine.settings.env, quiet=quiet) as watch:
+        for found in pull_tags(engine, PullRequest(reference, platform), watch):
+            watch.note(f"Digest: {found.digest}")
+            is_new = is_new or found.is_new
     if not quiet:
         what = "Downloaded newer image for" if is_new else "Image is up to date for"
         out.line(f"Status: {what} {reference.familiar}")

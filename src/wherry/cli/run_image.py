@@ -65,7 +65,7 @@ def _fetch(engine: Engine, reference: Reference, options: RunOptions, out: Outpu
 
     platform = Platform.parse(options.platform) if options.platform else None
     try:
-        fetch(engine, PullRequest(reference, platform), out, out.error, quiet=quiet)
+        fetch(engine, PullRequest(reference, platform), out, quiet=quiet, on_stderr=True)
     except Unreachable as fault:
         if options.pull == "always" and _is_here(engine, reference):
             fault.hint = "without --pull always the image that is here is used"

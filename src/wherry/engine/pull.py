@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from wherry.errors import Denied, DiskFull, InvalidSpec, NotFound, Unauthorized, Unreachable
@@ -141,7 +141,7 @@ class _Pull(NamedTuple):
         )
         manifest = selected.manifest
         select.refuse_artifact(manifest, self.reference.familiar)
-        config = sources.small_blob(manifest.config, _CONFIG_LIMIT, "the image's config", self.cancel)
+        config = self._config(sources, manifest)
         parsed = ImageConfig.from_bytes(config)
         if len(parsed.diff_ids) != len(manifest.layers):
             raise InvalidSpec(f"manifest: {len(manifest.layers)} layers, but the config has {len(parsed.diff_ids)}")
@@ -152,6 +152,11 @@ class _Pull(NamedTuple):
                 f"wanted {self.platform}, actual: {parsed.platform}"
             )
         return self._store(sources, top, selected, config, parsed)
+
+    def _config(self, sources: Sources, manifest: Manifest) -> bytes:
+        with suppress(NotFound):
+            return self.engine.blobs.read(manifest.config.digest, limit_bytes=_CONFIG_LIMIT)
+        return sources.small_blob(manifest.config, _CONFIG_LIMIT, "the image's config", self.cancel)
 
     def _store(
         self, sources: Sources, top: FetchedManifest, selected: Selected, config: bytes, parsed: ImageConfig
@@ -166,7 +171,9 @@ class _Pull(NamedTuple):
         with engine.leases.hold(f"pull {self.reference.familiar}") as lease:
             lease.add_layer(*parsed.diff_ids)
             layers = LayerPull(engine.layers, CompressedForms(engine.db), sources, lease, self.watch, Ends(self.cancel))
-            layers.run(parts, engine.settings.paths.root, min(max(engine.settings.jobs, _LEAST_JOBS), _MOST_JOBS))
+            # The same image under another name: docker too says nothing of its layers
+            if not (self._is_known(manifest.config.digest) and all(map(engine.layers.has, parsed.diff_ids))):
+                layers.run(parts, engine.settings.paths.root, min(max(engine.settings.jobs, _LEAST_JOBS), _MOST_JOBS))
             lease.add_blob(top.digest)
             if not engine.blobs.has(top.digest):
                 engine.blobs.put([top.data], top.digest)
@@ -176,6 +183,11 @@ class _Pull(NamedTuple):
             image = engine.image_store.create(config, names, manifest=selected.fetched.data)
         self._remember(sources, manifest)
         return image
+
+    def _is_known(self, image_id: Digest) -> bool:
+        with suppress(NotFound):
+            return bool(self.engine.image_store.get(image_id))
+        return False
 
     def _remember(self, sources: Sources, manifest: Manifest) -> None:
         """Where a later push can mount these blobs from."""

@@ -41,10 +41,14 @@ class Registries:
 
     @cached_property
     def client(self) -> Client:
+        """Raises: InputError for a proxy's URL that is none."""
         from wherry.registry.client import Client
+        from wherry.registry.proxies import Proxies
+        from wherry.registry.tls import TlsSettings
         from wherry.registry.transport import Transport
 
-        return Client(Transport(), self.credentials)
+        env = self._settings.env
+        return Client(Transport(TlsSettings.from_env(env), Proxies.from_env(env)), self.credentials)
 
     def close(self) -> None:
         """Idempotent."""
