@@ -8,7 +8,10 @@ from functools import cache
 
 __all__ = ["missing"]
 
-PROGRAMS = {"runc", "nft", "ip", "mmdebstrap", "docker", "dockerd", "skopeo", "umoci", "busybox", "git", "mkfs.ext4"}
+PROGRAMS = {
+    "runc", "nft", "ip", "mmdebstrap", "docker", "dockerd", "docker-registry", "skopeo", "umoci", "busybox", "chromium",
+    "git", "mkfs.ext4",
+}  # fmt: skip
 
 
 @cache
