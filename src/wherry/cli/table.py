@@ -31,6 +31,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "pause": ("pause", "Pause all processes within one or more containers"),
     "port": ("port", "List port mappings or a specific mapping for the container"),
     "pull": ("pull", "Download an image from a registry"),
+    "push": ("push", "Upload an image to a registry"),
     "rename": ("rename", "Rename a container"),
     "restart": ("restart", "Restart one or more containers"),
     "rm": ("rm", "Remove one or more containers"),
@@ -82,7 +83,7 @@ ALIASES = {
         "attach", "cp", "create", "exec", "kill", "logs", "pause", "port", "rename", "restart", "rm",
         "run", "start", "stop", "top", "unpause", "wait")},
     "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
-    **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "save", "tag")},
+    **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "push", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
     "builder build": "build", "system info": "info",
     "network list": "network ls", "network remove": "network rm",
@@ -94,7 +95,7 @@ _ENGINE = "it comes with a later release"
 
 # docker's commands that wherry does not have yet, and what to do meanwhile
 LATER = {
-    **dict.fromkeys(("push", "login", "logout", "search", "copy", "registry"), _REGISTRIES),
+    **dict.fromkeys(("login", "logout", "search", "copy", "registry"), _REGISTRIES),
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
     **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),

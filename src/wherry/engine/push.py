@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PushRequest", "Pushed", "push", "push_tags", "send_image"]
 
+_UPLOADS = 5
+"""Layers at once, as docker; how many are compressed at once is another matter (`LayerSite.presses`)."""
+
 
 class PushRequest(NamedTuple):
     """`reference` names the image here and where it goes. `compression` is "gzip", "zstd", "none", or "" for the
@@ -64,10 +67,18 @@ def push(engine: Engine, request: PushRequest, watch: TransferWatch, cancel: Can
     reference = request.reference
     if reference.digest:
         raise InputError("cannot push a digest reference", hint="push a tag: NAME:TAG")
+    watch.note(_refers(reference))
     _check_known(engine, reference)
-    watch.note(f"The push refers to repository [{reference.registry}/{reference.repository}]")
+    return _push_tag(engine, request, watch, cancel or Cancel())
+
+
+def _refers(reference: Reference) -> str:
+    return f"The push refers to repository [{reference.registry}/{reference.repository}]"
+
+
+def _push_tag(engine: Engine, request: PushRequest, watch: TransferWatch, cancel: Cancel) -> Pushed:
+    reference = request.reference
     image = _tagged(engine, reference)
-    cancel = cancel or Cancel()
     engine.leases.sweep()
     engine.scratch.sweep()
     endpoint = engine.registries.hosts.for_push(reference)
@@ -85,13 +96,15 @@ def push_tags(
 ) -> Sequence[Pushed]:
     """Every tag that the repository has here (`-a`), in order. Raises: as `push`."""
     reference = request.reference
+    watch.note(_refers(reference))
     _check_known(engine, reference)
     prefix = f"{reference.registry}/{reference.repository}:"
     rows = engine.db.read().execute("SELECT name FROM reference WHERE name GLOB ? ORDER BY name", (f"{prefix}*",))
     names = [Reference.known(row[0]) for row in rows if "@" not in row[0]]
     if not names:
         raise NotFound(f"no tags to push for {reference.familiar_name}", hint="wherry tag IMAGE NAME:TAG")
-    return [push(engine, request._replace(reference=name), watch, cancel) for name in names]
+    cancel = cancel or Cancel()
+    return [_push_tag(engine, request._replace(reference=name), watch, cancel) for name in names]
 
 
 def _check_known(engine: Engine, reference: Reference) -> None:
@@ -139,9 +152,8 @@ def send_image(
 
 
 def send_bytes(target: Target, blob: Descriptor, data: bytes, cancel: Cancel) -> None:
-    """A small blob."""
-    if target.has_blob(blob.digest, cancel=cancel) is None:
-        target.push_blob(blob, lambda offset: io.BytesIO(data[offset:]), cancel=cancel)
+    """A small blob, unless it is there."""
+    target.push_blob(blob, lambda offset: io.BytesIO(data[offset:]), cancel=cancel)
 
 
 def _send_attached(
@@ -173,7 +185,7 @@ def _send_layers(
             continue
         size = engine.layers.get(diff_id).size
         jobs[diff_id] = push_layers.LayerJob(diff_id, size, engine.layers.path(diff_id), layer if keep else None)
-    workers = max(1, engine.settings.jobs)
+    workers = max(_UPLOADS, engine.settings.jobs)
     for position, diff_id in enumerate(reversed(list(jobs))):
         watch.start(diff_id.short, "Preparing", 0)
         if position >= workers:

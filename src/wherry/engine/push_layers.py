@@ -203,8 +203,7 @@ def _made(site: LayerSite, job: LayerJob) -> Descriptor:
     try:
         # Before it is sent: a push that breaks off need not compress it again
         site.forms.remember(job.diff_id, form.blob, form.maker)
-        if not _is_there(site, job, form.blob):
-            _send_made(site, job, form, made.fd)
+        _send_made(site, job, form, made.fd)
     finally:
         if made.fd >= 0:
             os.close(made.fd)

@@ -63,6 +63,8 @@ class FakeRepository:
         cancel: Cancel | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> bool:
+        if self.has_blob(descriptor.digest) is not None:
+            return False
         self._asked("push", descriptor.digest)
         if descriptor.digest in self.registry.refuse:
             raise RegistryError(f"no room for {descriptor.digest}")
