@@ -20,7 +20,7 @@ import pytest
 
 from tests.conformance.wire import Wire
 
-__all__ = ["STARTS", "Target", "docker_registry"]
+__all__ = ["STARTS", "Target", "docker_registry", "wherry_registry"]
 
 Refusals = Mapping[str, Mapping[int, tuple[int, list[str]]]]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -96,7 +96,33 @@ def _port_in(lines: IO[str]) -> int:
     return port
 
 
+@contextmanager
+def wherry_registry(folder: Path) -> Iterator[Target]:
+    """Our own, in a thread of this process."""
+    from wherry.registry.server.app import App, Policy
+    from wherry.registry.server.storage import Storage
+    from wherry.web.server import HttpServer
+
+    faults: list[Exception] = []
+    storage = Storage(str(folder / "storage"))
+    app = App(storage, policy=Policy(can_delete=True), on_fault=faults.append)
+    server = HttpServer(app, ("127.0.0.1", 0), on_fault=faults.append)
+    server.bind()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield Target("127.0.0.1", server.address[1])
+    finally:
+        server.stop()
+        thread.join()
+        is_clean = server.wait_idle(10)
+        storage.close()
+    assert is_clean
+    assert not faults
+
+
 Start = Callable[[Path], AbstractContextManager[Target]]
 STARTS: dict[str, tuple[Start, Any]] = {
+    "wherry": (wherry_registry, ()),
     "docker-registry": (docker_registry, pytest.mark.requires("docker-registry")),
 }
