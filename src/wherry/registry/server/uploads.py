@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from wherry.oci.digest import Digest
@@ -174,7 +174,9 @@ class Uploads:
     def _finish(self, session: Session, digest: Digest, repository: str) -> None:
         """Check the digest, make it last, publish. The session is over either way. Raises: Fault."""
         if session.offset == 0:
-            os.close(self._layout.new_upload(session.id))
+            # A PATCH of no bytes may have made it
+            with suppress(FileExistsError):
+                os.close(self._layout.new_upload(session.id))
         try:
             fd = self._layout.open_upload(session.id)
             try:
