@@ -64,6 +64,16 @@ def test_mount_and_unmount(host: Host, tmp_path: Path) -> None:
     host.unmount(target)
 
 
+@pytest.mark.requires("root")
+def test_a_program_that_says_too_much_or_never_ends_is_ended() -> None:
+    host = LinuxHost({"PATH": "/usr/bin:/bin"})
+    with pytest.raises(HostError, match="more than 1000 bytes"):
+        host.run(Command(("sh", "-c", "while :; do echo endless; done"), limit_bytes=1000))
+    with pytest.raises(HostError, match="did not end"):
+        host.run(Command(("sleep", "60"), timeout_s=0.05))
+    assert host.run(Command(("echo", "short"), limit_bytes=1000)).stdout == b"short\n"
+
+
 def test_run_gives_status_and_both_outputs(tmp_path: Path) -> None:
     host = LinuxHost({"PATH": "/usr/bin:/bin"})
     done = host.run(Command(["sh", "-c", "cat; echo err >&2; exit 3"], stdin=b"in"))

@@ -40,6 +40,7 @@ class Command(NamedTuple):
     """A program and its world. `env` None means the caller's settings' PATH and LANG only.
 
     `stdin` is what it reads (None: nothing); `timeout_s` None waits for ever. Files in `pass_fds` keep their numbers.
+    `limit_bytes` bounds what it may write, both outputs together (not with `cwd`).
     """
 
     argv: Sequence[str]
@@ -48,6 +49,7 @@ class Command(NamedTuple):
     cwd: str | None = None
     pass_fds: Sequence[int] = ()
     timeout_s: float | None = None
+    limit_bytes: int | None = None
 
 
 class Completed(NamedTuple):
@@ -78,7 +80,9 @@ class Host(Protocol):
         """Raises: OSError (EINVAL when nothing is mounted there, EBUSY while a file or the mount's fd is open)."""
 
     def run(self, command: Command) -> Completed:
-        """Run to the end, capturing both outputs. Raises: HostError when the program is not installed or too slow."""
+        """Run to the end, capturing both outputs. Raises: HostError when the program is not installed, too slow
+        or says too much.
+        """
 
     def spawn(
         self, command: Command, *, stdin: int = -1, stdout: int = -1, stderr: int = -1, session: bool = False

@@ -32,7 +32,7 @@ def _elsewhere(program: str) -> str:
 
 
 def run(command: Command, default_env: Mapping[str, str]) -> Completed:
-    """Raises: HostError when the program is not installed or runs longer than `timeout_s`."""
+    """Raises: HostError when the program is not installed, runs longer than `timeout_s` or says too much."""
     if command.cwd is not None:
         return _run_in_folder(command, default_env)
     # Not subprocess: importing it costs 10 ms of each `run`
@@ -49,7 +49,7 @@ def run(command: Command, default_env: Mapping[str, str]) -> Completed:
                 if fd >= 0:
                     os.close(fd)
         try:
-            _exchange(pending, stdin_w, command.stdin or b"", deadline)
+            _exchange(pending, stdin_w, command.stdin or b"", deadline, command.limit_bytes)
         except BaseException as fault:
             import signal
 
@@ -57,6 +57,8 @@ def run(command: Command, default_env: Mapping[str, str]) -> Completed:
             os.waitpid(pid, 0)
             if isinstance(fault, TimeoutError):
                 raise HostError(f"{command.argv[0]} did not end within {command.timeout_s} s") from None
+            if isinstance(fault, _TooMuch):
+                raise HostError(f"{command.argv[0]} wrote more than {command.limit_bytes} bytes") from None
             raise
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return Completed(status if status >= 0 else 128 - status, pending[out], pending[err])
@@ -65,8 +67,14 @@ def run(command: Command, default_env: Mapping[str, str]) -> Completed:
         os.close(err)
 
 
-def _exchange(pending: dict[int, bytes], stdin: int, data: bytes, deadline: float | None) -> None:
-    """Feed `data` and collect until both outputs end. Closes `stdin`. Raises: TimeoutError."""
+class _TooMuch(Exception):
+    pass
+
+
+def _exchange(
+    pending: dict[int, bytes], stdin: int, data: bytes, deadline: float | None, limit_bytes: int | None = None
+) -> None:
+    """Feed `data` and collect until both outputs end. Closes `stdin`. Raises: TimeoutError, _TooMuch."""
     poll = select.poll()
     for fd in pending:
         poll.register(fd, select.POLLIN)
@@ -74,7 +82,7 @@ def _exchange(pending: dict[int, bytes], stdin: int, data: bytes, deadline: floa
         os.set_blocking(stdin, False)
         poll.register(stdin, select.POLLOUT)
     chunks: dict[int, list[bytes]] = {fd: [] for fd in pending}
-    ended = 0
+    ended = size = 0
     try:
         while ended < len(pending):
             left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000) + 1)
@@ -90,6 +98,9 @@ def _exchange(pending: dict[int, bytes], stdin: int, data: bytes, deadline: floa
                         stdin = -1
                 elif chunk := os.read(fd, 1 << 16):
                     chunks[fd].append(chunk)
+                    size += len(chunk)
+                    if limit_bytes is not None and size > limit_bytes:
+                        raise _TooMuch
                 else:
                     poll.unregister(fd)
                     ended += 1
