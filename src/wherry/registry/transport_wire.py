@@ -113,7 +113,7 @@ class Wire:
         return self._got(count)
 
     def _got(self, count: int) -> int:
-        self._first = False
+        self._first = self._first and not count
         self._window_got += count
         if self._header_left >= 0:
             self._header_left -= count
