@@ -52,6 +52,7 @@ class Batch:
         self.changes_index = False
         self._layout = layout
         self._renamed: set[str] = set()
+        self._removed: list[Digest] = []
 
     def publish(self, upload: str, digest: Digest, size: int) -> None:
         """Make the upload's synced file a blob, unless there is one already: what has a row has a whole file."""
@@ -69,9 +70,23 @@ class Batch:
             return int(found[0])
         return int(self.db.execute("INSERT INTO repository (name) VALUES (?)", (name,)).lastrowid or 0)
 
+    def remove(self, digest: Digest) -> None:
+        """Remove the blob's file, once its row is gone for good. Until then a crash leaves a file without a row,
+        never a row without a file; and the next batch, which may bring the blob anew, comes after.
+        """
+        self._removed.append(digest)
+
     def settle(self) -> None:
         """The names of new files last before the rows that speak of them do."""
         self._layout.sync_blobs(self._renamed)
+
+    def clear(self) -> None:
+        """After the commit."""
+        for digest in self._removed:
+            # Another work of this very batch may have brought it anew
+            if not self.db.execute("SELECT 1 FROM blob WHERE digest = ?", (digest,)).fetchone():
+                with suppress(OSError):
+                    self._layout.remove_blob(digest)
 
 
 class _Job(Generic[T]):
@@ -185,6 +200,8 @@ class Ledger:
             for job in jobs:
                 job.fault = job.fault or fault
             return
+        with suppress(sqlite3.Error):
+            batch.clear()
         if batch.changes_index:
             with suppress(OSError):  # a full disk: the rows stand, and the next change writes it again
                 self._after()
