@@ -149,7 +149,7 @@ class Engine:
     def registries(self) -> Registries:
         from wherry.engine.registries import Registries
 
-        return Registries(self.settings, self.host)
+        return Registries(self.settings, self.host, self.notices)
 
     @cached_property
     def bootstrap(self) -> Bootstrap:

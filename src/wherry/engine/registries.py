@@ -21,9 +21,11 @@ __all__ = ["Registries"]
 class Registries:
     """Files are read once, at the first use; connections live until `close` (which `Engine.close` calls)."""
 
-    def __init__(self, settings: Settings, host: Host) -> None:
+    def __init__(self, settings: Settings, host: Host, notices: list[str] | None = None) -> None:
+        """`notices` gets what is wrong with credentials, and does not stop a command."""
         self._settings = settings
         self._host = host
+        self._notices = notices
 
     @cached_property
     def hosts(self) -> Hosts:
@@ -34,10 +36,12 @@ class Registries:
 
     @cached_property
     def credentials(self) -> Credentials:
-        """Raises: InputError."""
+        """A file or a helper that can't be read is a notice, and one is anonymous, as with docker."""
         from wherry.registry.credentials import Credentials
 
-        return Credentials.load(self._settings.env, self._settings.env.get("HOME", ""), host=self._host)
+        settings = self._settings
+        home = settings.env.get("HOME", "")
+        return Credentials.load(settings.env, home, host=self._host, uid=settings.uid, notices=self._notices)
 
     @cached_property
     def client(self) -> Client:
