@@ -6,9 +6,10 @@ import errno
 import hashlib
 import os
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wherry.fs.atomic import write_all
 from wherry.registry.server.fault import Fault
@@ -25,6 +26,7 @@ _BUFFER_BYTES = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FLUSH_BYTES = 32 << 20
 _SPARE_BYTES = 16 << 20
+_BESIDE_BYTES = 8 << 20
 
 
 class Buffers:
@@ -50,24 +52,86 @@ def append(session: Session, fd: int, request: Request, buffers: Buffers, hasher
     Raises: Fault (507), PeerGone, BadRequest, OSError.
     """
     body = request.body
+    if hasher is not None and (body.length or 0) >= _BESIDE_BYTES:
+        _append_beside(session, fd, request, buffers, hasher)
+        return
     flushed = session.offset
     while not body.ended:
         body.wait()
         with buffers.lend() as view:
-            while count := body.readinto(view):
-                piece = view[:count]
-                _write(session, fd, piece)
+            # A trickle lets the buffer go: somebody else may need it
+            count = 4096
+            while count >= 4096 and (count := body.readinto(view)):
+                _write(session, fd, view[:count])
                 if hasher is not None:
-                    hasher.update(piece)
+                    hasher.update(view[:count])
                 session.offset += count
-                if count < 4096:
-                    break  # a trickle: somebody else may need the buffer
-            else:
-                return
-        if session.offset - flushed > _FLUSH_BYTES:
-            # The disk works while we receive, so that the sync at the end has little left to do
-            flushed = session.offset
-            start_writing(fd)
+        flushed = _flush(session, fd, flushed)
+
+
+def _append_beside(session: Session, fd: int, request: Request, buffers: Buffers, hasher: _Hash) -> None:
+    """A large body: one thread receives and writes while another hashes what came before."""
+    body = request.body
+    flushed = session.offset
+    with HashThread(hasher) as beside:
+        while not body.ended:
+            body.wait()
+            with buffers.lend() as whole:
+                # Halves of one buffer: who waited for a second one while holding the first could wait for ever
+                view, spare = whole[: _BUFFER_BYTES // 2], whole[_BUFFER_BYTES // 2 :]
+                count = 4096
+                while count >= 4096 and (count := body.readinto(view)):
+                    # It is through with the other buffer when it takes this one
+                    beside.update(view[:count])
+                    try:
+                        _write(session, fd, view[:count])
+                    except BaseException:
+                        beside.settle()
+                        session.hasher = None  # it has seen what the file does not have
+                        raise
+                    session.offset += count
+                    view, spare = spare, view
+                    flushed = _flush(session, fd, flushed)
+                beside.settle()
+
+
+class HashThread:
+    """Hashes in a thread of its own. `update` waits for the previous piece, which must stay as it is until then."""
+
+    def __init__(self, hasher: _Hash) -> None:
+        self._hasher = hasher
+        self._pieces: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._idle = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="hash", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pieces.put(None)
+        self._thread.join()
+
+    def update(self, piece: memoryview) -> None:
+        self._idle.acquire()
+        self._pieces.put(piece)
+
+    def settle(self) -> None:
+        with self._idle:
+            pass
+
+    def _run(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._hasher.update(piece)
+            self._idle.release()
+
+
+def _flush(session: Session, fd: int, flushed: int) -> int:
+    """The disk works while we receive, so that the sync at the end has little left to do."""
+    if session.offset - flushed < _FLUSH_BYTES:
+        return flushed
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    return session.offset
 
 
 def _write(session: Session, fd: int, piece: memoryview) -> None:
@@ -77,11 +141,6 @@ def _write(session: Session, fd: int, piece: memoryview) -> None:
         os.ftruncate(fd, session.offset)
         os.lseek(fd, session.offset, os.SEEK_SET)
         raise disk_full(fault) or fault from None
-
-
-def start_writing(fd: int) -> None:
-    """Ask for what is dirty to be written, without waiting for it."""
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def disk_full(fault: OSError) -> Fault | None:
