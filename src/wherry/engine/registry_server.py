@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from wherry.errors import NotFound, UsageError
@@ -13,9 +13,11 @@ from wherry.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.registry.server.app import App
-    from wherry.registry.server.hooks import Guard
+    from wherry.registry.server.metrics import Metrics
+    from wherry.registry.server.proxy import PullThrough
     from wherry.registry.server.serve import Listen
     from wherry.registry.server.storage import Storage
+    from wherry.web.server import HttpServer
 
 __all__ = ["Reclaimed", "ServeOptions", "collect_storage", "serve"]
 
@@ -54,10 +56,13 @@ def serve(engine: Engine, options: ServeOptions, say: Callable[[str], None], com
     from wherry.registry.server.storage import Storage
 
     listen = _listen(options)
-    storage = Storage(options.storage)
-    try:
-        app = _app(engine, options, storage, complain)
-        service = Service(storage, app, listen, say=say, complain=complain)
+    with ExitStack() as stack:
+        storage = stack.enter_context(closing(Storage(options.storage)))
+        joined = _join(engine, options, storage, complain)
+        if joined.proxy:
+            stack.callback(joined.proxy.close)
+        service = Service(storage, joined.app, listen, say=say, complain=complain, observe=joined.metrics.done)
+        joined.gauges.server = service.server
         if storage.rebuilt:
             complain(f"the database was made again from the layout: {storage.rebuilt} images")
         host = str(service.server.address[0])
@@ -66,8 +71,6 @@ def serve(engine: Engine, options: ServeOptions, say: Callable[[str], None], com
         complain(f"serving {os.path.abspath(options.storage)} at {service.url}")
         with _stopping(service.stop):
             return service.run(options.stop_timeout_s)
-    finally:
-        storage.close()
 
 
 def collect_storage(path: str, *, grace_s: int, untagged: bool) -> Reclaimed:
@@ -102,15 +105,65 @@ def _listen(options: ServeOptions) -> Listen:
     return Listen(host.removeprefix("[").removesuffix("]"), int(port), tls)
 
 
-def _app(engine: Engine, options: ServeOptions, storage: Storage, complain: Callable[[str], None]) -> App:
+class _Gauges:
+    """What the metrics ask of the server, which is made after them."""
+
+    def __init__(self) -> None:
+        self.server: HttpServer | None = None
+
+    def connections(self) -> float:
+        return self.server.connections if self.server else 0
+
+    def in_flight(self) -> float:
+        return self.server.in_flight if self.server else 0
+
+
+class _Joined(NamedTuple):
+    app: App
+    metrics: Metrics
+    proxy: PullThrough | None
+    gauges: _Gauges
+
+
+def _join(engine: Engine, options: ServeOptions, storage: Storage, complain: Callable[[str], None]) -> _Joined:
+    """Raises: InputError (htpasswd, rules), UsageError (--proxy)."""
     from wherry.registry.server.app import App, Policy
     from wherry.registry.server.auth import AccessGuard
+    from wherry.registry.server.manifests import Manifests
+    from wherry.registry.server.metrics import Metrics
+    from wherry.registry.server.outside import Outside
+    from wherry.registry.server.pages import RegistryPages
 
-    guard: Guard = AccessGuard(
+    guard = AccessGuard(
         htpasswd=options.htpasswd, rules=options.rules, anonymous_pull=options.anonymous_pull, warn=complain
     )
-    policy = Policy(can_write=not options.read_only, can_delete=options.delete)
-    return App(storage, policy=policy, guard=guard, on_fault=lambda fault: complain(f"{type(fault).__name__}: {fault}"))
+    gauges = _Gauges()
+    metrics = Metrics(
+        storage,
+        {
+            "connections": ("Open connections.", gauges.connections),
+            "in_flight": ("Requests that are being answered.", gauges.in_flight),
+        },
+    )
+    proxy = _proxy(engine, options.proxy, storage) if options.proxy else None
+    # A cache that could be pushed to would show its own images under the other registry's names
+    policy = Policy(can_write=not (options.read_only or proxy), can_delete=options.delete)
+    app = App(
+        storage,
+        policy=policy,
+        guard=guard,
+        proxy=proxy,
+        pages=Outside(guard, metrics, RegistryPages(storage, Manifests(storage), guard)),
+        on_fault=lambda fault: complain(f"{type(fault).__name__}: {fault}"),
+    )
+    return _Joined(app, metrics, proxy, gauges)
+
+
+def _proxy(engine: Engine, url: str, storage: Storage) -> PullThrough:
+    """Raises: UsageError."""
+    from wherry.registry.server.proxy import PullThrough, upstream
+
+    return PullThrough(storage, engine.registries.client, upstream(url, engine.registries.hosts))
 
 
 class _stopping:  # noqa: N801 - reads as a statement
