@@ -43,6 +43,7 @@ class Stream:
         self._cancel = cancel
         self._response: Response | None = None
         self._etag = ""
+        self._was_denied = False
         self._failures = 0
         self._safe_at = self.at
         self.is_whole = False
@@ -78,6 +79,7 @@ class Stream:
         self.close()
         if self.at - self._safe_at >= _PROGRESS_BYTES:
             self._failures = 0
+            self._was_denied = False
         self._safe_at = self.at
         self._failures += 1
         if self._failures >= self._retry.tries:
@@ -138,9 +140,9 @@ class Stream:
 
     def _refused(self, response: Response) -> Exception:
         error = failure(response, f"cannot read blob {self._blob.digest.short} of {response.url.authority}")
-        if isinstance(error, Denied) and self.at and self._etag != "expired":
-            # A signed URL that ran out meanwhile: the registry gives a new one
-            self._etag = "expired"
+        if isinstance(error, Denied) and not self._was_denied:
+            # A signed URL that ran out, meanwhile or before it was used: the registry gives a new one
+            self._was_denied = True
             return Broken(error.message, status=error.status, retryable=True)
         return error
 

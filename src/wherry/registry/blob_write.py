@@ -76,6 +76,8 @@ class Upload:
                 return self._in_chunks(limit.session or self._begin())
             except _Failed as fault:
                 error, after = fault.error, fault.after
+                if fault.is_spoilt:
+                    session = None
             except Unreachable as fault:
                 error = fault
             if attempt >= retry.tries or not getattr(error, "retryable", False):
@@ -123,12 +125,18 @@ class Upload:
             raise self._failed(response, session if start == 0 else None)
 
     def _failed(self, response: Response, session: Url | None) -> WherryError:
+        """`session` is None when the upload was resumed."""
         status, after = response.status, response.header("Retry-After")
         if status in {413, 416} and session is not None and self._blob.size > _CHUNK_BYTES:
             response.drop()
             return _TooLarge(None if status == 413 else session)
         error = failure(response, self._what)
         code = getattr(error, "spec_code", "")
+        if status == 400 and session is None:
+            # ECR forgets what a second request brings: what was put together from two is not trusted, and sent anew
+            return _Failed(
+                RegistryError(error.message, status=status, spec_code=code, retryable=True), after, is_spoilt=True
+            )
         if status in RETRYABLE or (status == 404 and session is not None) or code == "BLOB_UPLOAD_UNKNOWN":
             if isinstance(error, RegistryError):
                 error.retryable = True
@@ -202,12 +210,13 @@ class _TooLarge(WherryError):
 
 
 class _Failed(WherryError):
-    """Worth another try; `after` is what Retry-After said."""
+    """Worth another try; `after` is what Retry-After said. Of an upload that is spoilt nothing is kept."""
 
-    def __init__(self, error: RegistryError, after: str | None) -> None:
+    def __init__(self, error: RegistryError, after: str | None, *, is_spoilt: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
         self.after = after
+        self.is_spoilt = is_spoilt
 
 
 def location(response: Response, exchange: Exchange, fallback: Url | None = None) -> Url:

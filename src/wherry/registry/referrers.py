@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from wherry.errors import IntegrityError, InvalidSpec, NotFound, RegistryError
+from wherry.errors import InvalidSpec, NotFound, RegistryError
 from wherry.oci import _decode, mediatype
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -123,4 +123,9 @@ def add(exchange: Exchange, subject: Digest, referrer: Descriptor, cancel: Cance
                 raise
     there, _ = _from_tag(exchange, subject, cancel)
     if all(one.digest != referrer.digest for one in there):
-        raise IntegrityError(f"the referrers tag {tag}", expected=f"an entry for {referrer.digest}", actual="none")
+        # GitLab among them, where such a tag is another name of the image itself
+        raise RegistryError(
+            f"{exchange.endpoint.host} keeps no list of what is attached to an image: it has no referrers API, and "
+            f"gives something else for the tag {tag}",
+            hint="what was attached is there under its digest, and nobody who knows the image alone finds it",
+        )

@@ -34,6 +34,7 @@ else:
 __all__ = ["Body", "Reader", "Request", "Transport"]
 
 _PIECE = 1 << 20
+_ONE_PACKET = 64 << 10
 _MOST_REDIRECTS = 10
 
 
@@ -120,7 +121,8 @@ class Transport:
             try:
                 return self._exchange(wire, route, request, cancel)
             except Broken:
-                if wire.has_answered:
+                # Part of a large body may have arrived, and would arrive twice: whoever sends it knows how to go on
+                if wire.has_answered or (request.body and request.body.length > _ONE_PACKET):
                     raise
         wire = connect(route, url, self._tls, self._timeouts, self._pool.session(route), cancel)
         return self._exchange(wire, route, request, cancel)
@@ -172,7 +174,7 @@ def _send(wire: Wire, head: bytes, body: Body | None) -> bool:
         wire.send_all(head)
         return True
     try:
-        if body.length <= 64 << 10:
+        if body.length <= _ONE_PACKET:
             # One packet for both
             wire.send_all(head + _small(body))
             if body.progress:
