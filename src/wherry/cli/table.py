@@ -20,6 +20,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "info": ("info", "Display system-wide information"),
     "doctor": ("doctor", "Check that this machine has what wherry needs"),
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "copy": ("copy", "Copy an image between registries, archives, folders and the local store"),
     "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
     "create": ("create", "Create a new container"),
     "history": ("history", "Show the history of an image"),
@@ -62,6 +63,8 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "volume prune": ("volume", "Remove unused local volumes"),
     "volume rm": ("volume", "Remove one or more volumes"),
     "builder prune": ("builder_prune", "Remove build cache"),
+    "registry gc": ("registry", "Free what no manifest of a registry's storage needs"),
+    "registry serve": ("registry", "Serve a registry of your own"),
     "system df": ("system", "Show disk usage"),
     "system prune": ("system", "Remove unused data"),
 }  # fmt: skip
@@ -74,6 +77,7 @@ GROUPS = {
     "image": "Manage images",
     "manifest": "Look at image manifests and manifest lists",
     "network": "Manage networks",
+    "registry": "Run a registry of your own",
     "system": "Manage wherry",
     "volume": "Manage volumes",
 }
@@ -95,7 +99,7 @@ _ENGINE = "it comes with a later release"
 
 # docker's commands that wherry does not have yet, and what to do meanwhile
 LATER = {
-    **dict.fromkeys(("login", "logout", "search", "copy", "registry"), _REGISTRIES),
+    **dict.fromkeys(("login", "logout", "search"), _REGISTRIES),
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
     **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wherry.registry.watch import TransferWatch
     from wherry.store.images import ImageRecord
 
-__all__ = ["PushRequest", "Pushed", "push", "push_tags", "send_image"]
+__all__ = ["Destination", "PushRequest", "Pushed", "explained", "push", "push_tags", "send_image", "settle_all", "skip"]
 
 _UPLOADS = 5
 """Layers at once, as docker; how many are compressed at once is another matter (`LayerSite.presses`)."""
@@ -172,8 +172,6 @@ def _send_layers(
     cancel: Cancel,
 ) -> list[Descriptor]:  # fmt: skip
     """Base layer first, as in the manifest."""
-    from concurrent.futures import ThreadPoolExecutor
-
     site = _site(engine, image, mine, there, request, watch, cancel)
     keep = not mine.is_local and not request.compression
     jobs: dict[DiffID, push_layers.LayerJob] = {}
@@ -190,19 +188,28 @@ def _send_layers(
         watch.start(diff_id.short, "Preparing", 0)
         if position >= workers:
             watch.start(diff_id.short, "Waiting", 0)
+    sent |= settle_all(site, list(jobs.values()), workers)
+    return [sent[diff_id] for diff_id in image.layers]
+
+
+def settle_all(
+    site: LayerSite, jobs: Sequence[push_layers.LayerJob], workers: int = _UPLOADS
+) -> dict[DiffID, Descriptor]:
+    """Layers side by side. The first failure stops the others and is raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
     # The largest first: what takes longest must not start last
-    order = sorted(jobs.values(), key=lambda job: -job.size)
+    order = sorted(jobs, key=lambda job: -job.size)
     with ThreadPoolExecutor(workers, thread_name_prefix="push") as pool:
         futures = {job.diff_id: pool.submit(_settle, site, job) for job in order}
         try:
             faults = [fault for future in futures.values() if (fault := future.exception())]
         except BaseException:
-            cancel.set("the push was stopped")
+            site.cancel.set("the push was stopped")
             raise
     if fault := push_layers.first_failure(faults):
         raise fault
-    sent |= {diff_id: future.result() for diff_id, future in futures.items()}
-    return [sent[diff_id] for diff_id in image.layers]
+    return {diff_id: future.result() for diff_id, future in futures.items()}
 
 
 def _settle(site: LayerSite, job: push_layers.LayerJob) -> Descriptor:
@@ -211,16 +218,17 @@ def _settle(site: LayerSite, job: push_layers.LayerJob) -> Descriptor:
     except BaseException as fault:
         site.cancel.set("another layer failed")
         if isinstance(fault, OSError) and not isinstance(fault, WherryError):
-            raise _explained(fault, job) from fault
+            raise explained(fault, f"pushing layer {job.diff_id.short}") from fault
         raise
 
 
-def _explained(fault: OSError, job: push_layers.LayerJob) -> WherryError:
+def explained(fault: OSError, doing: str) -> WherryError:
+    """The wherry error of a failed read or write here."""
     import errno
 
     from wherry.errors import DiskFull, HostError
 
-    what = f"pushing layer {job.diff_id.short}: {fault.strerror or fault}"
+    what = f"{doing}: {fault.strerror or fault}"
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(what, hint="wherry system df; wherry image prune")
     return HostError(what)

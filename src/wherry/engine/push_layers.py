@@ -62,11 +62,11 @@ class Target(Protocol):
 
 
 class LayerJob(NamedTuple):
-    """`exact` is how the image's own manifest has the layer, when that is to be kept."""
+    """`exact` is how the image's own manifest has the layer, when that is to be kept. `folder` is its tree, or ""."""
 
     diff_id: DiffID
     size: int
-    folder: str
+    folder: str = ""
     exact: Descriptor | None = None
 
 
@@ -187,7 +187,7 @@ def _copied(site: LayerSite, job: LayerJob, blob: Descriptor) -> bool:
 def _made(site: LayerSite, job: LayerJob) -> Descriptor:
     """Compress it, unless that does not pay, and send it."""
     kind = site.kinds[0]
-    if "tar" in site.kinds and (kind == "tar" or not push_forms.shrinks(job.folder, job.size)):
+    if "tar" in site.kinds and (kind == "tar" or (job.folder and not push_forms.shrinks(job.folder, job.size))):
         plain = Descriptor(push_forms.media_type("tar", docker=site.docker), Digest(job.diff_id), job.size)
         form = Form(plain, push_forms.maker_of("tar"))
         if not (_is_there(site, job, plain) or _mounted(site, job, plain)):

@@ -10,7 +10,7 @@ import json
 import re
 from typing import NamedTuple
 
-from wherry.errors import IntegrityError, InvalidReference, InvalidSpec, Unsupported
+from wherry.errors import IntegrityError, InvalidReference, InvalidSpec, NotFound, Unsupported
 from wherry.oci import mediatype
 from wherry.oci.config import ImageConfig
 from wherry.oci.digest import DiffID, Digest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wherry.oci.platform import Platform
     from wherry.store.source import Source
 
-__all__ = ["ImagePlan", "LayerPart", "plan_load"]
+__all__ = ["ImagePlan", "LayerPart", "docker_plan", "plan_load"]
 
 _MANIFEST_LIMIT = 4 << 20
 _CONFIG_LIMIT = 8 << 20
@@ -168,6 +168,29 @@ def _docker_plan(source: Source, entry: dict[str, object], at: str) -> ImagePlan
     ]
     tags = _decode.get_sequence(entry, "RepoTags", at, _decode.string) or ()
     return ImagePlan(config, None, tuple(parts), tuple(Reference.parse(tag) for tag in tags))
+
+
+def docker_plan(source: Source, name: str) -> ImagePlan:
+    """The one image of a docker-archive that `name` means: a tag of it, "@N" its place, "" the only one.
+
+    Raises: NotFound, InvalidSpec, IntegrityError.
+    """
+    if not source.has("manifest.json"):
+        raise InvalidSpec("this is no docker-archive: it has no manifest.json")
+    plans = [_docker_plan(source, entry, f"manifest.json[{i}]") for i, entry in enumerate(_docker_entries(source))]
+    if name.startswith("@"):
+        found = [plan for i, plan in enumerate(plans) if name == f"@{i}"]
+    elif name:
+        wanted = Reference.parse(name)
+        found = [plan for plan in plans if wanted in plan.references]
+    else:
+        found = plans
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(one.familiar for plan in plans for one in plan.references) or "none"
+    if found:
+        raise InvalidSpec(f"the archive holds {len(plans)} images", hint=f"name one of them: {there}")
+    raise NotFound(f"the archive has no image {name!r}", hint=f"it has: {there}")
 
 
 def _docker_names(source: Source) -> dict[Digest, tuple[Reference, ...]]:

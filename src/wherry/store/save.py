@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Write = Callable[[bytes | bytearray | memoryview], object]
 
-__all__ = ["Saved", "Saver"]
+__all__ = ["Saved", "Saver", "tar_header"]
 
 _CHUNK = 1 << 20
 
@@ -121,19 +121,20 @@ def _write_tar(files: Sequence[_File], write: Write) -> None:
     total = 0
     folders = ["blobs/", *sorted({file.name.rpartition("/")[0] + "/" for file in files if "/" in file.name})]
     for name in folders:
-        write(_header(name, 0))
+        write(tar_header(name, 0))
         total += 512
     for file in files:
-        write(_header(file.name, file.size))
+        write(tar_header(file.name, file.size))
         file.write(write)
         padding = -file.size % 512
         write(bytes(padding))
-        total += len(_header(file.name, file.size)) + file.size + padding
+        total += len(tar_header(file.name, file.size)) + file.size + padding
     # Two empty blocks, and whole records of 20 blocks, as POSIX asks
     write(bytes(1024 + (-(total + 1024)) % 10240))
 
 
-def _header(name: str, size: int) -> bytes:
+def tar_header(name: str, size: int) -> bytes:
+    """The header of a file, or of a folder when `name` ends with "/": no time, no owner."""
     import tarfile
 
     entry = tarfile.TarInfo(name)
