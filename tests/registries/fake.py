@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ class FakeRegistry:
         self.signed: dict[str, tuple[str, int]] = {}
         """path on the storage host to (digest, uses left)."""
         self.tokens: dict[str, tuple[frozenset[str], float]] = {}
+        self.token_uses: dict[str, int] = {}
         self.lock = threading.RLock()
         self.counts: dict[str, int] = {}
         self._servers = [_serve(self, _Registry), _serve(self, _Elsewhere)]
@@ -111,6 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
     def registry(self) -> FakeRegistry:
         return self.server.registry
 
+    def handle(self) -> None:
+        # A client that tries https first: its greeting need not hold a line break, which http would wait for
+        if self.connection.recv(1, socket.MSG_PEEK) != b"\x16":
+            super().handle()
+
     def log_message(self, format: str, *args: object) -> None:
         """Silent: `asked` is the log."""
 
@@ -165,9 +172,11 @@ class _Elsewhere(_Handler):
     def do_GET(self) -> None:
         self.note(0)
         if self.path.startswith("/token"):
-            self._token(
-                dict(parse_qsl(urlsplit(self.path).query)), parse_qs(urlsplit(self.path).query).get("scope", [])
-            )
+            query = urlsplit(self.path).query
+            self._token(dict(parse_qsl(query)), parse_qs(query).get("scope", []))
+            return
+        if self.path.startswith("/login"):
+            self.answer(200, b"<!doctype html><title>Sign in</title>", Content_Type="text/html")
             return
         if self.headers.get("Authorization"):
             self.answer(400, b"<Error><Code>InvalidArgument</Code></Error>", Content_Type="application/xml")
@@ -222,6 +231,8 @@ def _user(header: str, quirks: Quirks) -> str:
 
 class _Registry(_Handler):
     def handle_one(self) -> None:
+        if self._is_over() or self._is_cut_off():
+            return
         data = self.body()
         self.note(len(data))
         url = urlsplit(self.path)
@@ -243,6 +254,36 @@ class _Registry(_Handler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815
 
+    def _is_over(self) -> bool:
+        """Refused by its Content-Length, as proxies do, before a byte of the body is read."""
+        cap, length = self.registry.quirks.capped_body, int(self.headers.get("Content-Length") or 0)
+        if not cap or length <= cap:
+            return False
+        self.note(0)
+        self.close_connection = True
+        self.answer(413, b"<html>Request Entity Too Large</html>", Content_Type="text/html", Connection="close")
+        return True
+
+    def _is_cut_off(self) -> bool:
+        """Take a third of an upload's body, and hang up."""
+        length = int(self.headers.get("Content-Length") or 0)
+        url = urlsplit(self.path)
+        session = url.path.rpartition("/")[2]
+        if (
+            self.command != "PUT"
+            or length < 3000
+            or session not in self.registry.uploads
+            or self.registry.count("bodies") >= self.registry.quirks.broken_puts
+        ):
+            return False
+        part = self.rfile.read(length // 3)
+        self.note(len(part))
+        with self.registry.lock:
+            self.registry.uploads[session][1].extend(part)
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+        return True
+
     def _allowed(self, name: str, query: Mapping[str, str]) -> bool:
         quirks, registry = self.registry.quirks, self.registry
         if not quirks.challenge:
@@ -258,7 +299,9 @@ class _Registry(_Handler):
         action = "pull" if self.command in ("GET", "HEAD") else "push"
         granted, end = registry.tokens.get(header.partition(" ")[2], (frozenset[str](), 0.0))
         if end > time.monotonic() and (not name or f"repository:{name}:{action}" in granted):
-            return True
+            registry.token_uses[header] = registry.token_uses.get(header, 0) + 1
+            if not quirks.token_uses or registry.token_uses[header] <= quirks.token_uses:
+                return True
         scope = f',scope="repository:{name}:pull{",push" if action == "push" else ""}"' if name else ""
         error = ',error="insufficient_scope"' if granted and end > time.monotonic() else ""
         realm = f'Bearer realm="http://{registry.elsewhere}/token",service="{registry.host}"{scope}{error}'
@@ -269,9 +312,12 @@ class _Registry(_Handler):
         quirks, blob = self.registry.quirks, self.registry.blobs.get((name, digest))
         if blob is None:
             self.refuse(404, "BLOB_UNKNOWN")
-        elif quirks.redirect and self.command == "GET":
+        elif quirks.redirect:
             path = f"/signed/{secrets.token_hex(6)}?X-Amz-Signature=s3cr3t"
-            self.registry.signed[path] = (digest, quirks.url_uses or 1 << 30)
+            uses = quirks.url_uses or 1 << 30
+            if self.command == "GET" and self.registry.count("signed URLs") < quirks.expired_urls:
+                uses = 0
+            self.registry.signed[path] = (digest, uses)
             self.answer(307, Location=f"http://{self.registry.elsewhere}{path}")
         else:
             self.give(blob, "application/octet-stream")
@@ -338,7 +384,7 @@ class _Registry(_Handler):
         if ahead and int(ahead[1]) != len(have):
             self.refuse(416, "BLOB_UPLOAD_INVALID")
             return
-        if quirks.patch != "drop" or not patches:
+        if quirks.patch != "drop" or not have:
             have += data
         self.registry.uploads[session] = (name, have, patches + 1)
         self._going_on(name, session, 201 if quirks.patch in ("201", "drop") else 202)
@@ -407,7 +453,7 @@ class _Registry(_Handler):
     def _referrers(self, name: str, digest: str, query: Mapping[str, str], data: bytes) -> None:
         kind = self.registry.quirks.referrers
         if kind == "303":
-            self.answer(303, Location="https://github.invalid/")
+            self.answer(303, Location=f"http://{self.registry.elsewhere}/login")
             return
         if kind != "api":
             self.refuse(404, "NOT_FOUND")

@@ -55,6 +55,14 @@ class Quirks:
     """Each answer of an upload has another Location, and only the last one is taken."""
     rate_limit: int = -1
     """After so many GETs of manifests: 429 TOOMANYREQUESTS; -1: never."""
+    token_uses: int = 0
+    """A token is good for so many requests, whatever it was said to last; 0: any number."""
+    broken_puts: int = 0
+    """So many uploads are cut off after a third of the body; what came until then is kept."""
+    capped_body: int = 0
+    """Bodies above this many bytes get 413, as from a proxy that stands before the registry."""
+    expired_urls: int = 0
+    """So many signed URLs have expired before anybody came."""
     strict_manifests: bool = False
     """A manifest must name its mediaType, and all its blobs must be there."""
 

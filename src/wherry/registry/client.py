@@ -172,7 +172,7 @@ class Repository:
             # A store behind a redirect that takes no HEAD: the registry itself knows the blob
             if response.status in {403, 405} and not self._exchange.is_ours(response.url):
                 return 0
-            # 400: a name that the registry does not take; HEAD has no room for the reason, and the next request tells it
+            # 400: a name that the registry does not take; HEAD has no room for why, and the next request tells it
             if response.status in {400, 404}:
                 return None
             raise failure(response, f"cannot look for blob {digest.short} in {manifests.shown(self.endpoint)}")
