@@ -36,12 +36,18 @@ class Registries:
 
     @cached_property
     def credentials(self) -> Credentials:
-        """A file or a helper that can't be read is a notice, and one is anonymous, as with docker."""
+        """A file or a helper that can't be read is a notice, and one is anonymous, as with docker.
+
+        Raises: InputError, as `hosts`.
+        """
         from wherry.registry.credentials import Credentials
 
         settings = self._settings
         home = settings.env.get("HOME", "")
-        return Credentials.load(settings.env, home, host=self._host, uid=settings.uid, notices=self._notices)
+        return Credentials.load(
+            settings.env, home, host=self._host, uid=settings.uid, helpers=self.hosts.credential_helpers,
+            notices=self._notices,
+        )  # fmt: skip
 
     @cached_property
     def client(self) -> Client:

@@ -32,6 +32,8 @@ else:
 
 __all__ = ["HUB_KEY", "Credential", "Credentials", "Kept"]
 
+_FILES = "containers-auth.json"
+
 
 class Kept(NamedTuple):
     """Where `login` put it: `helper` is the program's name, or "" when it stands unencrypted in the file at `path`."""
@@ -55,9 +57,15 @@ class Credentials:
         config: str,
         host: Host,
         search: str = "",
+        helpers: Sequence[str] = (),
         notices: list[str] | None = None,
     ) -> None:
-        """`config` is the path of docker's config.json, the only file that `login` writes. `search` is the PATH."""
+        """`config` is the path of docker's config.json, the only file that `login` writes. `search` is the PATH.
+
+        `helpers` are asked for every host, in their order; "containers-auth.json" among them stands for the files,
+        which come last when it is missing.
+        """
+        self._helpers = tuple(helpers) if _FILES in helpers else (*helpers, _FILES)
         self._files, self._config, self._host, self._search = tuple(files), config, host, search
         self.notices: list[str] = [] if notices is None else notices
         self._asked: dict[tuple[str, str], Credential | None] = {}
@@ -65,7 +73,14 @@ class Credentials:
 
     @classmethod
     def load(
-        cls, env: Mapping[str, str], home: str, *, host: Host, uid: int | None = None, notices: list[str] | None = None
+        cls,
+        env: Mapping[str, str],
+        home: str,
+        *,
+        host: Host,
+        uid: int | None = None,
+        helpers: Sequence[str] = (),
+        notices: list[str] | None = None,
     ) -> Self:
         """Read REGISTRY_AUTH_FILE, podman's auth.json of the session and of the user, docker's config.json, .dockercfg.
 
@@ -82,7 +97,7 @@ class Credentials:
                     told.extend(files[-1].faults)
             except InputError as fault:
                 told.append(f"{fault.where}: {fault}: no credentials are taken from it")
-        return cls(files, config=paths[-2], host=host, search=env.get("PATH", ""), notices=told)
+        return cls(files, config=paths[-2], host=host, search=env.get("PATH", ""), helpers=helpers, notices=told)
 
     def find(self, host: str, repository: str = "") -> Credential | None:
         """For `host` ("registry-1.docker.io", "localhost:5000") and the repository there; None is anonymous.
@@ -91,6 +106,16 @@ class Credentials:
         the longest namespace.
         """
         host, _ = host_of(host)
+        for name in self._helpers:
+            if name == _FILES:
+                found = self._of_files(host, repository)
+            else:
+                found = self._once(name, HUB_KEY if host == "docker.io" else host)
+            if found is not None:
+                return found
+        return None
+
+    def _of_files(self, host: str, repository: str) -> Credential | None:
         for file in self._files:
             if name := file.helper_for(host):
                 found = self._of_helper(file, name, host)
@@ -102,7 +127,9 @@ class Credentials:
         return None
 
     def _of_helper(self, file: AuthFile, name: str, host: str) -> Credential | None:
-        key = file.key_of(host) or (HUB_KEY if host == "docker.io" else host)
+        return self._once(name, file.key_of(host) or (HUB_KEY if host == "docker.io" else host))
+
+    def _once(self, name: str, key: str) -> Credential | None:
         with self._lock:
             if (name, key) not in self._asked:
                 self._asked[name, key] = self._ask(name, key)

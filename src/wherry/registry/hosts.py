@@ -1,16 +1,21 @@
 """Which host answers for a name: Docker Hub's default, mirrors, locations, insecure and blocked registries.
 
-Pure: files are parsed by `hosts_conf`, `hosts_certs` and `hosts_daemon`, and read by `Hosts.load` at the edge.
+Pure but for `Hosts.load`: `hosts_files` reads what `hosts_conf`, `hosts_certs` and `hosts_daemon` understand.
 """
 
 from __future__ import annotations
 
+from wherry.errors import RegistryError
+from wherry.oci.reference import DEFAULT_REGISTRY, Reference
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NamedTuple, Self
 
-    from wherry.oci.reference import Reference
+    from wherry.registry.hosts_certs import Certificates
+    from wherry.registry.hosts_conf import Conf, Rule
+    from wherry.registry.hosts_daemon import Daemon
 else:
     from wherry.lean import NamedTuple
 
@@ -18,6 +23,7 @@ __all__ = ["HUB", "Endpoint", "Hosts", "is_loopback", "split_port"]
 
 HUB = "registry-1.docker.io"
 """Where docker.io answers. Its credentials are those of https://index.docker.io/v1/ (`registry.credentials`)."""
+_HUB_NAMES = ("docker.io", "index.docker.io", HUB)
 
 
 class Endpoint(NamedTuple):
@@ -47,28 +53,126 @@ class Endpoint(NamedTuple):
 class Hosts:
     """Everything the files say of registries; frozen. `Hosts()` knows docker.io and loopback only."""
 
+    def __init__(
+        self,
+        conf: Conf | None = None,
+        daemon: Daemon | None = None,
+        certificates: Callable[[Sequence[str]], Certificates] | None = None,
+    ) -> None:
+        """`certificates` finds those of a host, given the names under which it may have a folder."""
+        self._conf, self._daemon, self._certificates = conf, daemon, certificates
+        self._known: dict[str, Certificates] = {}
+
     @classmethod
-    def load(cls, env: Mapping[str, str], uid: int) -> Self:
-        """Read the files of containers-registries.conf(5), certs.d and docker's daemon.json.
+    def load(cls, env: Mapping[str, str], uid: int, *, etc: str = "/etc") -> Self:
+        """Read the files of containers-registries.conf(5) and docker's daemon.json; certs.d when a host needs it.
 
         Raises: InputError that names the file and the line.
         """
-        del env, uid
-        return cls()
+        from wherry.registry import hosts_certs, hosts_files
+
+        folders = hosts_files.certificate_folders(env, etc)
+        return cls(
+            hosts_files.read_conf(env, etc),
+            hosts_files.read_daemon(env, uid, etc),
+            lambda names: hosts_certs.find(folders, names, hosts_files.entries),
+        )
 
     def for_pull(self, reference: Reference) -> tuple[Endpoint, ...]:
-        """The endpoints in the order to try, mirrors first. Raises: RegistryError when the registry is blocked."""
-        return (self.for_push(reference),)
+        """The endpoints in the order to try, mirrors first. Raises: RegistryError when the registry is blocked,
+        InputError for half a pair of certificates.
+
+        A short name for which a file has an alias is the alias's name here; it keeps its own in the store.
+        """
+        reference = self._meant(reference)
+        rule = self._rule(reference)
+        found = []
+        if rule is not None:
+            found = [
+                self._endpoint(_moved(reference, rule, mirror.location), insecure=mirror.insecure, is_mirror=True)
+                for mirror in rule.mirrors
+                if mirror.serves(reference)
+            ]
+        if reference.registry == DEFAULT_REGISTRY and self._daemon is not None:
+            for scheme, host in self._daemon.mirrors:
+                mirror = self._endpoint((host, reference.repository), insecure=False, is_mirror=True)
+                found.append(mirror._replace(scheme=scheme))
+        return (*found, self._own(reference, rule))
 
     def for_push(self, reference: Reference) -> Endpoint:
-        """Where the name itself lives. Raises: RegistryError when the registry is blocked."""
-        host = HUB if reference.registry == "docker.io" else reference.registry
-        return Endpoint(host, reference.repository, fallback_http=is_loopback(host))
+        """Where the name itself lives. Raises: RegistryError when the registry is blocked, InputError."""
+        return self._own(reference, self._rule(reference))
 
     def for_registry(self, registry: str) -> Endpoint:
-        """Of a registry as a whole (login, search, catalog): `registry` is "docker.io", "localhost:5000"."""
-        host = HUB if registry == "docker.io" else registry
-        return Endpoint(host, "", fallback_http=is_loopback(host))
+        """Of a registry as a whole (login, search, catalog): `registry` is "docker.io", "localhost:5000".
+
+        Raises: InputError.
+        """
+        rule = self._conf.rule_for(registry) if self._conf is not None else None
+        return self._endpoint((registry, ""), insecure=rule is not None and rule.insecure)
+
+    @property
+    def credential_helpers(self) -> tuple[str, ...]:
+        """Of registries.conf, for `Credentials.load`."""
+        return self._conf.credential_helpers if self._conf is not None else ()
+
+    def _meant(self, reference: Reference) -> Reference:
+        """With an alias of the files in its place: `fedora` and docker.io/library/fedora are one name, as in docker."""
+        if self._conf is None or reference.registry != DEFAULT_REGISTRY:
+            return reference
+        whole = self._conf.aliases.get(reference.familiar_name)
+        if whole is None:
+            return reference
+        meant = Reference.parse(whole, default_tag="")
+        return meant._replace(tag=reference.tag or meant.tag, digest=reference.digest or meant.digest)
+
+    def _rule(self, reference: Reference) -> Rule | None:
+        rule = self._conf.rule_for(str(reference)) if self._conf is not None else None
+        if rule is not None and rule.blocked:
+            raise RegistryError(
+                f"{reference.familiar}: registry {rule.prefix} is blocked by {rule.path}",
+                hint="remove blocked = true there, or take the image from another registry",
+            )
+        return rule
+
+    def _own(self, reference: Reference, rule: Rule | None) -> Endpoint:
+        if rule is None:
+            return self._endpoint((reference.registry, reference.repository), insecure=False)
+        return self._endpoint(_moved(reference, rule, rule.location), insecure=rule.insecure)
+
+    def _endpoint(self, place: tuple[str, str], *, insecure: bool, is_mirror: bool = False) -> Endpoint:
+        registry, repository = place
+        host = HUB if registry in _HUB_NAMES else registry
+        insecure = insecure or (self._daemon is not None and self._daemon.is_insecure(host))
+        found = self._certificates_of(host)
+        return Endpoint(
+            host,
+            repository,
+            verify=not insecure,
+            is_mirror=is_mirror,
+            ca_files=found.ca_files if found else (),
+            client_cert=found.client_cert if found else None,
+            fallback_http=insecure or is_loopback(host),
+        )
+
+    def _certificates_of(self, host: str) -> Certificates | None:
+        if self._certificates is None:
+            return None
+        if host not in self._known:
+            self._known[host] = self._certificates([host, DEFAULT_REGISTRY] if host == HUB else [host])
+        return self._known[host]
+
+
+def _moved(reference: Reference, rule: Rule, location: str) -> tuple[str, str]:
+    """(host, repository) with what the rule's prefix covers replaced by `location`."""
+    name = f"{reference.registry}/{reference.repository}"
+    if location:
+        name = location + name[rule.match(name) if rule.match(name) >= 0 else len(name) :]
+    host, _, repository = name.partition("/")
+    # A location may be "docker.io/user", and official images have their folder there
+    if host in _HUB_NAMES and "/" not in repository:
+        repository = f"library/{repository}"
+    return host, repository
 
 
 def split_port(host: str) -> tuple[str, str]:
