@@ -57,7 +57,7 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
 
 
 def _sign(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.trust_remote import Registries
+    from wherry.engine import trust_remote
     from wherry.engine.trust_sign import SignRequest, sign
     from wherry.trust.keyless import Sigstore
 
@@ -75,7 +75,7 @@ def _sign(engine: Engine, args: Args, out: Output) -> int:
     remarks = pairs("--annotation", args.all("annotation"))
     for text in args.rest:
         request = SignRequest(text, layouts, key, keyless, args.on("recursive"), remarks)
-        for one in sign(Registries(engine), request):
+        for one in sign(trust_remote.Registries(engine), request):
             out.line(f"{'Signed' if one.is_new else 'Already signed with this key:'} {one.pinned} ({one.layout})")
     return 0
 

@@ -40,12 +40,12 @@ VERB = Verb(
 def run(engine: Engine, args: Args, out: Output) -> int:
     """All signatures are shown, the good and the bad; exit 10 when there is none, 12 when none is good."""
     from wherry.cli.images import is_json
-    from wherry.engine.trust_remote import Registries
+    from wherry.engine import trust_remote
     from wherry.engine.trust_verify import check, verify
 
     as_json = is_json(args.text("format"))
     asked = _asked(engine, args)
-    found = [verify(Registries(engine), text, asked) for text in args.rest]
+    found = [verify(trust_remote.Registries(engine), text, asked) for text in args.rest]
     for one in found:
         if as_json:
             out.json(_document(one))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +110,58 @@ def test_what_is_missing_or_too_much_is_said(run: Run, argv: list[str], word: st
 def test_a_flag_that_is_wrong_exits_125(run: Run) -> None:
     assert run("image", "sign", "--signature-format", "x", NAME)[0] == 125
     assert run("image", "sign", "--key", "k", "-a", "x", NAME)[0] in {1, 125}
+
+
+@pytest.fixture
+def box(run: Run, tmp_path: Path) -> str:
+    """A local image with one Python package, named as in the registry."""
+    text = b"Name: demo\nVersion: 1.5\nLicense-Expression: MIT\n\n"
+    with tarfile.open(tmp_path / "base.tar", "w") as tar:
+        entry = tarfile.TarInfo("usr/lib/python3/demo-1.5.dist-info/METADATA")
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text))
+    assert run("import", "base.tar", NAME)[0] == 0
+    return NAME
+
+
+def test_an_attached_file_is_in_the_tree_of_the_local_image(run: Run, box: str, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    code, out, err = run("image", "attach", "report.json", "--artifact-type", "application/vnd.x.report", box)
+    assert (code, err) == (0, "")
+    digest = out.strip()
+    code, out, _ = run("image", "tree", box)
+    assert out.splitlines()[-1].split()[:3] == ["└─", "application/vnd.x.report", digest[7:19]]
+    doc = json.loads(run("image", "tree", "--format", "json", box)[1])
+    (platform,) = doc["children"]
+    assert [(one["digest"], one["about"]) for one in platform["children"]] == [(digest, "report.json")]
+
+
+def test_a_file_is_attached_in_the_registry(run: Run, remote: MemoryRemote, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    argv = ["image", "attach", "--remote", "report.json", "--artifact-type", "application/vnd.x.report", NAME]
+    first, second = run(*argv), run(*argv)
+    assert first == second
+    code, out, _ = run("image", "tree", NAME)
+    assert (code, out.count("application/vnd.x.report")) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["", "report", "a/b/c", "a b/c", "x/" + "y" * 200])
+def test_an_artifact_type_is_a_media_type(run: Run, box: str, kind: str) -> None:
+    code, _, err = run("image", "attach", "base.tar", "--artifact-type", kind, box)
+    assert (code, "media type" in err) == (1, True)
+
+
+def test_what_can_not_be_read_is_not_attached(run: Run, box: str) -> None:
+    code, _, err = run("image", "attach", "missing", "--artifact-type", "a/b", box)
+    assert (code, "cannot read" in err) == (1, True)
+
+
+def test_the_sbom_of_a_local_image_is_printed(run: Run, box: str) -> None:
+    code, out, err = run("image", "sbom", box)
+    assert (code, err) == (0, "")
+    doc = json.loads(out)
+    assert [one["name"] for one in doc["packages"]] == [NAME, "demo"]
+    code, out, _ = run("image", "sbom", "--format", "cyclonedx", box)
+    assert [one["purl"] for one in json.loads(out)["components"]] == ["pkg:pypi/demo@1.5"]
+    assert run("image", "sbom", "--format", "both", box)[0] == 1
+    assert run("image", "sbom", "--format", "x", box)[0] == 1
