@@ -44,9 +44,10 @@ class AllowAll:
 class Proxy(Protocol):
     """Another registry that fills this one when it is asked for something (`--proxy`)."""
 
-    def manifest(self, request: Request, repository: str, reference: str) -> None:
+    def manifest(self, request: Request, repository: str, reference: str) -> tuple[tuple[str, str], ...]:
         """Called before a manifest is looked up by tag or digest. May put it (and its tag) into the storage; what is
-        there afterwards is served. Raises: Fault, when there is nothing to serve and the reason matters.
+        there afterwards is served, with the headers that are returned. Raises: Fault, when there is nothing to serve
+        and the reason matters.
         """
         ...
 

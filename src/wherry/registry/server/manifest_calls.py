@@ -15,7 +15,7 @@ from wherry.oci.digest import Digest
 from wherry.registry.server.document import LIMIT_BYTES
 from wherry.registry.server.fault import Fault
 from wherry.registry.server.hooks import Proxy
-from wherry.registry.server.manifests import Manifests, StoredManifest, digest_of_bytes
+from wherry.registry.server.manifests import PAGE_BYTES, Manifests, StoredManifest, digest_of_bytes
 from wherry.registry.server.route import TAG, digest_of
 from wherry.registry.server.storage import Storage
 from wherry.web.server import BadRequest, Request, Responder
@@ -38,8 +38,7 @@ class ManifestCalls:
     def get(self, request: Request, responder: Responder, repository: str, reference: str) -> None:
         """Also HEAD."""
         _check_reference(reference)
-        if self._proxy is not None:
-            self._proxy.manifest(request, repository, reference)
+        more = self._proxy.manifest(request, repository, reference) if self._proxy is not None else ()
         found = self._manifests.find(repository, reference)
         if found is None:
             raise Fault(404, "MANIFEST_UNKNOWN", "the repository has no such manifest", detail={"reference": reference})
@@ -49,6 +48,7 @@ class ManifestCalls:
             ("Docker-Content-Digest", str(found.digest)),
             ("ETag", etag),
             ("X-Content-Type-Options", "nosniff"),
+            *more,
         ]
         if etag in request.headers.get("if-none-match", ""):
             responder.send(304, fields)
@@ -121,15 +121,16 @@ class ManifestCalls:
         kind = request.param("artifactType")
         most, last = _count(request, least=1), request.param("last")
         found = self._manifests.referrers(repository, subject, kind, last, most + 1)
-        listed = found[:most]
+        listed = _fitting(found[:most])
+        has_more, end = len(found) > len(listed), str(listed[-1]["digest"]) if listed else ""
         if not last:
             listed += self._folded(repository, subject, kind, {str(one["digest"]) for one in found})
         fields = [("Content-Type", mediatype.INDEX)]
         if kind:
             fields.append(("OCI-Filters-Applied", "artifactType"))
-        if len(found) > most:
+        if has_more:
             extra = f"&artifactType={quote(kind, safe='')}" if kind else ""
-            fields.append(_link(request.path, most, str(found[most - 1]["digest"]), extra))
+            fields.append(_link(request.path, most, end, extra))
         responder.send(200, fields, _json({"schemaVersion": 2, "mediaType": mediatype.INDEX, "manifests": listed}))
 
     def _folded(self, repository: str, subject: Digest, kind: str, known: set[str]) -> list[dict[str, object]]:
@@ -162,6 +163,16 @@ class ManifestCalls:
             if fault.status == 413:
                 raise Fault(413, "SIZE_INVALID", f"a manifest is at most {LIMIT_BYTES} bytes") from None
             raise
+
+
+def _fitting(found: list[dict[str, object]]) -> list[dict[str, object]]:
+    """As many as one page of JSON takes, and at least one."""
+    room = PAGE_BYTES
+    for place, one in enumerate(found):
+        room -= len(_json(one)) + 1
+        if room < 0 and place:
+            return found[:place]
+    return found
 
 
 def _check_reference(reference: str) -> None:

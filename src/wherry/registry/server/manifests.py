@@ -17,9 +17,10 @@ from wherry.registry.server.fault import Fault
 from wherry.registry.server.ledger import Batch
 from wherry.registry.server.storage import Storage, loosen
 
-__all__ = ["Manifests", "StoredManifest", "digest_of_bytes", "forget", "insert", "set_tag"]
+__all__ = ["PAGE_BYTES", "Manifests", "StoredManifest", "digest_of_bytes", "forget", "insert", "set_tag"]
 
-
+PAGE_BYTES = 3 << 20
+"""Of JSON in one answer: clients read an index of 4 MiB and no larger one."""
 _BY_DIGEST = (
     "SELECT manifest.digest, media_type, size FROM repository JOIN manifest ON manifest.repository = repository.id"
     " WHERE repository.name = ? AND manifest.digest = ?"
@@ -128,22 +129,28 @@ class Manifests:
     def referrers(
         self, repository: str, subject: Digest, artifact_type: str, after: str, most: int
     ) -> list[dict[str, object]]:
-        """Descriptors of the manifests about `subject`, by digest above `after`, at most `most`."""
+        """Descriptors of the manifests about `subject`, by digest above `after`, at most `most`, and not many more than
+        fill a page: each may have megabytes of annotations.
+        """
+        listed: list[dict[str, object]] = []
+        # More than a page, however it is written in JSON: a letter may take six bytes there, and two elsewhere
+        room = 4 * PAGE_BYTES
         with self._storage.ledger.read() as db:
-            found = db.execute(
+            for digest, media_type, size, kind, notes in db.execute(
                 "SELECT digest, media_type, size, artifact_type, annotations FROM manifest"
                 " WHERE repository = (SELECT id FROM repository WHERE name = ?) AND subject = ? AND digest > ?"
                 " AND (? = '' OR artifact_type = ?) ORDER BY digest LIMIT ?",
                 (repository, subject, after, artifact_type, artifact_type, most),
-            ).fetchall()
-        listed = []
-        for digest, media_type, size, kind, notes in found:
-            one: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": size}
-            if kind:
-                one["artifactType"] = kind
-            if notes:
-                one["annotations"] = json.loads(notes)
-            listed.append(one)
+            ):
+                one: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": size}
+                if kind:
+                    one["artifactType"] = kind
+                if notes:
+                    one["annotations"] = json.loads(notes)
+                listed.append(one)
+                room -= len(notes)
+                if room < 0:
+                    break
         return listed
 
 
