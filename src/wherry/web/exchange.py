@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import NamedTuple
@@ -57,13 +57,13 @@ class Request:
 class Responder:
     """Sends one answer. `status` is 0 until then."""
 
-    def __init__(self, wire: Wire, head: Head, pace: Pace) -> None:
+    def __init__(self, wire: Wire, head: Head, pace: Pace, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self.status = 0
         self.sent = 0
         """Bytes of the body."""
         self.close = not head.keep_alive
         """Set it before `send` to end the connection after this answer."""
-        self._wire, self._pace = wire, pace
+        self._wire, self._pace, self._is_stopping = wire, pace, is_stopping
         self._is_head, self._is_old = head.method == "HEAD", head.old
 
     def send(self, status: int, headers: Fields = (), body: bytes | Sent | Iterable[bytes] = b"") -> None:
@@ -72,7 +72,7 @@ class Responder:
         For HEAD give what GET would get; nothing of the body is sent. Raises: PeerGone, OSError (file too short).
         """
         assert not self.status, "one answer to a request"
-        self.status = status
+        self.close = self.close or self._is_stopping()
         fields = list(headers)
         chunked = False
         if isinstance(body, bytes):
@@ -88,6 +88,7 @@ class Responder:
                 fields.append(("Transfer-Encoding", "chunked"))
         fields.append(("Connection", "close") if self.close else ("Connection", "keep-alive"))
         head = _head(status, fields)
+        self.status = status
         if self._is_head or status in _NO_BODY:
             self._wire.send(head, self._pace)
         elif isinstance(body, bytes):

@@ -21,6 +21,7 @@ from wherry.errors import Conflict, HostError, UsageError
 from wherry.web.body import Body
 from wherry.web.connection import Connection
 from wherry.web.exchange import Exchange, Request, Responder, Sent
+from wherry.web.head import Head
 from wherry.web.limits import BadRequest, Limits, PeerGone
 from wherry.web.wire import Pace, PlainWire, TlsWire
 from wherry.web.workers import Workers
@@ -233,18 +234,14 @@ class HttpServer:
         connection.rests()
         return True
 
-    def _exchange(self, connection: Connection, head: object) -> bool:
+    def _exchange(self, connection: Connection, head: Head) -> bool:
         """One request and its answer; whether the connection can go on."""
-        from wherry.web.head import Head
-
-        assert isinstance(head, Head)
         wire = connection.wire
         started = time.monotonic()
         body = Body(wire, connection.rest, head.length, self._pace)
         body.expects = not head.old and not connection.rest and head.fields.get("expect", "").lower() == "100-continue"
         request = Request(head, body, connection.remote, is_tls=wire.is_tls)
-        responder = Responder(wire, head, self._pace())
-        responder.close = responder.close or self._stopping
+        responder = Responder(wire, head, self._pace(), is_stopping=lambda: self._stopping)
         try:
             self._answer(request, responder)
             if responder.status:
@@ -276,8 +273,9 @@ class HttpServer:
                 responder.send(fault.status, (("Content-Type", "text/plain"),), f"{fault}\n".encode())
         except Exception as fault:
             self._tell(fault)
+            # What was sent may be half of an answer
+            responder.close = True
             if not responder.status:
-                responder.close = True
                 responder.send(500, (("Content-Type", "text/plain"),), b"internal error\n")
         if not responder.status:
             responder.send(500, (), b"")

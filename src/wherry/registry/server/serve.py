@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from wherry.errors import InputError
 from wherry.registry.server.access_log import logged
 from wherry.registry.server.app import App
 from wherry.registry.server.collect import collect, sweep_files
 from wherry.registry.server.storage import Storage
 from wherry.web.server import Exchange, HttpServer, Limits
+from wherry.web.tls import TlsFiles
 
-__all__ = ["Listen", "Service", "tls_context"]
+__all__ = ["Listen", "Service"]
 
 _HOUSEKEEPING_S = 60.0
 _QUIET_S = 5.0
@@ -59,7 +58,7 @@ class Service:
         self.server = HttpServer(
             app,
             (listen.host, listen.port),
-            tls=tls_context(*listen.tls) if listen.tls else None,
+            tls=TlsFiles(*listen.tls, complain).context if listen.tls else None,
             limits=listen.limits,
             on_done=self._on_done,
             on_fault=self.tell,
@@ -116,32 +115,6 @@ class Service:
                 is_first = False
             except (OSError, sqlite3.Error) as fault:
                 self.tell(fault)
-
-
-def tls_context(cert: str, key: str) -> ssl.SSLContext:
-    """For a server. Raises: InputError, which says which file is wrong and how."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    for path in (cert, key):
-        try:
-            with open(path, "rb"):
-                pass
-        except OSError as fault:
-            raise InputError(f"cannot read {path}: {fault.strerror}", hint="--tls-cert FILE --tls-key FILE") from None
-    try:
-        context.load_cert_chain(cert, key, password=_no_password)
-    except ssl.SSLError as fault:
-        raise InputError(
-            f"{cert} and {key} are not a certificate and its key: {fault.reason or fault}",
-            hint="both are PEM files; the key has no password",
-        ) from None
-    return context
-
-
-def _no_password() -> str:
-    """Else OpenSSL asks on the terminal."""
-    return ""
 
 
 def more_files() -> None:
