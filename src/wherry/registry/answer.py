@@ -62,8 +62,11 @@ def _one(entry: dict[str, object]) -> SpecError:
     return SpecError(code, clean(message) if isinstance(message, str) else "")
 
 
-def failure(response: Response, what: str) -> WherryError:
-    """The error for an answer, which is read and closed. `what` says what was being done, and to what."""
+def failure(response: Response, what: str, registry: str = "") -> WherryError:
+    """The error for an answer, which is read and closed. `what` says what was being done, and to what.
+
+    `registry` is where to log in, when that is not where the answer came from.
+    """
     after = retry_after_s(response.header("Retry-After"), time.time())
     limit, remaining = response.header("RateLimit-Limit"), response.header("RateLimit-Remaining")
     errors = spec_errors(response.read_some(_LIMIT_BYTES))
@@ -72,9 +75,9 @@ def failure(response: Response, what: str) -> WherryError:
     said = "; ".join(filter(None, map(str, errors))) or f"{response.url.authority} answered {status}"
     message = f"{what}: {said}"
     if status == 401:
-        return Unauthorized(message, hint=_login(response), status=status, spec_code=code)
+        return Unauthorized(message, hint=_login(registry or response.url.authority), status=status, spec_code=code)
     if status == 403:
-        return Denied(message, hint=_login(response), status=status, spec_code=code)
+        return Denied(message, hint=_login(registry or response.url.authority), status=status, spec_code=code)
     if status == 404:
         return NotFound(message)
     if status == 429:
@@ -84,8 +87,7 @@ def failure(response: Response, what: str) -> WherryError:
     return RegistryError(message, status=status, spec_code=code, retryable=status in RETRYABLE)
 
 
-def _login(response: Response) -> str:
-    host = response.url.authority
+def _login(host: str) -> str:
     return f"log in with an account that may do this: wherry login{'' if host.endswith('docker.io') else f' {host}'}"
 
 

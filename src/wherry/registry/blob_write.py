@@ -62,6 +62,7 @@ class Upload:
         retry = self._exchange.transport.retry
         session: Url | None = None
         at = attempt = 0
+        is_stream = False
         while True:
             attempt += 1
             after = None
@@ -69,7 +70,7 @@ class Upload:
             try:
                 if session is None:
                     session, at = self._begin(), 0
-                if 0 < at < self._blob.size:
+                if 0 < at < self._blob.size or is_stream:
                     session, at = self._patched(session, at), self._blob.size
                 return self._put(session, at)
             except _TooLarge as limit:
@@ -87,6 +88,8 @@ class Upload:
             if self._is_there():
                 return None
             session, at = self._resumed(session)
+            # Some registries keep nothing of a PUT that broke, but all of a PATCH, which is how docker pushes
+            is_stream = session is None and self._blob.size > _CHUNK_BYTES
 
     def _begin(self) -> Url:
         """POST: the URL of a new upload."""
@@ -166,7 +169,7 @@ class Upload:
 
     def _patched(self, session: Url, done: int) -> Url:
         """PATCH from `done` to the end; where the upload is to be closed. Raises: _Failed when that does not work."""
-        headers = {"Content-Range": f"{done}-{self._blob.size - 1}", **_OCTETS}
+        headers = _OCTETS | ({"Content-Range": f"{done}-{self._blob.size - 1}"} if done else {})
         response = self._send("PATCH", session, self._body(done, self._blob.size), **headers)
         with response:
             if not 200 <= response.status < 300:

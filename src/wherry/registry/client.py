@@ -93,10 +93,13 @@ class Client:
         exchange = self.exchange(endpoint, credential=lambda: credential)
         challenge = exchange.challenge(cancel)
         what = f"login to {endpoint.host}"
+        identity = ""
         if challenge is not None and challenge.scheme == "bearer" and not credential.registry_token:
             # As docker: a token without scopes proves who one is
             asked = exchange.asked(challenge, frozenset(), credential)
-            self._tokens.get(asked, cancel)
+            token = self._tokens.buy(asked, cancel, offline=not credential.identity_token)
+            self._tokens.keep(asked, token)
+            identity = token.refresh
         with exchange.send(Call("GET", "/v2/"), cancel) as response:
             if response.status == 401:
                 raise Unauthorized(
@@ -106,7 +109,7 @@ class Client:
             if response.status not in {200, 403}:
                 raise failure(response, what)
             response.drop()
-        return ""
+        return identity
 
     def catalog(self, endpoint: Endpoint, cancel: Cancel | None = None) -> Iterator[str]:
         """The names of the registry's repositories, where it tells them."""
@@ -165,7 +168,7 @@ class Repository:
         return BlobReader(fetch, descriptor, self._client.transport.retry, cancel, PARALLEL, self._client.parts)
 
     def has_blob(self, digest: Digest, *, cancel: Cancel | None = None) -> int | None:
-        """Its size in bytes; None when it is not there."""
+        """Its size in bytes, 0 when the registry does not say; None when it is not there."""
         with self._exchange.send(Call("HEAD", f"{self._path}/blobs/{digest}"), cancel) as response:
             if response.status == 200:
                 return response.length or 0

@@ -77,7 +77,7 @@ def fetch(exchange: Exchange, name: str, accept: tuple[str, ...], cancel: Cancel
     """Raises: NotFound, Denied, IntegrityError, InvalidSpec, RegistryError."""
     wanted = _checked(name)
     path = f"/v2/{exchange.endpoint.repository}/manifests/{name}"
-    with exchange.send(Call("GET", path, {"Accept": ", ".join(accept)}), cancel) as response:
+    with _ask(exchange, Call("GET", path, {"Accept": ", ".join(accept)}), cancel) as response:
         if response.status != 200:
             raise _not_pulled(response, exchange, name)
         if (response.length or 0) > MANIFEST_BYTES:
@@ -88,6 +88,14 @@ def fetch(exchange: Exchange, name: str, accept: tuple[str, ...], cancel: Cancel
     full = _full(exchange.endpoint, name)
     digest = _verify(data, full, wanted, said)
     return FetchedManifest(data, _media_type(data, content_type, full), digest)
+
+
+def _ask(exchange: Exchange, call: Call, cancel: Cancel | None) -> Response:
+    try:
+        return exchange.send(call, cancel)
+    except (Unauthorized, Denied) as error:
+        # Some token servers say no themselves
+        raise _denied(error, exchange.endpoint, error.message.partition(": ")[2]) from None
 
 
 def _hash(data: bytes, algorithm: str) -> Digest:
@@ -140,19 +148,21 @@ def _not_pulled(response: Response, exchange: Exchange, name: str) -> WherryErro
         return NotFound(
             f"manifest for {_full(endpoint, name)} not found: manifest unknown", hint="is the tag spelt right?"
         )
-    if isinstance(error, Unauthorized | Denied):
-        error.message = (
-            f"pull access denied for {shown(endpoint)}, repository does not exist or may require 'docker login': {said}"
-        )
-        error.args = (error.message,)
-    return error
+    return _denied(error, endpoint, said) if isinstance(error, Unauthorized | Denied) else error
+
+
+def _denied(error: Unauthorized | Denied, endpoint: Endpoint, said: str) -> WherryError:
+    message = (
+        f"pull access denied for {shown(endpoint)}, repository does not exist or may require 'docker login': {said}"
+    )
+    return type(error)(message, hint=error.hint, status=error.status, spec_code=error.spec_code)
 
 
 def head(exchange: Exchange, name: str, accept: tuple[str, ...], cancel: Cancel | None) -> Descriptor | None:
     """None when it is not there. Where HEAD does not tell the digest, the manifest is fetched."""
     wanted = _checked(name)
     path = f"/v2/{exchange.endpoint.repository}/manifests/{name}"
-    with exchange.send(Call("HEAD", path, {"Accept": ", ".join(accept)}), cancel) as response:
+    with _ask(exchange, Call("HEAD", path, {"Accept": ", ".join(accept)}), cancel) as response:
         if response.status == 404:
             return None
         if response.status == 200:

@@ -89,31 +89,32 @@ class Tokens:
             if kept is not None and kept.value == value:
                 del self._kept[asked]
 
+    def keep(self, asked: Asked, token: Token) -> None:
+        with self._lock:
+            self._kept[asked] = token
+
     def buy(self, asked: Asked, cancel: Cancel | None = None, *, offline: bool = False) -> Token:
-        """A new token. `offline` asks for an identity token too, for a login to keep."""
+        """A new token. `offline` asks for an identity token too, as a login does that wants to keep no password."""
         realm = realm_of(asked)
         credential = asked.credential
-        if credential is not None and (credential.identity_token or offline):
-            return self._post(asked, realm, credential, offline, cancel)
+        if credential is not None and credential.identity_token:
+            return self._refresh(asked, realm, credential.identity_token, cancel)
         headers = {}
         query: list[tuple[str, str]] = [("service", asked.service)] if asked.service else []
         query += [("scope", scope) for scope in sorted(asked.scopes)]
         if credential is not None and credential.username:
             headers["Authorization"] = basic(credential)
             query.append(("account", credential.username))
+        if offline:
+            query += [("offline_token", "true"), ("client_id", CLIENT_ID)]
         url = realm.with_query(urlencode(query, quote_via=quote)) if query else realm
         return self._fetch(Request("GET", url, headers, trust=self._trust(asked, realm)), asked, cancel)
 
-    def _post(self, asked: Asked, realm: Url, credential: Credential, offline: bool, cancel: Cancel | None) -> Token:
-        form = {"service": asked.service, "client_id": CLIENT_ID}
+    def _refresh(self, asked: Asked, realm: Url, secret: str, cancel: Cancel | None) -> Token:
+        form = {"grant_type": "refresh_token", "refresh_token": secret}
+        form |= {"service": asked.service, "client_id": CLIENT_ID}
         if asked.scopes:
             form["scope"] = " ".join(sorted(asked.scopes))
-        if credential.identity_token:
-            form |= {"grant_type": "refresh_token", "refresh_token": credential.identity_token}
-        else:
-            form |= {"grant_type": "password", "username": credential.username, "password": credential.password}
-        if offline:
-            form["access_type"] = "offline"
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         body = Body.of(urlencode(form, quote_via=quote).encode())
         return self._fetch(Request("POST", realm, headers, body, self._trust(asked, realm)), asked, cancel)
@@ -128,7 +129,7 @@ class Tokens:
         response = attempts(self._transport, lambda: self._transport.fetch(request, cancel), cancel)
         with response:
             if response.status >= 400:
-                raise failure(response, f"cannot get a token of {request.url.authority} for {asked.host}")
+                raise failure(response, f"cannot get a token of {request.url.authority} for {asked.host}", asked.host)
             if response.status != 200:
                 # A form is not sent on: it holds the secret
                 raise RegistryError(

@@ -323,6 +323,21 @@ def test_refusals_are_told_in_dockers_words(status: int, code: str, kind: type[E
     assert len(server.seen) <= 2
 
 
+def test_a_token_server_that_says_no_is_told_in_dockers_words_too() -> None:
+    def handler(seen: Seen) -> Answer:
+        if seen.path == "/token":
+            return reply(403, b'{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}')
+        return reply(401, WWW_Authenticate=f'Bearer realm="http://{server.host}/token"')
+
+    with (
+        scripted(handler) as server,
+        client() as registries,
+        pytest.raises(Denied, match="pull access denied") as caught,
+    ):
+        registries.repository(endpoint(server)).manifest("v1")
+    assert str(caught.value.hint).endswith(f"wherry login {server.host}")
+
+
 @pytest.mark.parametrize(
     "name", ["../../x", "a/b", "", "a" * 129, "sha256:../../x", "md5:abc", "sha256:" + "A" * 64, "v1?x"]
 )
@@ -342,6 +357,9 @@ def test_a_login_is_tried_and_a_wrong_one_refused() -> None:
         realm.host = server.host
         assert registries.check_login(endpoint(server, ""), ME) == ""
         assert realm.asked[0]["authorization"] == "Basic bWU6c2VjcmV0"
+        assert realm.query(0)["offline_token"] == ["true"]
+        realm.token["refresh_token"] = "keep me"
+        assert registries.check_login(endpoint(server, ""), ME) == "keep me"
         realm.good = set()
         with pytest.raises(Unauthorized):
             registries.check_login(endpoint(server, ""), Credential("me", "other"))
