@@ -11,6 +11,7 @@ from wherry.web.wire import TlsWire, Wire
 __all__ = ["Connection"]
 
 _END = b"\r\n\r\n"
+_FIRST = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
 
 
 class Connection:
@@ -59,6 +60,9 @@ class Connection:
     def _head(self) -> Head | None:
         if self.rest.startswith(b"\r\n"):
             self.rest = self.rest[2:]  # RFC 9112 section 2.2: at least one empty line before a request is ignored
+        if self.rest and self.rest[0] not in _FIRST:
+            # A TLS client on a plain port, say: it waits for an answer, and goes on to plain HTTP when it gets one
+            raise BadRequest(400, "malformed request line")
         end = self.rest.find(_END)
         if end < 0:
             if len(self.rest) > self.limits.head_bytes:
