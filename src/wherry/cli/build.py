@@ -34,11 +34,13 @@ VERB = Verb(
         Flag("no-host-ca", "RUN steps do not see the certificates and proxies of this machine"),
         Flag("platform", "Set the platform of the result", kind="string"),
         Flag("progress", "Type of progress output: auto, plain or tty", kind="string", default="auto"),
+        Flag("provenance", "Attach how the image was built: min, max (with build arguments) or false", kind="optional"),
         Flag("pull", "Always attempt to pull newer versions of the base images"),
         Flag("quiet", "Print the image ID only", short="q"),
         Flag("rm", "Remove intermediate containers (there are none: kept for scripts)", default=1),
         Flag("force-rm", "Always remove intermediate containers (there are none: kept for scripts)"),
         Flag("load", "Kept for scripts: the image is always put into the local store"),
+        Flag("sbom", "Attach what is installed in the image: spdx, cyclonedx, both or false", kind="optional"),
         Flag("shm-size", "Size of /dev/shm of the RUN steps", kind="string", type_name="bytes"),
         Flag("tag", "Name and optionally a tag (format: name:tag)", short="t", kind="list"),
         Flag("target", "Set the target stage to build", kind="string"),
@@ -70,6 +72,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         stdin=_Stdin(out.in_fd),
         host_ca=not args.on("no-host-ca"),
         ambient_cache=not args.on("no-ambient-cache"),
+        sbom=_sbom(args.text("sbom")),
+        provenance=_provenance(args.text("provenance")),
     )
     cancel = Cancel()
     display = choose(args.text("progress"), out, engine.settings.env)
@@ -100,6 +104,26 @@ def _parsed(flag: str, value: str, parse: Callable[[str], T]) -> T:
         return parse(value)
     except InputError as fault:
         raise FlagError(f'invalid argument "{value}" for "{flag}" flag: {fault}') from None
+
+
+_NO = frozenset({"", "false", "0"})
+
+
+def _sbom(text: str) -> tuple[str, ...]:
+    """The formats to attach; docker's "true" is SPDX, as its own are."""
+    from wherry.engine.trust_build import sbom_formats
+
+    return () if text in _NO else _parsed("--sbom", "spdx" if text in {"true", "1"} else text, sbom_formats)
+
+
+def _provenance(text: str) -> str:
+    """None ("") or "min" or "max"; docker's spelling "mode=max" too."""
+    if text in _NO:
+        return ""
+    mode = "min" if text in {"true", "1"} else text.removeprefix("mode=")
+    if mode not in {"min", "max"}:
+        raise FlagError(f'invalid argument "{text}" for "--provenance" flag: min, max or false')
+    return mode
 
 
 def _tag(text: str) -> Reference:

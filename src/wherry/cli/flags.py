@@ -33,7 +33,8 @@ class ArgumentError(UsageError):
 
 
 class Flag:
-    """One flag. `kind` is "bool", "string", "int" or "list" (may be given again); `type_name` is what help shows.
+    """One flag. `kind` is "bool", "string", "int", "list" (may be given again), or "optional": a string whose value can
+    only stand behind "=", and is "true" without. `type_name` is what help shows.
 
     `default` is what Args answers when the flag is not given (bool: False, list: empty).
     """
@@ -44,7 +45,7 @@ class Flag:
         self, name: str, help: str, *, short: str = "", kind: str = "bool", type_name: str = "", default: str | int = ""
     ) -> None:
         self.name, self.short, self.kind, self.help, self.default = name, short, kind, help, default
-        self.type_name = type_name or ("" if kind == "bool" else kind)
+        self.type_name = type_name or ("" if kind == "bool" else "string" if kind == "optional" else kind)
 
 
 class Verb:
@@ -154,7 +155,7 @@ def _long(command: str, word: str, known: Mapping[str, Flag], values: dict[str, 
         close = nearest(name, list(known))
         raise _fail(command, f"unknown flag: --{name}" + (f" (did you mean --{close}?)" if close else ""))
     if not equals:
-        if flag.kind == "bool":
+        if flag.kind in {"bool", "optional"}:
             value = "true"
         elif queue:
             value = queue.pop(0)

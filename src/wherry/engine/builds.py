@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.dockerfile import Dockerfile
     from wherry.engine import Engine
+    from wherry.engine.trust_build import Attest
     from wherry.image.tar.stream import Reader
     from wherry.oci.digest import DiffID
     from wherry.store.images import ImageRecord
@@ -33,6 +34,7 @@ class BuildRequest(NamedTuple):
 
     `dockerfile` is -f: "" is Dockerfile in the context, "-" reads it from `stdin`; relative to the caller's folder.
     `options` without its times: those come from SOURCE_DATE_EPOCH, git, or the constant. `jobs` 0 is the machine's.
+    `sbom` (formats) and `provenance` ("min", "max") are attached to the image; they change nothing in it.
     """
 
     context: str
@@ -43,6 +45,8 @@ class BuildRequest(NamedTuple):
     host_ca: bool = True
     ambient_cache: bool = True
     jobs: int = 0
+    sbom: tuple[str, ...] = ()
+    provenance: str = ""
 
 
 class _Place(NamedTuple):
@@ -72,6 +76,7 @@ class Builds:
         self._engine.scratch.sweep()
         self._engine.leases.sweep()
         with ExitStack() as stack:
+            attest = self._attest(request)
             place = self._locate(request, stack)
             dockerfile = _parse(place, progress)
             clamp_ns, created_ns = self._times(request, place.context)
@@ -83,7 +88,20 @@ class Builds:
             what = request.tags[0].familiar if request.tags else place.context or "a Dockerfile"
             lease = stack.enter_context(self._engine.leases.hold(f"build {what}"))
             layers = self._solve(graph, request._replace(options=options), context, lease, progress, cancel)
-            return self._export(graph, layers, request.tags, progress)
+            image = self._export(graph, layers, request.tags, progress)
+            if attest:
+                from wherry.engine.trust_build import Built
+
+                attest.attach(image, Built(graph, options, context, place.name, place.text), progress, cancel)
+            return image
+
+    def _attest(self, request: BuildRequest) -> Attest | None:
+        """What is to be attached, None when nothing is. Raises: HostError, before the work, without the library."""
+        if not (request.sbom or request.provenance):
+            return None
+        from wherry.engine.trust_build import Attest
+
+        return Attest(self._engine, request.sbom, request.provenance)
 
     def _locate(self, request: BuildRequest, stack: ExitStack) -> _Place:
         """Raises: InputError."""
