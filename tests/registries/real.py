@@ -1,4 +1,4 @@
-"""docker-registry 2.8 on loopback: plain, behind TLS, with users."""
+"""Real servers on loopback: docker-registry 2.8 and wherry's own; plain, behind TLS, with users."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Authority", "DockerRegistry", "free_port"]
+__all__ = ["Authority", "DockerRegistry", "Served", "WherryRegistry", "free_port"]
 
 _CONFIG = """\
 version: 0.1
 log: {{level: info, accesslog: {{disabled: false}}}}
 storage: {{filesystem: {{rootdirectory: {folder}}}, delete: {{enabled: true}}}}
 http: {{addr: "127.0.0.1:{port}", secret: tests{tls}}}
+validation: {{manifests: {{urls: {{allow: ["^https://"]}}}}}}
 {auth}"""
 
-
+_MAIN = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
 _CURVE = ("-pkeyopt", "ec_paramgen_curve:prime256v1")
 
 
@@ -59,7 +61,7 @@ class Authority:
         subprocess.run(["openssl", *argv], cwd=self._folder, check=True, capture_output=True)
 
 
-class DockerRegistry:
+class Served:
     """`tls` is (certificate, key); `users` name to password. `log()` is what it said, requests included."""
 
     def __init__(
@@ -74,7 +76,8 @@ class DockerRegistry:
         self.folder = folder
         self.port = port or free_port()
         self.host = f"localhost:{self.port}"
-        auth = ""
+        self.tls = tls
+        self.users = users or {}
         if users:
             import bcrypt
 
@@ -82,15 +85,18 @@ class DockerRegistry:
                 f"{name}:{bcrypt.hashpw(word.encode(), bcrypt.gensalt(4)).decode()}" for name, word in users.items()
             ]
             (folder / "htpasswd").write_text("\n".join(lines) + "\n")
-            auth = f"auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
-        pair = f", tls: {{certificate: {tls[0]}, key: {tls[1]}}}" if tls else ""
-        config = folder / "config.yml"
-        config.write_text(_CONFIG.format(folder=folder / "data", port=self.port, tls=pair, auth=auth))
-        self._tls = tls is not None
-        self._argv = ["docker-registry", "serve", str(config)]
+        self._argv = self.argv()
         self._log = open(folder / "log", "ab")  # noqa: SIM115  # closed in close()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def start(self) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
@@ -100,14 +106,14 @@ class DockerRegistry:
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
-                    if self._tls:
+                    if self.tls:
                         context = ssl.create_default_context()
                         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
                         context.wrap_socket(sock).close()
                 return
             except OSError:
                 time.sleep(0.02)
-        raise RuntimeError(f"docker-registry does not answer:\n{self.log()[-2000:]}")
+        raise RuntimeError(f"{type(self).__name__} does not answer:\n{self.log()[-2000:]}")
 
     def kill(self) -> None:
         """As a crash would: `start` brings it back on the same port with what it stored."""
@@ -136,3 +142,22 @@ class DockerRegistry:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class DockerRegistry(Served):
+    """As Debian packs it."""
+
+    def argv(self) -> list[str]:
+        auth = f"auth: {{htpasswd: {{realm: tests, path: {self.folder}/htpasswd}}}}\n" if self.users else ""
+        pair = f", tls: {{certificate: {self.tls[0]}, key: {self.tls[1]}}}" if self.tls else ""
+        config = self.folder / "config.yml"
+        config.write_text(_CONFIG.format(folder=self.folder / "data", port=self.port, tls=pair, auth=auth))
+        return ["docker-registry", "serve", str(config)]
+
+
+class WherryRegistry(Served):
+    def argv(self) -> list[str]:
+        tls = ["--tls-cert", str(self.tls[0]), "--tls-key", str(self.tls[1])] if self.tls else []
+        auth = ["--htpasswd", f"{self.folder}/htpasswd"] if self.users else []
+        return [sys.executable, "-c", _MAIN, "--root", f"{self.folder}/root", "registry", "serve", "--addr",
+                f"127.0.0.1:{self.port}", "--storage", f"{self.folder}/data", "--delete", *tls, *auth]  # fmt: skip

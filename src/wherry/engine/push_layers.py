@@ -100,6 +100,11 @@ def settle(site: LayerSite, job: LayerJob) -> Descriptor:
     """
     site.cancel.check()
     forms = _forms(site, job)
+    if job.exact is not None:
+        # As it came, whatever other form of the layer is there already: the image keeps its digest
+        form = forms.pop(0)
+        if _is_there(site, job, form.blob) or _mounted(site, job, form.blob) or _sent_as(site, job, form):
+            return _remembered(site, job, form)
     for form in forms:
         if _is_there(site, job, form.blob) or _mounted(site, job, form.blob):
             return _remembered(site, job, form)
