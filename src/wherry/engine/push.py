@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from wherry.cancel import Cancel
 from wherry.engine import push_forms, push_layers, push_manifest
-from wherry.errors import InputError, NotFound, WherryError
+from wherry.errors import Denied, InputError, NotFound, Unauthorized, WherryError
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID, Digest
-from wherry.oci.reference import Reference
+from wherry.oci.reference import DEFAULT_REGISTRY, Reference
 from wherry.store.compressed import CompressedForms
 from wherry.store.known_blobs import KnownBlobs, Place
 
@@ -81,6 +83,30 @@ def _push_tag(engine: Engine, request: PushRequest, watch: TransferWatch, cancel
     image = _tagged(engine, reference)
     engine.leases.sweep()
     engine.scratch.sweep()
+    with _explained(reference):
+        return _push_image(engine, image, request, watch, cancel)
+
+
+@contextmanager
+def _explained(reference: Reference) -> Iterator[None]:
+    """A refusal in docker's words, with what to try."""
+    try:
+        yield
+    except (Unauthorized, Denied) as fault:
+        registry = "" if reference.registry == DEFAULT_REGISTRY else f" {reference.registry}"
+        what = "authentication required" if isinstance(fault, Unauthorized) else "requested access to it is denied"
+        raise type(fault)(
+            f"{fault.code}: {what} to push to {reference.familiar_name}: {fault}",
+            hint=f"wherry login{registry}",
+            status=fault.status,
+            spec_code=fault.spec_code,
+        ) from None
+
+
+def _push_image(
+    engine: Engine, image: ImageRecord, request: PushRequest, watch: TransferWatch, cancel: Cancel
+) -> Pushed:
+    reference = request.reference
     endpoint = engine.registries.hosts.for_push(reference)
     there = Destination(
         engine.registries.client.repository(endpoint, ("pull", "push")), Place(endpoint.host, endpoint.repository)
