@@ -149,7 +149,7 @@ def test_skopeo_copies_from_us_and_to_us(lab: Lab, server: str, form: str) -> No
     "kind",
     [
         pytest.param(Docker, marks=pytest.mark.requires("docker", "dockerd", "runc"), id="docker"),
-        pytest.param(Podman, marks=pytest.mark.requires("podman", "crun"), id="podman"),
+        pytest.param(Podman, marks=pytest.mark.requires("podman", "runc"), id="podman"),
     ],
 )
 def test_it_runs_what_we_pushed_and_we_keep_what_it_pushes(

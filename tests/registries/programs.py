@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,7 @@ from tests.registries.real import Served
 
 __all__ = ["Docker", "Podman", "Program", "Skopeo", "Wherry"]
 
+_GROUP = f"wherry-interop-{os.getpid()}"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MAIN = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
@@ -125,7 +127,7 @@ class Skopeo(Program):
 class Podman(Program):
     def command(self) -> list[str]:
         return ["podman", "--root", f"{self.folder}/store", "--runroot", f"{self.folder}/run", "--tmpdir",
-                f"{self.folder}/libpod", "--storage-driver", "vfs", "--events-backend", "none", "--runtime", "crun",
+                f"{self.folder}/libpod", "--storage-driver", "vfs", "--events-backend", "none", "--runtime", "runc",
                 "--cgroup-manager", "cgroupfs"]  # fmt: skip
 
     def _verify(self, name: str) -> list[str]:
@@ -142,7 +144,11 @@ class Podman(Program):
         return note.read_text().strip()
 
     def run_true(self, name: str) -> None:
-        self.run("run", "--rm", "--network", "none", "--cgroups", "disabled", name, "true")
+        self.run("run", "--rm", "--network", "none", "--cgroup-parent", f"/{_GROUP}", name, "true")
+
+    def close(self) -> None:
+        _remove_groups()
+        super().close()
 
 
 class Docker(Program):
@@ -150,11 +156,10 @@ class Docker(Program):
 
     def __init__(self, folder: Path, *registries: Served, ca: Path | None = None) -> None:
         super().__init__(folder, *registries, ca=ca)
-        self._parent = f"wherry-interop-{os.getpid()}"
         self.env["DOCKER_HOST"] = f"unix://{folder}/sock"
         argv = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile",
                 f"{folder}/pid", "--host", f"unix://{folder}/sock", "--config-file", "/dev/null", "--bridge=none",
-                "--iptables=false", "--ip6tables=false", "--cgroup-parent", f"/{self._parent}"]  # fmt: skip
+                "--iptables=false", "--ip6tables=false", "--cgroup-parent", f"/{_GROUP}"]  # fmt: skip
         self._log = open(folder / "log", "wb")  # noqa: SIM115  # closed in close()
         self._daemon = subprocess.Popen(argv, stdout=self._log, stderr=self._log, env=self.env)
         deadline = time.monotonic() + 60
@@ -188,11 +193,16 @@ class Docker(Program):
                 self._daemon.kill()
                 self._daemon.wait()
         self._log.close()
-        for mount in Path("/sys/fs/cgroup").iterdir():
-            group = mount / self._parent
-            if group.is_dir():
-                for path in sorted(group.rglob("*"), reverse=True):
-                    if path.is_dir():
-                        path.rmdir()
-                group.rmdir()
+        _remove_groups()
         super().close()
+
+
+def _remove_groups() -> None:
+    """What a runtime leaves of the cgroups that it made; another program's may still be in use."""
+    root = Path("/sys/fs/cgroup")
+    for group in (root / _GROUP, *(mount / _GROUP for mount in root.iterdir())):
+        if group.is_dir():
+            for path in (*sorted(group.rglob("*"), reverse=True), group):
+                if path.is_dir():
+                    with suppress(OSError):
+                        path.rmdir()
