@@ -1,7 +1,7 @@
 """Blobs, verified while they arrive.
 
-A large blob begins as one stream. When its first part came slowly, the rest is fetched in bounded parts side by side:
-a single connection to a far store is held back by its window. On a fast link one stream costs less and is as quick.
+A large blob begins as one stream. As soon as a piece of it came slowly, the rest is fetched in bounded parts side by
+side: a single connection to a far store is held back by its window. On a fast link one stream is quicker and cheaper.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Parallel(NamedTuple):
     """When a blob is fetched in parts, and in how many at a time."""
 
     from_bytes: int = 64 << 20
+    """Also how much of one stream is judged at a time."""
     first_bytes: int = 16 << 20
     """Fetched as one stream, to see how fast that is."""
     below_bytes_per_s: float = 80e6
@@ -66,7 +67,7 @@ class BlobReader:
         self._parallel = parallel
         self._budget = budget
         self._hash = hashlib.new(blob.digest.algorithm)
-        self._at = 0
+        self._at = self._started = 0
         self._is_verified = False
         first = parallel.first_bytes if blob.size >= parallel.from_bytes else blob.size
         self._stream: Stream | _Parts = Stream(fetch, blob, (0, first), retry, cancel)
@@ -92,13 +93,15 @@ class BlobReader:
         self._is_verified = True
 
     def _next(self) -> Stream | _Parts:
-        """After the first part: one more stream, or parts."""
-        first = self._stream
-        span = (self._at, self._blob.size)
-        is_slow = isinstance(first, Stream) and self._at < self._parallel.below_bytes_per_s * first.waited_s
-        if is_slow and self._parallel.parts > 1:
+        """After a piece of one stream: another, or parts from now on when that one came slowly."""
+        done, rule = self._stream, self._parallel
+        if not isinstance(done, Stream):
+            return done
+        start, self._started = self._started, self._at
+        if self._at - start < rule.below_bytes_per_s * done.waited_s and rule.parts > 1:
             self._stream = _Parts(self._fetch, self._blob, self._at, self)
         else:
+            span = (self._at, min(self._at + rule.from_bytes, self._blob.size))
             self._stream = Stream(self._fetch, self._blob, span, self._retry, self._cancel)
         return self._stream
 
