@@ -28,7 +28,7 @@ def played(side: Side, case: Case, name: str) -> tuple[list[Outcome], Path]:
     return found, folder
 
 
-@pytest.mark.requires("root", "runc", "nft", "ip", "busybox", "docker", "dockerd")
+@pytest.mark.requires("root", "runc", "nft", "ip", "busybox", "docker", "dockerd", "docker-registry")
 @pytest.mark.parametrize("case", CASES)
 def test_docker_and_wherry_do_the_same(case: Case, sides: tuple[Side, Side], request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.id

@@ -27,6 +27,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "import": ("import_image", "Import the contents from a tarball to create a filesystem image"),
     "inspect": ("inspect", "Return low-level information on wherry objects"),
     "kill": ("kill", "Kill one or more running containers"),
+    "login": ("login", "Log in to a registry"),
+    "logout": ("logout", "Log out from a registry"),
+    "search": ("search", "Search Docker Hub for images"),
     "load": ("load", "Load an image from a tar archive or STDIN"),
     "logs": ("logs", "Fetch the logs of a container"),
     "pause": ("pause", "Pause all processes within one or more containers"),
@@ -97,12 +100,10 @@ ALIASES = {
     "volume list": "volume ls", "volume remove": "volume rm",
 }  # fmt: skip
 
-_REGISTRIES = "moving images through registries is not there yet: `wherry save` and `wherry load` move them as files"
 _ENGINE = "it comes with a later release"
 
 # docker's commands that wherry does not have yet, and what to do meanwhile
 LATER = {
-    **dict.fromkeys(("login", "logout", "search"), _REGISTRIES),
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
     **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),

@@ -61,7 +61,7 @@ class Helper:
         if credential.identity_token:
             user, secret = _TOKEN_USER, credential.identity_token
         document = {"ServerURL": key, "Username": user, "Secret": secret}
-        done = self._run("store", json.dumps(document).encode())
+        done = self._run("store", json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
         if done.status:
             raise self._failed("store", done)
 

@@ -201,7 +201,7 @@ class Credentials:
             with _changing(self._config) as file:
                 keys = [key for key in file.auths.auths if host_of(key) == (host, "")]
                 if name := file.auths.helper_for(host):
-                    for key in dict.fromkeys([*keys, HUB_KEY if host == "docker.io" else host]):
+                    for key in dict.fromkeys([*keys, *_spellings(host)]):
                         try:
                             self._helper(name).erase(key)
                         except NotFound:
@@ -244,6 +244,11 @@ class Credentials:
             except WherryError as fault:
                 self.notices.append(str(fault))
         return sorted(hosts)
+
+
+def _spellings(host: str) -> tuple[str, ...]:
+    """Those that docker asks a helper to erase."""
+    return (HUB_KEY,) if host == "docker.io" else (host, f"http://{host}", f"https://{host}")
 
 
 def _read(path: str) -> bytes | None:
