@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import re
 import struct
 import termios
 import threading
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.screen import Screen
 from wherry.cli.render import Output
 from wherry.cli.transfer import Live, Plain, Quiet, choose, fit, shown_size
 
@@ -28,47 +28,13 @@ class Clock:
         return self.now
 
 
-class Screen:
-    """Just enough of a terminal to see what stands on it at the end."""
+class Recorded(Live):
+    """A terminal hands on what it gets when it pleases: this one at once."""
 
-    def __init__(self, columns: int) -> None:
-        self.columns = columns
-        self.rows: list[str] = [""]
-        self.at = self.column = 0
+    written = ""
 
-    def feed(self, text: str) -> None:
-        for control, number, kind, plain in re.findall(r"(\x1b\[(\d*)([A-Z]))|([^\x1b])", text):
-            if control:
-                self._control(kind, int(number or 1))
-            elif plain == "\r":
-                self.column = 0
-            elif plain == "\n":
-                self._down()
-            else:
-                if self.column >= self.columns:
-                    self._down()
-                    self.column = 0
-                row = self.rows[self.at].ljust(self.column)
-                self.rows[self.at] = row[: self.column] + plain + row[self.column + 1 :]
-                self.column += 1
-
-    def _down(self) -> None:
-        self.at += 1
-        if self.at == len(self.rows):
-            self.rows.append("")
-
-    def _control(self, kind: str, number: int) -> None:
-        if kind == "A":
-            self.at -= number
-            assert self.at >= 0, "went up above what was drawn"
-        else:
-            self.rows[self.at] = self.rows[self.at][: self.column]
-            if kind == "J":
-                del self.rows[self.at + 1 :]
-
-    @property
-    def text(self) -> list[str]:
-        return [row.rstrip() for row in self.rows if row.strip()]
+    def _put(self, text: str) -> None:
+        self.written += text
 
 
 class Terminal:
@@ -76,20 +42,18 @@ class Terminal:
 
     def __init__(self, columns: int, rows: int) -> None:
         self.master, self.slave = pty.openpty()
-        attributes = termios.tcgetattr(self.slave)
-        attributes[1] &= ~termios.OPOST
-        termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
         self.resize(columns, rows)
         self.screen = Screen(columns)
         self.clock = Clock()
-        self.live = Live(self.slave, clock=self.clock)
+        self.live = Recorded(self.slave, clock=self.clock)
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def drawn(self, *, is_last: bool = False) -> list[str]:
         self.live.draw(is_last=is_last)
-        self.screen.feed(os.read(self.master, 1 << 16).decode())
+        self.screen.feed(self.live.written)
+        self.live.written = ""
         return self.screen.text
 
 
@@ -209,19 +173,17 @@ def test_what_comes_from_a_registry_does_not_steer_the_terminal() -> None:
 
 
 def test_a_terminal_that_was_closed_does_not_break_the_transfer_off() -> None:
-    term = Terminal(80, 24)
-    os.close(term.master)
-    with term.live as live:
+    master, slave = pty.openpty()
+    os.close(master)
+    with Live(slave) as live:
         live.start("one", "Downloading", 10)
         live.finish("one", "Pull complete")
         live.note("x")
-    os.close(term.slave)
+    os.close(slave)
 
 
 def test_threads_may_all_tell_at_once() -> None:
     with terminal(80, 10) as term, term.live as live:
-        reader = threading.Thread(target=lambda: _drain(term.master), daemon=True)
-        reader.start()
 
         def work(key: str) -> None:
             live.start(key, "Downloading", 1000)
@@ -235,14 +197,6 @@ def test_threads_may_all_tell_at_once() -> None:
         for thread in threads:
             thread.join()
         assert all(layer.ended for layer in live._layers.values())
-
-
-def _drain(fd: int) -> None:
-    try:
-        while os.read(fd, 65536):
-            pass
-    except OSError:
-        pass
 
 
 def test_a_pipe_gets_dockers_lines_each_once_and_none_for_what_has_a_bar() -> None:
