@@ -192,6 +192,7 @@ def _copied(site: LayerSite, job: LayerJob, blob: Descriptor) -> bool:
 def _made(site: LayerSite, job: LayerJob) -> Descriptor:
     """Compress it, unless that does not pay, and send it."""
     kind = site.kinds[0]
+    # Differs from docker: what does not shrink, such as the weights of a model, is sent as it is
     if "tar" in site.kinds and (kind == "tar" or (job.folder and not push_forms.shrinks(job.folder, job.size))):
         plain = Descriptor(push_forms.media_type("tar", docker=site.docker), Digest(job.diff_id), job.size)
         form = Form(plain, push_forms.maker_of("tar"))

@@ -57,6 +57,7 @@ def assemble(mine: Own, layers: Sequence[Descriptor]) -> tuple[bytes, str]:
     """(the manifest's bytes, its media type). The config, and so the image's id, is never another."""
     if not mine.is_local and [one.digest for one in layers] == [one.digest for one in mine.manifest.layers]:
         return mine.data, mine.manifest.media_type
+    # Differs from docker: an image that was built here gets OCI's media types; one that came with docker's keeps them
     before = mine.manifest
     kinds = [push_forms.kind_of(layer.media_type) for layer in layers]
     docker = mine.is_docker and "zstd" not in kinds
