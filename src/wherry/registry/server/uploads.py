@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Uploads"]
 
+_PATIENCE_S = 1.0
 _RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?")
 
 
@@ -59,7 +60,9 @@ class Uploads:
             end = self._check_range(request, repository, session)
             check_room(self._layout, request)
             self._receive(session, request, end)
-            self._accepted(responder, 202, repository, id, session.offset)
+            offset = session.offset
+        # Answered once it is let go: a client goes on at once, over another connection
+        self._accepted(responder, 202, repository, id, offset)
 
     def put(self, request: Request, responder: Responder, repository: str, id: str) -> None:
         """PUT: the last chunk, if any, and the digest of it all."""
@@ -71,7 +74,7 @@ class Uploads:
                 session.algorithm, session.hasher = digest.algorithm, hashlib.new(digest.algorithm)
             self._receive(session, request, end)
             self._finish(session, digest, repository)
-            _created(responder, repository, digest)
+        _created(responder, repository, digest)
 
     def status(self, responder: Responder, repository: str, id: str) -> None:
         """GET: how far it is."""
@@ -91,9 +94,11 @@ class Uploads:
 
     @contextmanager
     def _held(self, repository: str, id: str) -> Iterator[Session]:
-        """One request at a time works at a session: a second one is refused, not made to wait."""
+        """One request at a time works at a session: a second one is refused. A short wait is for what a broken
+        connection left behind.
+        """
         session = self.sessions.find(repository, id)
-        if not session.lock.acquire(blocking=False):
+        if not session.lock.acquire(timeout=_PATIENCE_S):
             raise Fault(409, "BLOB_UPLOAD_INVALID", "another request works at this upload")
         try:
             if session.is_ended:
