@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from wherry.errors import InvalidSpec, RegistryError, Unauthorized
 from wherry.registry.answer import failure
 from wherry.registry.transport import Body, Request
+from wherry.registry.transport_redirect import leads_inside
 from wherry.registry.transport_url import Url
 
 TYPE_CHECKING = False
@@ -142,21 +143,24 @@ class Tokens:
 def realm_of(asked: Asked) -> Url:
     """Where to ask; checked for what may be sent there.
 
-    Raises: RegistryError when a secret would travel in the open, or the realm is no URL.
+    Raises: RegistryError when a secret would travel in the open, or the realm is no URL, or leads into this machine.
     """
     try:
         realm = Url.parse(asked.realm)
     except InvalidSpec as fault:
         raise RegistryError(f"{asked.host} names a place for tokens that is none: {fault}", status=401) from None
-    if asked.credential is None or realm.scheme == "https":
-        return realm
     registry = Url.of("http", asked.host, "/")
-    if not asked.allows_plain or (realm.host != registry.host and not (realm.is_loopback and registry.is_loopback)):
+    is_open = asked.credential is not None and realm.scheme != "https"
+    if is_open and not (
+        asked.allows_plain and (realm.host == registry.host or (realm.is_loopback and registry.is_loopback))
+    ):
         raise RegistryError(
             f"{asked.host} wants your password to be sent to {realm.authority} over plain http: refused",
             hint="if this is your own registry, let its token server speak https",
             status=401,
         )
+    if leads_inside(registry, realm):
+        raise RegistryError(f"{asked.host} names a place for tokens on this machine or link: refused", status=401)
     return realm
 
 

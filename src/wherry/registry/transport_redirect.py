@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from wherry.errors import InvalidSpec, RegistryError
 from wherry.registry.transport_url import Url
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.registry.transport import Request
 
-__all__ = ["allowed", "next_request"]
+__all__ = ["allowed", "leads_inside", "next_request"]
 
 _PRIVATE = frozenset({"authorization", "cookie"})
 
@@ -40,17 +40,35 @@ def allowed(source: Url, location: str, *, is_insecure: bool = False) -> Url:
             f"{source.shown}: redirected from https to {url.shown}",
             hint="a registry that sends blobs over http can be read by anybody on the way: ask whoever runs it",
         )
-    if url.host != source.host and _is_inside(url) and not _is_inside(source):
+    if leads_inside(source, url):
         raise RegistryError(f"{source.shown}: redirected to an address of this machine or link, {url.shown}")
     return url
 
 
-def _is_inside(url: Url) -> bool:
-    if url.is_loopback:
-        return True
+def leads_inside(source: Url, url: Url) -> bool:
+    """Whether `source` names a place that only this machine can reach, and that it does not live in itself.
+
+    A registry on loopback may name another port there; but nobody names the link, where clouds keep their metadata.
+    """
+    if url.host == source.host:
+        return False
+    return _is_link(url) or (_is_loopback(url) and not _is_loopback(source))
+
+
+def _is_loopback(url: Url) -> bool:
+    address = _address(url)
+    return url.is_loopback or url.host.endswith(".localhost") or bool(address and address.is_loopback)
+
+
+def _is_link(url: Url) -> bool:
+    address = _address(url)
+    return bool(address and (address.is_link_local or address.is_unspecified))
+
+
+def _address(url: Url) -> IPv4Address | IPv6Address | None:
+    """None for a name."""
     try:
         address = ip_address(url.host.partition("%")[0])
     except ValueError:
-        return url.host.endswith(".localhost")
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

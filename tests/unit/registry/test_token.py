@@ -195,7 +195,6 @@ def asked(host: str, realm: str, credential: Credential | None = ME, plain: bool
         ("r.example", "http://auth.example/token", True, False),
         ("r.example:5000", "http://r.example:5001/token", True, True),
         ("localhost:5000", "http://127.0.0.1:5001/token", True, True),
-        ("r.example", "http://localhost:80/token", True, False),
         ("localhost:5000", "http://evil.example/token", True, False),
     ],
 )
@@ -209,6 +208,26 @@ def test_a_password_travels_by_https_or_stays_where_it_belongs(
             realm_of(asked(host, realm, plain=plain))
         assert "secret" not in str(caught.value)
     realm_of(asked(host, realm, credential=None, plain=plain))
+
+
+@pytest.mark.parametrize("credential", [ME, None])
+@pytest.mark.parametrize(
+    ("host", "realm"),
+    [
+        ("r.example", "http://localhost:80/token"),
+        ("r.example", "https://127.0.0.1/token"),
+        ("r.example", "https://169.254.169.254/token"),
+        ("r.example", "https://[::ffff:169.254.169.254]/token"),
+        ("localhost:5000", "http://169.254.169.254/token"),
+        ("localhost:5000", "https://0.0.0.0/token"),
+    ],
+)
+def test_a_realm_on_this_machine_or_link_is_for_its_own_registry(
+    host: str, realm: str, credential: Credential | None
+) -> None:
+    """A registry that wherry stands in front of must not make it ask its own network."""
+    with pytest.raises(RegistryError, match="refused"):
+        realm_of(asked(host, realm, credential=credential, plain=True))
 
 
 @pytest.mark.parametrize("realm", ["file:///etc/passwd", "", "//x", "https://u:p@x/"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -357,3 +358,64 @@ def test_a_client_that_leaves_stops_nobody_else(tmp_path: Path) -> None:
             gate.release()
         assert front.wire().get(f"/v2/a/blobs/{digest_of(data)}").body == data
         assert slow.opened == 1
+
+
+# -- an upstream that leads away (server-side request forgery)
+
+
+class Misleading(http.server.BaseHTTPRequestHandler):
+    """Everything is somewhere else."""
+
+    protocol_version = "HTTP/1.1"
+    status = 307
+    header = ("Location", "http://169.254.169.254/latest/meta-data/")
+
+    def _answer(self) -> None:
+        self.send_response(self.status)
+        self.send_header(*self.header)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD = _answer  # noqa: N815 - the library's names
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+LED = {
+    "link address": (307, ("Location", "http://169.254.169.254/latest/meta-data/")),
+    "file": (302, ("Location", "file:///etc/passwd")),
+    "gopher": (302, ("Location", "gopher://127.0.0.1:6379/_FLUSHALL")),
+    "itself": (302, ("Location", "/v2/a/manifests/latest")),
+    "realm": (401, ("WWW-Authenticate", 'Bearer realm="http://169.254.169.254/token",service="x"')),
+    "realm of a file": (401, ("WWW-Authenticate", 'Bearer realm="file:///etc/passwd",service="x"')),
+}
+
+
+@pytest.mark.parametrize("kind", LED)
+def test_an_upstream_cannot_lead_the_server_into_its_own_network(tmp_path: Path, client: Client, kind: str) -> None:
+    """A connection to another machine would be a failure by itself: no unit test may make one."""
+    status, header = LED[kind]
+    handler = type("Led", (Misleading,), {"status": status, "header": header})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as leading:
+        thread = threading.Thread(target=leading.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{leading.server_address[1]}"
+            with in_front(tmp_path / "front", client, upstream(address, Hosts())) as front:
+                for path in ("manifests/latest", f"manifests/{digest_of(b'x')}", f"blobs/{digest_of(b'x')}"):
+                    answer = front.wire().get(f"/v2/a/{path}", Accept=ACCEPT)
+                    assert answer.status in {404, 502}, answer
+                    assert b"169.254" not in answer.body
+                    assert b"root:" not in answer.body
+                assert front.storage.check().blobs == 0
+        finally:
+            leading.shutdown()
+            thread.join()
+
+
+def test_a_token_of_the_upstream_is_not_shown_to_clients(tmp_path: Path) -> None:
+    telling = Upstream(failure=Unauthorized("token secret-token-123 was refused"))
+    with in_front(tmp_path / "front", telling, there) as front:
+        answer = front.wire().get("/v2/a/manifests/latest", Accept=ACCEPT)
+    assert b"secret-token-123" not in answer.body
