@@ -299,8 +299,8 @@ class HttpServer:
 def _linger_close(connection: Connection) -> None:
     """Closing while the peer still sends would reset the connection, and could take our answer with it."""
     connection.wire.finish()
-    deadline = time.monotonic() + 1.0
-    left = 8 << 20
+    deadline = time.monotonic() + 2.0
+    left = 64 << 20
     with suppress(PeerGone, OSError, ValueError):
         while left > 0 and time.monotonic() < deadline:
             data = connection.wire.poll(65536, wait=True)

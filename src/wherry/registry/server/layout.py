@@ -34,7 +34,9 @@ class Layout:
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
-        private_folder(self.path)
+        if not os.path.isdir(self.path):
+            private_folder(self.path)
+            os.chmod(self.path, 0o700)  # whatever the umask
         self._fds: list[int] = []
         try:
             # The user's own path may lead through links; nothing below it may

@@ -112,6 +112,7 @@ class Ledger:
         self._layout, self._after = layout, after
         self.path = f"{layout.path}/registry.db"
         self._readers: list[sqlite3.Connection] = []
+        self._is_closed = False
         self.is_new = not os.path.lexists(self.path)
         if os.path.islink(self.path):
             raise HostError(f"{self.path} is a link", hint="links inside of the storage are not followed")
@@ -143,13 +144,14 @@ class Ledger:
         try:
             yield connection
         finally:
-            if len(self._readers) < _KEPT_READERS:
+            if len(self._readers) < _KEPT_READERS and not self._is_closed:
                 self._readers.append(connection)
             else:
                 connection.close()
 
     def close(self) -> None:
         """After everything that was given to `commit`."""
+        self._is_closed = True
         self._jobs.put(None)
         self._thread.join()
         self._writer.close()
@@ -246,5 +248,9 @@ class Ledger:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA cache_size=-512")
+        try:
+            connection.execute("PRAGMA cache_size=-512")
+        except BaseException:
+            connection.close()
+            raise
         return connection

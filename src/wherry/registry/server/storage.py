@@ -31,15 +31,14 @@ class Storage:
         try:
             self.projection = Projection(self.layout)
             self.ledger = Ledger(self.layout, self._project)
-            if self.ledger.is_new:
-                from wherry.registry.server.rebuild import rebuild
-
-                self.rebuilt = rebuild(self.layout, self.ledger, int(now()))
-            else:
-                self.rebuilt = 0
-            self._project()
         except BaseException:
             self.layout.close()
+            raise
+        try:
+            self.rebuilt = self._rebuild() if self.ledger.is_new else 0
+            self._project()
+        except BaseException:
+            self.close()
             raise
 
     def close(self) -> None:
@@ -143,6 +142,11 @@ class Storage:
         return done.rowcount > 0
 
     # -- index.json
+
+    def _rebuild(self) -> int:
+        from wherry.registry.server.rebuild import rebuild
+
+        return rebuild(self.layout, self.ledger, int(self.now()))
 
     def _project(self) -> None:
         with suppress(OSError):
