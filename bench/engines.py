@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = ["CA_NAMES", "Docker", "Engine", "Wherry"]
 
 PROJECT = Path(__file__).resolve().parents[1]
+_SUBNET = "10.213.77.1/24"
 CA_NAMES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
 
@@ -71,7 +72,8 @@ class Docker(Engine):
         if not shutil.which("dockerd"):
             raise RuntimeError("dockerd is not installed: apt-get install docker.io docker-cli docker-buildx")
         self._tables = _tables()
-        self._had_bridge = Path("/sys/class/net/docker0").exists()
+        # A bridge of its own: docker0 may be another daemon's, and go away with it
+        self._bridge = f"bench{os.getpid() % 100000}" if network else ""
         socket = folder / "docker.sock"
         self.env |= {"DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": str(folder / "config"), "DOCKER_BUILDKIT": "1"}
         (folder / "config").mkdir()
@@ -79,7 +81,12 @@ class Docker(Engine):
         self._log = open(folder / "dockerd.log", "wb")  # noqa: SIM115  # closed in close()
         argv = ["dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"), "--pidfile",
                 str(folder / "pid"), "--host", f"unix://{socket}", "--config-file", "/dev/null"]  # fmt: skip
-        if not network:  # a second daemon, beside the one whose bridge and rules are there
+        if network:
+            for line in (f"link add {self._bridge} type bridge", f"address add {_SUBNET} dev {self._bridge}",
+                         f"link set {self._bridge} up"):  # fmt: skip
+                subprocess.run(["ip", *line.split()], check=True, capture_output=True)
+            argv += ["--bridge", self._bridge]
+        else:  # a second daemon, beside the one with the bridge and the rules
             argv += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
         self._daemon = subprocess.Popen(argv, stdout=self._log, stderr=self._log, env=self.env, start_new_session=True)
         self._wait()
@@ -141,8 +148,8 @@ class Docker(Engine):
         self._log.close()
         for table in _tables() - self._tables:
             subprocess.run(["nft", "delete", "table", *table.split()], capture_output=True, check=False)
-        if not self._had_bridge and Path("/sys/class/net/docker0").exists():
-            subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
+        if self._bridge:
+            subprocess.run(["ip", "link", "delete", self._bridge], capture_output=True, check=False)
         for line in sorted(Path("/proc/self/mounts").read_text().splitlines(), reverse=True):
             target = line.split()[1]
             if target.startswith(f"{self.folder}/"):
