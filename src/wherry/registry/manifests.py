@@ -75,6 +75,13 @@ def _checked(name: str) -> Digest | None:
 
 def fetch(exchange: Exchange, name: str, accept: tuple[str, ...], cancel: Cancel | None) -> FetchedManifest:
     """Raises: NotFound, Denied, IntegrityError, InvalidSpec, RegistryError."""
+    return fetch_with_etag(exchange, name, accept, cancel)[0]
+
+
+def fetch_with_etag(
+    exchange: Exchange, name: str, accept: tuple[str, ...], cancel: Cancel | None
+) -> tuple[FetchedManifest, str]:
+    """As `fetch`, with what an If-Match may name; "" when the registry gave no strong ETag."""
     wanted = _checked(name)
     path = f"/v2/{exchange.endpoint.repository}/manifests/{name}"
     with _ask(exchange, Call("GET", path, {"Accept": ", ".join(accept)}), cancel) as response:
@@ -85,9 +92,11 @@ def fetch(exchange: Exchange, name: str, accept: tuple[str, ...], cancel: Cancel
         data = response.read(MANIFEST_BYTES)
         said = response.header("Docker-Content-Digest")
         content_type = response.content_type
+        etag = response.header("ETag") or ""
     full = _full(exchange.endpoint, name)
     digest = _verify(data, full, wanted, said)
-    return FetchedManifest(data, _media_type(data, content_type, full), digest)
+    strong = etag if etag.startswith('"') and etag.isprintable() and len(etag) < 256 else ""
+    return FetchedManifest(data, _media_type(data, content_type, full), digest), strong
 
 
 def _ask(exchange: Exchange, call: Call, cancel: Cancel | None) -> Response:

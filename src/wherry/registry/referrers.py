@@ -77,16 +77,16 @@ def _entries(data: bytes) -> list[Descriptor]:
 
 
 def _from_tag(exchange: Exchange, subject: Digest, cancel: Cancel | None) -> tuple[list[Descriptor], str]:
-    """What the fallback tag lists, and the tag's digest ("" when there is none, or it is something else)."""
+    """What the fallback tag lists, and its ETag ("" when there is none, or it is something else)."""
     try:
-        fetched = manifests.fetch(exchange, fallback_tag(subject), manifests.ACCEPT, cancel)
+        fetched, etag = manifests.fetch_with_etag(exchange, fallback_tag(subject), manifests.ACCEPT, cancel)
     except NotFound:
         return [], ""
     # GitLab resolves such a tag to the subject itself; whatever is no index of referrers lists none
     if fetched.digest == subject or fetched.media_type != mediatype.INDEX:
         return [], ""
     try:
-        return _entries(fetched.data), fetched.digest
+        return _entries(fetched.data), etag
     except InvalidSpec:
         return [], ""
 
@@ -117,7 +117,7 @@ def add(exchange: Exchange, subject: Digest, referrer: Descriptor, cancel: Cance
             "manifests": [one.to_json() for one in (*there, referrer)],
         }
         try:
-            manifests.put(exchange, tag, encode(document), mediatype.INDEX, f'"{etag}"' if etag else "", cancel)
+            manifests.put(exchange, tag, encode(document), mediatype.INDEX, etag, cancel)
         except RegistryError as fault:
             if fault.status != 412:
                 raise

@@ -17,7 +17,7 @@ from wherry.registry.tls import TlsSettings, Trust
 from wherry.registry.transport_connect import connect
 from wherry.registry.transport_pool import Pool, Route
 from wherry.registry.transport_redirect import next_request
-from wherry.registry.transport_response import Broken, Response, reason
+from wherry.registry.transport_response import Broken, Parsed, Response, reason
 from wherry.registry.transport_url import Url
 from wherry.registry.transport_wire import ClosedEarly, Timeouts
 
@@ -129,9 +129,9 @@ class Transport:
 
     def _exchange(self, wire: Wire, route: Route, request: Request, cancel: Cancel | None) -> Response:
         try:
-            wire.begin(cancel)
+            wire.begin(cancel, request.body.length if request.body else 0)
             whole = _send(wire, self._head(route, request), request.body)
-            raw = http.client.HTTPResponse(wire, method=request.method)  # type: ignore[arg-type]
+            raw = Parsed(wire, method=request.method)  # type: ignore[arg-type]
             raw.begin()
             wire.headers_done()
         except TimeoutError as fault:

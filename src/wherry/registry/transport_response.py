@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from wherry.registry.transport_url import Url
     from wherry.registry.transport_wire import Wire
 
-__all__ = ["Broken", "Response"]
+__all__ = ["Broken", "Parsed", "Response", "reason"]
 
 _DRAIN_BYTES = 64 << 10
 
 
 class Broken(Unreachable):
     """A connection that failed while it was used: the same request may work on another one."""
+
+
+class Parsed(http.client.HTTPResponse):
+    """The standard library's, which bounds everything but the trailers of a chunked body."""
+
+    def _read_and_discard_trailer(self) -> None:
+        for _ in range(100):
+            line = self.fp.readline(_DRAIN_BYTES)
+            if line in {b"\r\n", b"\n", b""}:
+                return
+        raise http.client.HTTPException("trailers without end")
 
 
 class Response:

@@ -27,6 +27,7 @@ _HEADER_BYTES = 256 << 10
 _READ_AHEAD = 64 << 10
 """What a reader of headers asks for; who asks for more is reading a body, and knows that there is so much."""
 _FILL = 256 << 10
+_DIGESTED_BYTES_PER_S = 20e6
 
 
 class Timeouts(NamedTuple):
@@ -62,6 +63,7 @@ class Wire:
         self._ended = False
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._cancel: Cancel | None = None
+        self._answer_s = timeouts.answer_s
         self._first = False
         self._waited_s = 0.0
         self._window_got = 0
@@ -72,8 +74,9 @@ class Wire:
     def sock(self) -> socket.socket:
         return self._sock
 
-    def begin(self, cancel: Cancel | None) -> None:
-        """A new exchange."""
+    def begin(self, cancel: Cancel | None, body_bytes: int = 0) -> None:
+        """A new exchange. Who gets a large body may take its time to hash and move it before it answers."""
+        self._answer_s = self._timeouts.answer_s + body_bytes / _DIGESTED_BYTES_PER_S
         self._cancel = cancel
         self._first = True
         self._waited_s = 0.0
@@ -145,7 +148,7 @@ class Wire:
         if self._cancel:
             self._cancel.check()
         limits = self._timeouts
-        if waiting_s >= (limits.answer_s if self._first else limits.stall_s):
+        if waiting_s >= (self._answer_s if self._first else limits.stall_s):
             raise TimeoutError(f"nothing came from {self.name} for {waiting_s:.0f} s")
         if not self._first and self._waited_s + waiting_s >= limits.window_s:
             if self._window_got < limits.window_bytes:

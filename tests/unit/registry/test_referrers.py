@@ -44,7 +44,7 @@ class Store:
             return self.answer
         if seen.method == "PUT":
             there = self.kept.get(name)
-            if there and seen["if-match"] and seen["if-match"] != f'"{Digest.of(there[0])}"':
+            if there and seen["if-match"] and seen["if-match"] != f'"{Digest.of(there[0]).hex}"':
                 return reply(412)
             self.kept[name] = seen.body, seen["content-type"]
             more = {"OCI-Subject": SUBJECT} if self.knows_subjects else {}
@@ -52,7 +52,7 @@ class Store:
         if name not in self.kept:
             return reply(404)
         data, media = self.kept[name]
-        return reply(body=data, Content_Type=media)
+        return reply(body=data, Content_Type=media, ETag=f'"{Digest.of(data).hex}"')
 
 
 def test_a_registry_without_the_api_gets_the_fallback_tag_and_what_is_there_stays() -> None:
@@ -68,7 +68,7 @@ def test_a_registry_without_the_api_gets_the_fallback_tag_and_what_is_there_stay
         assert (listed[1].artifact_type, dict(listed[1].annotations)) == ("a/sbom", {"k": "v"})
         assert [one.digest for one in repository.referrers(SUBJECT, "a/other")] == []
         puts = [one["if-match"] for one in server.seen if one.method == "PUT" and tag in one.path]
-        assert puts == [f'"{Digest.of(index(entry("other")))}"']
+        assert puts == [f'"{Digest.of(index(entry("other"))).hex}"']
 
 
 def test_a_registry_that_knows_the_subject_gets_no_tag() -> None:

@@ -54,6 +54,7 @@ def test_a_connection_that_died_in_the_pool_is_replaced_and_nobody_notices() -> 
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500,
         b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000,
         b"HTTP/1.1 99999 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 1000,
     ],
 )
 def test_broken_answers_are_errors_that_may_be_tried_again(raw: bytes) -> None:
