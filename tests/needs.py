@@ -9,8 +9,8 @@ from functools import cache
 __all__ = ["missing"]
 
 PROGRAMS = {
-    "runc", "nft", "ip", "mmdebstrap", "docker", "dockerd", "docker-registry", "skopeo", "umoci", "busybox", "chromium",
-    "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd",
+    "runc", "nft", "ip", "mmdebstrap", "cosign", "docker", "dockerd", "docker-registry", "skopeo", "umoci", "busybox",
+    "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd",
 }  # fmt: skip
 
 

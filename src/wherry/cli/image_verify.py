@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wherry.cli.flags import Flag, Verb
-from wherry.errors import InputError
+from wherry.errors import InputError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from wherry.trust.judge import Asked, Verdict
 
 __all__ = ["VERB", "run"]
+
+_NO_SUCH_TAG = 11
 
 VERB = Verb(
     "[OPTIONS] NAME[:TAG|@DIGEST] [NAME...]",
@@ -38,14 +40,20 @@ VERB = Verb(
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
-    """All signatures are shown, the good and the bad; exit 10 when there is none, 12 when none is good."""
+    """All signatures are shown, the good and the bad; exit 10 when there is none, 11 when there is no such image, 12
+    when no signature is good: cosign's codes.
+    """
     from wherry.cli.images import is_json
     from wherry.engine import trust_remote
     from wherry.engine.trust_verify import check, verify
 
     as_json = is_json(args.text("format"))
     asked = _asked(engine, args)
-    found = [verify(trust_remote.Registries(engine), text, asked) for text in args.rest]
+    try:
+        found = [verify(trust_remote.Registries(engine), text, asked) for text in args.rest]
+    except NotFound as fault:
+        fault.exit_code = _NO_SUCH_TAG
+        raise
     for one in found:
         if as_json:
             out.json(_document(one))
