@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from wherry.image.tar.unpack import Reader
     from wherry.oci.config import ImageConfig
     from wherry.store.images import ImageRecord
+    from wherry.store.load import IndexPlan
     from wherry.store.save import Saved
 
-__all__ = ["ImportRequest", "Loaded", "import_", "load", "save"]
+__all__ = ["ImportRequest", "Loaded", "import_", "load", "load_all_platforms", "save"]
 
 
 class Loaded(NamedTuple):
@@ -69,6 +70,58 @@ def load(
         return found
     finally:
         archive.close()
+
+
+def load_all_platforms(
+    engine: Engine, source: str | int, progress: Callable[[str, int, int], None], cancel: Cancel | None
+) -> list[Loaded]:
+    """Every platform of every named image of the archive, with the index: what `push --all-platforms` sends.
+
+    Each image gets the name NAME@DIGEST; the one for this machine (or else the first) the tag too.
+    """
+    from wherry.store.load import plan_indexes
+    from wherry.store.loader import Loader
+    from wherry.store.source import open_source
+
+    engine.leases.sweep()
+    engine.scratch.sweep()
+    loader = Loader(engine.image_store, engine.layers, engine.blobs, engine.leases, engine.settings.jobs, progress)
+    archive = open_source(source, engine.scratch)
+    found = []
+    try:
+        for index in plan_indexes(archive):
+            ours = _ours(index)
+            with engine.leases.hold("load an index") as lease:
+                lease.add_blob(*(one.digest for one in index.others))
+                loader.keep(archive, index.others)
+                for position, (digest, plan) in enumerate(index.images):
+                    name = index.reference._replace(tag="", digest=digest)
+                    names = (index.reference, name) if position == ours else (name,)
+                    image = loader.load(archive, plan._replace(references=names), cancel)
+                    found.append(Loaded(image, (names[0].familiar,)))
+                _keep_index(engine, index)
+        return found
+    finally:
+        archive.close()
+
+
+def _ours(index: IndexPlan) -> int:
+    """The position of the image that this machine runs best; the first when it runs none."""
+    from wherry.oci.config import ImageConfig
+    from wherry.registry.select import rank
+
+    ranks = [rank(ImageConfig.from_bytes(plan.config).platform, here()) for _, plan in index.images]
+    fitting = [(one, position) for position, one in enumerate(ranks) if one is not None]
+    return min(fitting)[1] if fitting else 0
+
+
+def _keep_index(engine: Engine, index: IndexPlan) -> None:
+    name = str(index.reference)
+    with engine.db.write() as conn:
+        conn.execute("DELETE FROM image_index WHERE name = ?", (name,))
+        conn.execute("INSERT INTO image_index (name, digest) VALUES (?, ?)", (name, index.digest))
+        rows = [(name, one.digest) for one in index.others]
+        conn.executemany("INSERT OR IGNORE INTO index_blob (name, digest) VALUES (?, ?)", rows)
 
 
 def here() -> Platform:

@@ -96,6 +96,18 @@ class Images:
 
         return image_load.load(self._engine, source, platform, progress, cancel)
 
+    def load_all_platforms(
+        self,
+        source: str | int,
+        *,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        cancel: Cancel | None = None,
+    ) -> Sequence[Loaded]:
+        """As `load`, but images for several platforms come whole, each platform an image of its own."""
+        from wherry.engine import image_load
+
+        return image_load.load_all_platforms(self._engine, source, progress, cancel)
+
     def save(self, names: Sequence[str], write: Callable[[bytes | bytearray | memoryview], object]) -> None:
         """Give `write` one tar of these images. Raises: NotFound, and what `write` raises."""
         from wherry.engine import image_load

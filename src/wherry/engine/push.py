@@ -111,7 +111,12 @@ def _push_image(
     there = Destination(
         engine.registries.client.repository(endpoint, ("pull", "push")), Place(endpoint.host, endpoint.repository)
     )
-    sent = send_image(engine, image, there, request, watch, cancel)
+    if request.all_platforms:
+        from wherry.engine.push_index import send_index
+
+        sent = send_index(engine, image, there, request, watch, cancel)
+    else:
+        sent = send_image(engine, image, there, request, watch, cancel)
     engine.image_store.tag(image.id, reference._replace(tag="", digest=sent.digest))
     watch.note(f"{reference.tag}: digest: {sent.digest} size: {sent.size}")
     return sent
@@ -152,9 +157,9 @@ def _tagged(engine: Engine, reference: Reference) -> ImageRecord:
 
 def send_image(
     engine: Engine, image: ImageRecord, there: Destination, request: PushRequest, watch: TransferWatch, cancel: Cancel,
-    *, name: str = "",
+    *, by_digest: bool = False,
 ) -> Pushed:  # fmt: skip
-    """Layers, config, manifest, then what is attached to the image. `name` is what the manifest is put as (the tag)."""
+    """Layers, config, manifest, then what is attached to the image. `by_digest` gives it no tag there."""
     with engine.leases.hold(f"push {request.reference.familiar}") as lease:
         lease.add_layer(*image.layers)
         lease.add_blob(image.id, image.manifest)
@@ -168,7 +173,7 @@ def send_image(
         send_bytes(there.target, described, config, cancel)
         manifest, media_type = push_manifest.assemble(mine, layers)
         digest = there.target.put_manifest(
-            name or request.reference.tag or str(Digest.of(manifest)), manifest, media_type, cancel=cancel
+            str(Digest.of(manifest)) if by_digest else request.reference.tag, manifest, media_type, cancel=cancel
         )
         if there.place.host:
             KnownBlobs(engine.db).add(there.place, [image.id, digest])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wherry.oci.platform import Platform
     from wherry.store.source import Source
 
-__all__ = ["ImagePlan", "LayerPart", "docker_plan", "plan_load"]
+__all__ = ["ImagePlan", "IndexPlan", "LayerPart", "docker_plan", "plan_indexes", "plan_load"]
 
 _MANIFEST_LIMIT = 4 << 20
 _CONFIG_LIMIT = 8 << 20
@@ -53,6 +53,31 @@ class ImagePlan(NamedTuple):
     references: tuple[Reference, ...]
 
 
+class IndexPlan(NamedTuple):
+    """An image with all its platforms. `images` are in the index's order, with the digests of their manifests.
+
+    `others` is what else it names: nested indexes, attestations, their configs and layers; the index itself is first.
+    """
+
+    digest: Digest
+    reference: Reference
+    images: tuple[tuple[Digest, ImagePlan], ...]
+    others: tuple[Descriptor, ...]
+
+
+def plan_indexes(source: Source) -> list[IndexPlan]:
+    """Every named index of an OCI layout, whole. Reads only manifests and configs.
+
+    Raises: InvalidSpec (also when something that an index names is not there), IntegrityError, Unsupported (no index).
+    """
+    if not (source.has("index.json") and source.has("oci-layout")):
+        raise Unsupported("this archive has images for one platform only", hint="leave --all-platforms out")
+    found = _Layout(source, None).indexes()
+    if not found:
+        raise Unsupported("the archive holds no named image for several platforms", hint="leave --all-platforms out")
+    return found
+
+
 def plan_load(source: Source, platform: Platform) -> list[ImagePlan]:
     """What `source` holds for `platform`. Reads only manifests and configs.
 
@@ -73,7 +98,7 @@ def plan_load(source: Source, platform: Platform) -> list[ImagePlan]:
 class _Layout:
     """An OCI image layout."""
 
-    def __init__(self, source: Source, platform: Platform) -> None:
+    def __init__(self, source: Source, platform: Platform | None) -> None:
         self._source = source
         self._platform = platform
         self._names = _docker_names(source)
@@ -103,11 +128,41 @@ class _Layout:
             raise Unsupported("the archive holds no image")
         return list(found.values())
 
+    def indexes(self) -> list[IndexPlan]:
+        """Those of index.json that have a name."""
+        top = Index.from_bytes(self._source.read("index.json", _MANIFEST_LIMIT))
+        plans = []
+        for entry in top.manifests:
+            if entry.media_type in mediatype.INDEXES and (names := _named(entry)):
+                images: dict[Digest, ImagePlan] = {}
+                others: dict[Digest, Descriptor] = {}
+                self._gather(entry, images, others, 0)
+                plans.append(IndexPlan(entry.digest, names[0], tuple(images.items()), tuple(others.values())))
+        return plans
+
+    def _gather(
+        self, entry: Descriptor, images: dict[Digest, ImagePlan], others: dict[Digest, Descriptor], depth: int
+    ) -> None:
+        if depth > _MAX_DEPTH or len(images) + len(others) > _MAX_LAYERS:
+            raise InvalidSpec(f"indexes are nested deeper than {_MAX_DEPTH}, or name too much")
+        if entry.digest in others or entry.digest in images:
+            return
+        if entry.media_type in mediatype.INDEXES:
+            others[entry.digest] = entry
+            for one in Index.from_bytes(self._verified(entry, _MANIFEST_LIMIT)).manifests:
+                self._gather(one, images, others, depth + 1)
+        elif _is_attestation(entry):
+            manifest = Manifest.from_bytes(self._verified(entry, _MANIFEST_LIMIT))
+            others |= {one.digest: one for one in (entry, manifest.config, *manifest.layers)}
+        else:
+            images[entry.digest] = self._plan(entry, ())
+
     def _choose(self, entries: Sequence[Descriptor], depth: int) -> Descriptor:
         """The manifest for our platform, down through nested indexes. Raises: Unsupported, InvalidSpec."""
         if depth > _MAX_DEPTH:
             raise InvalidSpec(f"indexes are nested deeper than {_MAX_DEPTH}")
         candidates = [one for one in entries if not _is_attestation(one)]
+        assert self._platform
         fitting = [one for one in candidates if one.platform is None or _fits(one.platform, self._platform)]
         if not fitting:
             there = ", ".join(sorted({str(one.platform) for one in candidates})) or "none"

@@ -8,9 +8,10 @@ from wherry.cancel import Cancel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from wherry.image.tar.unpack import Reader
+    from wherry.oci.descriptor import Descriptor
     from wherry.store.blobs import BlobStore
     from wherry.store.images import ImageRecord, ImageStore
     from wherry.store.layers import LayerStore
@@ -58,6 +59,15 @@ class Loader(NamedTuple):
                     raise
             return self.images.create(plan.config, plan.references, manifest=plan.manifest)
 
+    def keep(self, source: Source, blobs: Sequence[Descriptor]) -> None:
+        """Blobs as they are, checked; the caller holds a lease. Raises: IntegrityError, InvalidSpec, OSError."""
+        from wherry.store.index import blob_name
+
+        for one in blobs:
+            if not self.blobs.has(one.digest):
+                with source.open(blob_name(one.digest)) as stream:
+                    self.blobs.put(_all_of(stream), one.digest, one.size)
+
     def _layer(self, source: Source, part: LayerPart, lease: Lease, cancel: Cancel) -> None:
         from wherry.image.tar import compress
 
@@ -87,6 +97,11 @@ class Loader(NamedTuple):
     def _tell(self, part: LayerPart, done: int, cancel: Cancel) -> None:
         cancel.check()
         self.progress(part.diff_id.short, done, part.size)
+
+
+def _all_of(stream: Reader) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK):
+        yield chunk
 
 
 class _Watched:

@@ -207,6 +207,20 @@ CREATE INDEX IF NOT EXISTS known_blob_digest ON known_blob (digest);
 CREATE INDEX IF NOT EXISTS known_blob_seen_ns ON known_blob (seen_ns);
 """
 
+# Of a name that was loaded with all its platforms: the index, and what it holds besides images (nested indexes,
+# attestations and their blobs). The images are rows of `image`, under NAME@DIGEST
+INDEX = """
+CREATE TABLE IF NOT EXISTS image_index (
+  name TEXT PRIMARY KEY,
+  digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS index_blob (
+  name TEXT NOT NULL REFERENCES image_index(name) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (name, digest)
+) WITHOUT ROWID;
+"""
+
 # What is pushed with an image as its referrers; `digest` is of the payload's blob
 ATTACHMENT = """
 CREATE TABLE IF NOT EXISTS attachment (
@@ -222,7 +236,7 @@ CREATE TABLE IF NOT EXISTS attachment (
 ) WITHOUT ROWID;
 """
 
-_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT)
+_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT, INDEX)
 
 # (table, column, declaration) of columns that came after the table was first released
 COLUMNS: tuple[tuple[str, str, str], ...] = (("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),)
@@ -238,4 +252,5 @@ KEEPS_BLOBS: tuple[str, ...] = (
     "SELECT digest FROM image_blob",
     "SELECT digest FROM attachment",
     "SELECT blob FROM layer WHERE blob IS NOT NULL",
+    "SELECT digest FROM index_blob WHERE name IN (SELECT name FROM reference)",
 )

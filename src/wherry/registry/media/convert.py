@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wherry.oci.descriptor import Descriptor
     from wherry.oci.digest import Digest
 
-__all__ = ["as_oci"]
+__all__ = ["as_oci", "with_manifests"]
 
 _TYPES = {
     mediatype.DOCKER_LIST: mediatype.INDEX,
@@ -55,3 +55,15 @@ def as_oci(data: bytes, media_type: str, replaced: Mapping[Digest, Descriptor]) 
         media_type = doc["mediaType"] = _TYPES[media_type]
         changed = True
     return (encode(doc) if changed else data), media_type
+
+
+def with_manifests(data: bytes, replaced: Mapping[Digest, Descriptor]) -> bytes:
+    """An index whose manifests became others: digest, size and media type of the new ones, all else as it was."""
+    doc = json.loads(data)
+    changed = False
+    for part in doc["manifests"]:
+        now = replaced.get(part["digest"])
+        if now is not None and now.digest != part["digest"]:
+            part |= {"mediaType": now.media_type, "digest": str(now.digest), "size": now.size}
+            changed = True
+    return encode(doc) if changed else data
