@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["PROJECT", "Line", "commands", "pages", "runnable"]
+__all__ = ["PROJECT", "Line", "beside", "commands", "pages", "runnable"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 MARK = "<!-- run -->"
+BESIDE = "<!-- run beside the rest -->"
+"""What a second terminal runs until the end."""
 
 
 class Line(NamedTuple):
@@ -30,7 +32,8 @@ def pages() -> list[Path]:
 
 
 def commands(page: Path) -> list[Line]:
-    """Every indented line that starts with `wherry`, with the lines that a backslash joins to it."""
+    """Every indented line that starts with `wherry`, with the lines that a backslash joins to it; and what stands
+    behind a pipe."""
     found = []
     lines = page.read_text().splitlines()
     for number, text in enumerate(lines, 1):
@@ -40,18 +43,29 @@ def commands(page: Path) -> list[Line]:
                 joined = joined[:-1] + lines[at].strip()
                 at += 1
             found.append(Line(page.name, number, joined))
+        elif behind := re.match(r"    \w[^|]*\| (wherry [a-z-].*)", text):
+            found.append(Line(page.name, number, behind[1]))
     return found
 
 
 def runnable(page: Path) -> list[str]:
     """The indented blocks that follow a mark, in order: they run one after the other, in one folder."""
+    return [block for mark, block in _marked(page) if mark in (MARK, BESIDE)]
+
+
+def beside(page: Path) -> set[str]:
+    """Those of the runnable blocks that go on while the others run."""
+    return {block for mark, block in _marked(page) if mark == BESIDE}
+
+
+def _marked(page: Path) -> list[tuple[str, str]]:
     blocks, lines = [], page.read_text().splitlines()
     for number, text in enumerate(lines):
-        if text.strip() == MARK:
+        if text.strip() in (MARK, BESIDE):
             block = []
             for line in lines[number + 2 :]:
                 if line and not line.startswith("    "):
                     break
                 block.append(line[4:])
-            blocks.append("\n".join(block).strip() + "\n")
+            blocks.append((text.strip(), "\n".join(block).strip() + "\n"))
     return blocks
