@@ -262,7 +262,7 @@ def fit(short: str, what: str, measure: tuple[int, int, float] | None, columns: 
         return left[: columns - 1]
     done, total, speed = measure
     counts = f"{shown_size(done):>7}/{shown_size(total)}"
-    pace = f"{shown_size(int(speed)):>7}/s {_left_text(total - done, speed):>6}" if speed >= 1 else ""
+    pace = f"{shown_size(int(speed)):>7}/s {_left_text(total - done, speed):>6}" if speed >= 1 and done < total else ""
     # What has no speed yet keeps its place, so that the bar does not jump
     room = columns - 1 - len(left) - len(counts) - 16 - 5
     if room >= 10:

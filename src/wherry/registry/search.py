@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from wherry.errors import NotFound, RegistryError, Unsupported, WherryError
+from wherry.errors import NotFound, RegistryError, Unauthorized, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,14 +74,10 @@ def _catalog(client: Client, endpoint: Endpoint, term: str, limit: int, cancel: 
     except (NotFound, Unsupported, RegistryError) as fault:
         if getattr(fault, "status", 404) not in {400, 401, 403, 404, 405, 501}:
             raise
-        raise _none(endpoint.host) from None
-
-
-def _none(host: str) -> WherryError:
-    return Unsupported(
-        f"{host} has no search, and does not list its repositories",
-        hint=f"look on its web page, and name the image whole: wherry pull {host}/NAME:TAG",
-    )
+        hint = f"look on its web page, and name the image whole: wherry pull {endpoint.host}/NAME:TAG"
+        if isinstance(fault, Unauthorized):
+            hint = f"wherry login {endpoint.host} may help; else {hint}"
+        raise Unsupported(f"{endpoint.host} has no search, and does not list its repositories", hint=hint) from None
 
 
 def found_in(data: bytes, host: str) -> list[Found]:

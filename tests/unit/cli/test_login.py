@@ -283,8 +283,9 @@ def test_a_registry_without_search_is_searched_by_its_catalog(lab: Lab, answer: 
 
 def test_a_registry_that_offers_neither_says_so(lab: Lab) -> None:
     lab.registry.names = Unauthorized("x", status=401)
-    with pytest.raises(Unsupported, match=r"ghcr\.io has no search"):
+    with pytest.raises(Unsupported, match=r"ghcr\.io has no search") as caught:
         lab.run(search, "ghcr.io/python")
+    assert "wherry login ghcr.io may help" in (caught.value.hint or "")
 
 
 def test_what_goes_wrong_at_docker_hub_is_no_missing_search(lab: Lab) -> None:
