@@ -23,6 +23,8 @@ from wherry.web.exchange import Request, Responder
 __all__ = ["AccessGuard", "warning_of_plain_http"]
 
 REALM = "wherry registry"
+# Not distribution's own words for it: docker takes an error of those alone for one that passes, and tries for a minute
+_LOGIN = "a login is required"
 _HEADER_BYTES = 8192
 
 
@@ -126,13 +128,13 @@ class AccessGuard:
 
     # -- what to answer
 
-    def _challenge(
-        self, request: Request, action: str = "", repository: str = "", message: str = "authentication required"
-    ) -> Decision:
+    def _challenge(self, request: Request, action: str = "", repository: str = "", message: str = _LOGIN) -> Decision:
         if self._is_open:
             scheme = "https" if _is_https(request) else "http"
             host = request.headers.get("host", "").replace('"', "")
             value = f'Bearer realm="{scheme}://{host}/token",service="{host}"'
+            if self._is_token(request):
+                value += f',error="{"insufficient_scope" if repository else "invalid_token"}"'
             if repository:
                 actions = {"push": "pull,push", "delete": "delete"}.get(action, "pull")
                 value += f',scope="repository:{repository}:{actions}"'

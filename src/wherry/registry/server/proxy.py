@@ -8,6 +8,7 @@ with ten platforms, the one that is pulled.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -40,6 +41,10 @@ __all__ = ["Clients", "PullThrough", "upstream"]
 
 _STALE = (("Warning", '110 - "Response is Stale"'),)
 _AT_ONCE = 32
+_PATIENCE_S = 4.0
+"""How long somebody waits for the upstream's word on a tag that is kept here."""
+_DOWN_S = 15.0
+"""How long an upstream that did not answer is not asked about such tags again."""
 _STRIPES = 64
 _BLOB_TYPE = "application/octet-stream"
 
@@ -68,8 +73,15 @@ def upstream(url: str, hosts: Hosts) -> Callable[[str], Endpoint]:
 class PullThrough:
     """Implements hooks.Proxy over a storage. Close it before the storage."""
 
-    def __init__(self, storage: Storage, clients: Clients, endpoint_of: Callable[[str], Endpoint]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        clients: Clients,
+        endpoint_of: Callable[[str], Endpoint],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._shelf = Shelf(storage)
+        self._clock, self._down_until = clock, 0.0
         self._clients, self._endpoint_of = clients, endpoint_of
         self._alone = [threading.Lock() for _ in range(_STRIPES)]
         self._lock = threading.Lock()
@@ -122,10 +134,14 @@ class PullThrough:
 
     def _revalidate(self, repository: str, tag: str) -> tuple[tuple[str, str], ...]:
         kept = self._shelf.find(repository, tag)
+        if kept is not None and self._clock() < self._down_until:
+            return _STALE
         try:
-            there = self._there(repository).head_manifest(tag, cancel=self._cancel)
+            patience = Cancel(_PATIENCE_S) if kept is not None else self._cancel
+            there = self._there(repository).head_manifest(tag, cancel=patience)
         except WherryError as fault:
             if kept is not None and not isinstance(fault, (NotFound, InputError)):
+                self._down_until = self._clock() + _DOWN_S
                 return _STALE
             raise _explained(fault) from None
         if there is None:

@@ -152,6 +152,21 @@ def test_an_open_registry_asks_for_a_token_so_that_docker_can_do_both(users: str
     assert challenge(guard, "ping", x_forwarded_proto="https").startswith('Bearer realm="https://')
 
 
+def test_a_token_that_is_not_enough_is_told_apart_from_one_that_is_none(users: str) -> None:
+    guard = AccessGuard(htpasswd=users, anonymous_pull=True)
+    nobody = f"Bearer {token(guard)[1]['token']}"
+    assert 'error="insufficient_scope",scope="repository:a/b:pull,push"' in challenge(
+        guard, "push", "a/b", authorization=nobody
+    )
+    assert challenge(guard, "pull", "a/b", authorization="Bearer forged").endswith(',error="invalid_token"')
+
+
+def test_docker_does_not_take_the_refusal_for_a_passing_fault(users: str) -> None:
+    """It tries again for a minute when the message is the one that distribution has for the code, and no more."""
+    message = AccessGuard(htpasswd=users).check(request(), "push", "a").message
+    assert message not in {"authentication required", "requested access to the resource is denied"}
+
+
 def token(guard: AccessGuard, **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
     answer = Recorder()
     guard.token(request(target="/token?service=x", **headers), cast("Responder", answer))

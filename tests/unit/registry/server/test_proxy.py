@@ -141,6 +141,33 @@ def test_what_was_fetched_is_served_without_the_upstream_and_says_so(tmp_path: P
         assert wire.get(f"/v2/some/app/blobs/{digest_of(data.blobs[1])}").status == 502
 
 
+def test_an_upstream_that_is_down_is_not_waited_for_by_everybody(tmp_path: Path) -> None:
+    data = datasets.empty_index().manifests[0]
+    now = [100.0]
+    there_and_gone = Upstream()
+    there_and_gone.digest = data.digest
+    there_and_gone.manifests = {data.digest: data.data}
+    with serving(
+        tmp_path / "front", make=lambda storage: {"proxy": PullThrough(storage, there_and_gone, there, lambda: now[0])}
+    ) as front:
+        wire = front.wire()
+
+        def get() -> str | None:
+            answer = wire.get("/v2/a/manifests/latest", Accept=ACCEPT)
+            assert answer.body == data.data
+            return answer.headers.get("Warning")
+
+        assert get() is None
+        there_and_gone.failure = Unreachable("gone")
+        assert get()
+        there_and_gone.failure = None
+        asked = there_and_gone.heads
+        assert get(), "not asked again yet"
+        assert there_and_gone.heads == asked
+        now[0] += 16
+        assert get() is None
+
+
 def test_a_push_is_refused(front: Site) -> None:
     answer = front.wire().post("/v2/some/app/blobs/uploads/")
     assert (answer.status, answer.codes) == (405, ["UNSUPPORTED"])
@@ -223,18 +250,22 @@ class Upstream:
         self, blobs: dict[str, bytes] | None = None, *, failure: Exception | None = None, gate: Any = None
     ) -> None:
         self.blobs, self.failure, self.gate = blobs or {}, failure, gate
-        self.opened = 0
+        self.opened = self.heads = 0
         self.digest = ""
+        self.manifests: dict[str, bytes] = {}
 
     def repository(self, endpoint: Endpoint, actions: tuple[str, ...] = ("pull",)) -> Repository:
         return cast("Repository", self)
 
     def head_manifest(self, tag: str, *, cancel: Cancel | None = None) -> Descriptor | None:
+        self.heads += 1
         if self.failure:
             raise self.failure
         return Descriptor(MANIFEST, Digest(self.digest), 1) if self.digest else None
 
     def manifest(self, tag: str, *, cancel: Cancel | None = None) -> FetchedManifest:
+        if tag in self.manifests:
+            return FetchedManifest(self.manifests[tag], INDEX, Digest(tag))
         raise IntegrityError("manifest", expected="a", actual="b")
 
     def has_blob(self, digest: Digest, *, cancel: Cancel | None = None) -> int | None:
