@@ -25,7 +25,6 @@ VERB = Verb(
     examples=["wherry login", "wherry login -u USER --password-stdin ghcr.io < token.txt"],
 )
 _MOST_BYTES = 1 << 20
-_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
@@ -41,10 +40,11 @@ def server(text: str) -> str:
     """The host of what the user wrote, without scheme and path: "docker.io" for nothing and for the Hub's names."""
     from wherry.errors import InputError
     from wherry.registry.credentials_file import host_of
+    from wherry.registry.hosts import is_host
 
     rest = text.partition("://")[2] if "://" in text else text
     host = host_of(rest.partition("/")[0])[0] if rest else "docker.io"
-    if not _HOST.issuperset(host) or not (host[:1].isalnum() or host.startswith("[")) or ".." in host:
+    if not is_host(host):
         raise InputError(f"{text[:200]!r} is no registry", hint="it looks like ghcr.io or localhost:5000")
     return host
 

@@ -60,6 +60,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 def split(text: str) -> tuple[str, str]:
     """(registry, term): as docker, a first part with a dot, a port, or "localhost" is a registry."""
     from wherry.errors import InputError
+    from wherry.registry.hosts import is_host
 
     if "://" in text:
         raise InputError(f"invalid repository name ({text[:200]}): repository name should not have a scheme")
@@ -68,6 +69,8 @@ def split(text: str) -> tuple[str, str]:
         return "docker.io", text
     if head in {"index.docker.io", "docker.io"}:
         return "docker.io", rest
+    if not is_host(head.lower()):
+        raise InputError(f"{head[:200]!r} is no registry", hint="it looks like ghcr.io or localhost:5000")
     return head.lower(), rest
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["HUB", "Endpoint", "Hosts", "is_loopback", "split_port"]
+__all__ = ["HUB", "Endpoint", "Hosts", "is_host", "is_loopback", "split_port"]
 
 HUB = "registry-1.docker.io"
 """Where docker.io answers. Its credentials are those of https://index.docker.io/v1/ (`registry.credentials`)."""
@@ -173,6 +173,17 @@ def _moved(reference: Reference, rule: Rule, location: str) -> tuple[str, str]:
     if host in _HUB_NAMES and "/" not in repository:
         repository = f"library/{repository}"
     return host, repository
+
+
+def is_host(text: str) -> bool:
+    """Whether it has the form of host[:port]: also the name of a folder, so never "..", never with a slash."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return (
+        set(text) <= set(letters + "-._:[]")
+        and (text[:1] in set(letters) or text.startswith("["))
+        and ".." not in text
+        and len(text) <= 255 + 6
+    )
 
 
 def split_port(host: str) -> tuple[str, str]:

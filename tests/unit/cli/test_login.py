@@ -320,6 +320,13 @@ def test_a_term_may_name_its_registry(text: str, registry: str, term: str) -> No
     assert search.split(text) == (registry, term)
 
 
+@pytest.mark.parametrize("text", ["../x", "a..b/x", ".:5/x", "user@host:1/x", "\x1b[2J.x/y", "a.b%2f/x"])
+def test_a_registry_to_search_has_the_form_of_one(lab: Lab, text: str) -> None:
+    with pytest.raises(InputError, match="no registry"):
+        lab.run(search, text)
+    assert lab.registry.asked == []
+
+
 @pytest.mark.parametrize(
     ("given", "said"), [("x=1", "invalid filter"), ("stars=many", "stars=many"), ("is-official=maybe", "maybe")]
 )
