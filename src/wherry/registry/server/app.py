@@ -62,7 +62,7 @@ class App:
         self._pages, self._on_fault = pages, on_fault
         self.uploads = Uploads(storage, self._may_pull)
         self._blobs = Blobs(storage, proxy)
-        self._manifests = ManifestCalls(storage, proxy, self._may_pull)
+        self._manifests = ManifestCalls(storage, self.uploads.buffers, proxy, self._may_pull)
 
     def __call__(self, request: Request, responder: Responder) -> None:
         try:

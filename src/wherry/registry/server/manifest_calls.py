@@ -6,8 +6,10 @@ Spec: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import quote
 
 from wherry.oci import mediatype
@@ -16,24 +18,29 @@ from wherry.registry.server.document import LIMIT_BYTES
 from wherry.registry.server.fault import Fault
 from wherry.registry.server.hooks import Proxy
 from wherry.registry.server.manifests import PAGE_BYTES, Manifests, StoredManifest, digest_of_bytes
+from wherry.registry.server.receive import Buffers, Spooled, spooled
 from wherry.registry.server.route import TAG, digest_of
 from wherry.registry.server.storage import Storage
-from wherry.web.server import BadRequest, Request, Responder
+from wherry.web.server import Request, Responder, Sent
 
 __all__ = ["ManifestCalls"]
 
 _PAGE = 1000
+_LARGE_BYTES = 64 << 10
 _MOST_TAGS = 100
 
 
 class ManifestCalls:
     """`may_pull(request, repository)` decides which names a catalog shows."""
 
-    def __init__(self, storage: Storage, proxy: Proxy | None, may_pull: Callable[[Request, str], bool]) -> None:
+    def __init__(
+        self, storage: Storage, buffers: Buffers, proxy: Proxy | None, may_pull: Callable[[Request, str], bool]
+    ) -> None:
         self._storage, self._proxy, self._may_pull = storage, proxy, may_pull
         self._manifests = Manifests(storage)
-        # Megabytes of JSON become ten times as much: two at a time
-        self._large = threading.Semaphore(2)
+        self._buffers = buffers
+        # Megabytes of JSON become ten times as much: one at a time, once all of it is here
+        self._large = threading.Lock()
 
     def get(self, request: Request, responder: Responder, repository: str, reference: str) -> None:
         """Also HEAD."""
@@ -54,6 +61,8 @@ class ManifestCalls:
             responder.send(304, fields)
         elif request.method == "HEAD":
             responder.send(200, [*fields, ("Content-Length", str(found.size))])
+        elif found.size > _LARGE_BYTES:
+            self._send_file(responder, found, fields)
         else:
             responder.send(200, fields, self._read(found))
 
@@ -67,8 +76,8 @@ class ManifestCalls:
             if not TAG.fullmatch(tag):
                 raise Fault(400, "TAG_INVALID", "a tag is up to 128 letters, digits and ._-, not . or - at first")
         stated = digest_of(reference) if ":" in reference else None
-        with self._large:
-            data = self._body(request)
+        with spooled(self._storage.layout, request, self._buffers, LIMIT_BYTES) as body, self._turn(body):
+            data = body.read()
             digest = digest_of_bytes(data, stated.algorithm if stated else "sha256")
             if stated and digest != stated:
                 raise Fault(400, "DIGEST_INVALID", "the bytes do not have this digest")
@@ -150,19 +159,25 @@ class ManifestCalls:
             listed.append(one)
         return listed
 
+    def _send_file(self, responder: Responder, found: StoredManifest, fields: Sequence[tuple[str, str]]) -> None:
+        """So that a client which reads slowly holds no megabytes of ours."""
+        try:
+            fd = self._storage.open_blob(found.digest)
+        except FileNotFoundError:
+            raise Fault(404, "MANIFEST_UNKNOWN", "the manifest is missing in the storage") from None
+        try:
+            responder.send(200, fields, Sent(fd, 0, found.size))
+        finally:
+            os.close(fd)
+
     def _read(self, found: StoredManifest) -> bytes:
         try:
             return self._manifests.read(found)
         except FileNotFoundError:
             raise Fault(404, "MANIFEST_UNKNOWN", "the manifest is missing in the storage") from None
 
-    def _body(self, request: Request) -> bytes:
-        try:
-            return request.body.read(LIMIT_BYTES)
-        except BadRequest as fault:
-            if fault.status == 413:
-                raise Fault(413, "SIZE_INVALID", f"a manifest is at most {LIMIT_BYTES} bytes") from None
-            raise
+    def _turn(self, body: Spooled) -> AbstractContextManager[object]:
+        return self._large if body.size > _LARGE_BYTES else nullcontext()
 
 
 def _fitting(found: list[dict[str, object]]) -> list[dict[str, object]]:

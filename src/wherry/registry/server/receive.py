@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import queue
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,19 +21,20 @@ from wherry.web.server import Request
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["Buffers", "append", "disk_full", "rehash"]
+__all__ = ["Buffers", "Spooled", "append", "check_room", "disk_full", "rehash", "spooled"]
 
 _BUFFER_BYTES = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FLUSH_BYTES = 32 << 20
 _SPARE_BYTES = 16 << 20
 _BESIDE_BYTES = 8 << 20
+_SMALL_BYTES = 16 << 10
 
 
 class Buffers:
     """A few large buffers for all threads: held only while there is something to receive, never while waiting."""
 
-    def __init__(self, count: int = 8) -> None:
+    def __init__(self, count: int = 4) -> None:
         self._free: queue.LifoQueue[memoryview | None] = queue.LifoQueue()
         for _ in range(count):
             self._free.put(None)
@@ -169,3 +171,48 @@ def rehash(fd: int, algorithm: str, size: int, buffers: Buffers) -> _Hash:
             hasher.update(view[:count])
             at += count
     return hasher
+
+
+class Spooled:
+    """A body of `size` bytes, all of it here: in memory when it is small, else in a file without a name."""
+
+    def __init__(self, data: bytes, fd: int, size: int) -> None:
+        self._data, self._fd, self.size = data, fd, size
+
+    def read(self) -> bytes:
+        return self._data if self._fd < 0 else os.pread(self._fd, self.size, 0)
+
+
+@contextmanager
+def spooled(layout: Layout, request: Request, buffers: Buffers, limit: int) -> Iterator[Spooled]:
+    """The request's body, however slowly it comes: a hundred slow clients must not hold a hundred times megabytes.
+
+    Raises: Fault (413, 507), PeerGone, BadRequest, OSError.
+    """
+    body = request.body
+    if (body.length or 0) > limit:
+        raise _too_large(limit)
+    if body.length is not None and body.length <= _SMALL_BYTES:
+        data = body.read(_SMALL_BYTES)
+        yield Spooled(data, -1, len(data))
+        return
+    name = f"spool-{secrets.token_hex(12)}"
+    fd = layout.new_upload(name)
+    try:
+        layout.remove_upload(name)
+        size = 0
+        while not body.ended:
+            body.wait()
+            with buffers.lend() as view:
+                count = body.readinto(view)
+                write_all(fd, view[:count])
+            size += count
+            if size > limit:
+                raise _too_large(limit)
+        yield Spooled(b"", fd, size)
+    finally:
+        os.close(fd)
+
+
+def _too_large(limit: int) -> Fault:
+    return Fault(413, "SIZE_INVALID", f"a manifest is at most {limit} bytes")
