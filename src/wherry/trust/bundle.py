@@ -47,7 +47,8 @@ def seal(statement: bytes, signature: bytes, hint: str) -> bytes:
     return encode(
         {
             "mediaType": MEDIA_TYPE,
-            "verificationMaterial": {"publicKey": {"hint": hint}},
+            # The empty list could be left out, but sigstore's Python model asks for it
+            "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []},
             "dsseEnvelope": {
                 "payload": _text(statement),
                 "payloadType": PAYLOAD_TYPE,

@@ -56,8 +56,9 @@ class Sigstore:
                     "signing without a key needs an identity token, and there is none",
                     hint="set SIGSTORE_ID_TOKEN, run in a CI service that gives one, or sign with --key",
                 )
+            identity = IdentityToken(token)
             context = SigningContext.from_trust_config(ClientTrustConfig.production())
-            with context.signer(IdentityToken(token)) as signer:
+            with context.signer(identity) as signer:
                 return signer.sign_dsse(Statement(statement)).to_json().encode()
 
     def verify(self, bundle: bytes, identity: Identity) -> bytes:
