@@ -18,12 +18,20 @@ __all__ = ["get", "get_mapping", "get_required", "get_sequence", "load", "string
 _NAMES = {str: "a string", int: "a number", bool: "true or false", list: "a list", dict: "an object"}
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_number)
+
+
 def load(data: bytes, what: str, *, limit_bytes: int = 16 << 20) -> dict[str, Any]:
     """The JSON object in `data`. Raises: InvalidSpec when it is too large, not JSON, or not an object."""
     if len(data) > limit_bytes:
         raise InvalidSpec(f"{what}: {len(data)} bytes is over the limit of {limit_bytes}")
     try:
-        value = json.loads(data)
+        # UTF-8 alone, as RFC 8259 has it: json.loads would guess UTF-16 and UTF-32 too
+        value = _JSON.decode(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as fault:
         raise InvalidSpec(f"{what}: not JSON: {fault}") from None
     if not isinstance(value, dict):

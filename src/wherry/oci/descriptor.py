@@ -42,6 +42,8 @@ class Descriptor(NamedTuple):
         if size < 0:
             # A negative size would turn every "read at most size" into "read all"
             raise InvalidSpec(f"{at}.size: {size} is negative")
+        if size >= 1 << 63:
+            raise InvalidSpec(f"{at}.size: not a number of 64 bits")
         platform = None
         if where := _decode.get_mapping(doc, "platform", at):
             platform = Platform.of(

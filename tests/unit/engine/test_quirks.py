@@ -247,9 +247,9 @@ def test_what_is_attached_to_an_image_is_found(desk: Desk) -> None:
     assert repository.referrers(sent.digest, "application/vnd.example.other") == []
 
 
-def test_who_is_not_logged_in_is_told_so(desk: Desk) -> None:
-    if not desk.registry.quirks.challenge:
-        pytest.skip("open to all")
+@pytest.mark.parametrize("name", [name for name, played in ALL.items() if played.challenge])
+def test_who_is_not_logged_in_is_told_so(at: Open, name: str) -> None:
+    desk = at(ALL[name])
     stranger = desk.person(known=False)
     image(stranger, desk.reference(), TEXT)
     with pytest.raises((Unauthorized, RegistryError)) as told:
