@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import stat
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -266,3 +267,33 @@ def test_a_file_that_cannot_be_read_is_a_notice(tmp_path: Path) -> None:
     with path.open("wb") as file:
         os.truncate(file.fileno(), 5 << 20)
     assert "over the limit" in load(tmp_path).notices[0]
+
+
+def test_helpers_of_registries_conf_are_asked_in_their_order_around_the_files(tmp_path: Path) -> None:
+    write(tmp_path / ".docker/config.json", {"auths": {"one.example": {"auth": auth("file", "f")}}})
+    keychain = Keychain({"one.example": ("kept", "k"), "two.example": ("kept", "k")})
+
+    def found(*helpers: str) -> list[str]:
+        host = FakeHost(answer=keychain)
+        credentials = Credentials.load({}, str(tmp_path), host=host, uid=4242, helpers=helpers)
+        return [
+            (credentials.find(name) or Credential()).username for name in ("one.example", "two.example", "x.example")
+        ]
+
+    assert found() == ["file", "", ""]
+    assert found("box") == ["kept", "kept", ""]
+    assert found("box", "containers-auth.json") == ["kept", "kept", ""]
+    assert found("containers-auth.json", "box") == ["file", "kept", ""]
+
+
+def test_logins_at_the_same_time_all_last(tmp_path: Path) -> None:
+    names = [f"host{number}.example" for number in range(6)]
+    threads = [
+        threading.Thread(target=load(tmp_path).login, args=(name, Credential("a", name))) for name in names
+    ]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(json.loads((tmp_path / ".docker/config.json").read_text())["auths"]) == sorted(names)
+    assert os.listdir(tmp_path / ".docker") == ["config.json"]
