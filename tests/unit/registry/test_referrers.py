@@ -110,6 +110,14 @@ def test_a_tag_that_leads_to_the_subject_itself_lists_nothing() -> None:
                 assert registries.repository(endpoint(server)).referrers(SUBJECT) == []
 
 
+def test_a_tag_that_leads_to_a_subject_that_is_an_index_does_not_list_its_platforms() -> None:
+    store = Store()
+    whole = index(entry("amd64"), entry("arm64"))
+    store.kept[fallback_tag(Digest.of(whole))] = whole, mediatype.INDEX
+    with scripted(store) as server, client() as registries:
+        assert registries.repository(endpoint(server)).referrers(Digest.of(whole)) == []
+
+
 def test_the_api_is_read_page_by_page_and_filtered_here_when_it_does_not() -> None:
     pages = [
         reply(body=index(entry("a")), Content_Type=mediatype.INDEX, Link='</v2/team/app/referrers/x?p=2>; rel="next"'),

@@ -101,6 +101,27 @@ def test_a_client_certificate_is_shown_to_its_host_and_to_no_other(authority: Au
             get(server, trust.elsewhere())
 
 
+def test_a_client_certificate_does_not_follow_a_redirect_to_another_host(authority: Authority) -> None:
+    certificate, key = authority.issue("me")
+    trust = Trust(ca_files=(str(authority.path),), client_cert=(str(certificate), str(key)))
+    curious = authority.context("127.0.0.1")
+    curious.verify_mode = ssl.CERT_OPTIONAL
+    curious.load_verify_locations(authority.path)
+    shown: list[object] = []
+
+    def store(_: object) -> bytes:
+        shown.append(other._open[-1].getpeercert())  # type: ignore[attr-defined]
+        return reply(body=b"ok")
+
+    with scripted(store, curious) as other:
+        place = reply(307, Location=f"https://{other.host}/y")
+        with scripted(lambda _: place, authority.context("127.0.0.1")) as server:
+            assert get(server, trust) == b"ok"
+        assert get(other, trust) == b"ok"
+    assert not shown[0], "no certificate came along"
+    assert shown[1], "the same certificate is seen by the host that it is for"
+
+
 def test_a_certificate_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.crt").write_text("nonsense")
     for path in ("bad.crt", "missing.crt"):
