@@ -111,9 +111,11 @@ _NO = frozenset({"", "false", "0"})
 
 def _sbom(text: str) -> tuple[str, ...]:
     """The formats to attach; docker's "true" is SPDX, as its own are."""
+    if text in _NO:
+        return ()
     from wherry.engine.trust_build import sbom_formats
 
-    return () if text in _NO else _parsed("--sbom", "spdx" if text in {"true", "1"} else text, sbom_formats)
+    return _parsed("--sbom", "spdx" if text in {"true", "1"} else text, sbom_formats)
 
 
 def _provenance(text: str) -> str:
