@@ -66,9 +66,9 @@ class Flight:
             self.leave()
 
     def join(self) -> bool:
-        """Take part: call `leave` afterwards. False when it is over and its file closed."""
+        """Take part: call `leave` afterwards. False when it failed, or is over and its file closed."""
         with self._changed:
-            if self._users == 0:
+            if self._users == 0 or self.failure is not None:
                 return False
             self._users += 1
             return True

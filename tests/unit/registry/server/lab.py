@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +18,23 @@ from wherry.web.server import HttpServer, Limits
 
 
 class Site:
-    """`wire()` connects; each is closed at the end. `faults` is what the server did not foresee; `done` its log."""
+    """`wire()` connects; each is closed at the end. `faults` is what the server did not foresee."""
 
     def __init__(self, server: HttpServer, storage: Storage, faults: list[Exception], done: list[Exchange]) -> None:
-        self.server, self.storage, self.faults, self.done = server, storage, faults, done
+        self.server, self.storage, self.faults, self._done = server, storage, faults, done
         self._wires: list[Wire] = []
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.server.address[1]}"
+
+    @property
+    def done(self) -> list[Exchange]:
+        """Its log. A line is written after the answer: wait until nothing is in flight."""
+        deadline = time.monotonic() + 30
+        while self.server.in_flight and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self._done
 
     def wire(self, **headers: str) -> Wire:
         made = Wire("127.0.0.1", self.server.address[1], headers)
