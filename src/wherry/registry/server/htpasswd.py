@@ -111,6 +111,9 @@ class Htpasswd:
         if not self._turns.acquire(timeout=_WAIT_S):
             return TooMany(int(_WAIT_S))
         try:
+            if self.remembers(user, password):
+                # The same client's other connection was first: a push opens several at once
+                return True
             is_right = b"\0" not in given and self._matches(given, hashed)
         finally:
             self._turns.release()

@@ -156,3 +156,26 @@ def test_few_are_computed_at_once_and_who_waits_too_long_is_told(file: Path, mon
     for one in busy:
         one.join()
     assert found.check("anna", "secret") is True
+
+
+def test_many_connections_of_one_client_cost_one_check(file: Path) -> None:
+    found = users(file)
+    asked: list[bytes] = []
+    first, go = threading.Event(), threading.Event()
+
+    def match(given: bytes, hashed: bytes) -> bool:
+        asked.append(hashed)
+        first.set()
+        return go.wait(30)
+
+    found._matches = match
+    answers: list[object] = []
+    clients = [threading.Thread(target=lambda: answers.append(found.check("anna", "secret"))) for _ in range(12)]
+    for one in clients:
+        one.start()
+    assert first.wait(30)
+    go.set()
+    for one in clients:
+        one.join(30)
+    assert answers == [True] * 12
+    assert len(asked) <= htpasswd._AT_ONCE
