@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.registries.real import DockerRegistry, Served, WherryRegistry
+from wherry.trust.inside import Inside
 
 pytestmark = pytest.mark.requires("root", "cosign", "docker-registry", "skopeo")
 
@@ -206,3 +208,19 @@ def test_the_sbom_of_a_build_names_what_is_inside(lab: Lab) -> None:
     doc = json.loads(lab.wherry("image", "sbom", lab.build()))
     (package,) = [one for one in doc["packages"] if one["name"] == "demo"]
     assert (package["versionInfo"], package["licenseDeclared"]) == ("1.5", "MIT")
+
+
+def test_what_an_upper_layer_took_away_is_not_listed(tmp_path: Path) -> None:
+    """Whiteouts and opaque folders as overlayfs has them; an attribute that an archive can carry hides nothing."""
+    base, top = tmp_path / "base", tmp_path / "top"
+    for name in ("gone", "whole/folder", "kept", "tricked"):
+        (base / name).mkdir(parents=True)
+        (base / name / "file").write_text(name)
+    for name in ("whole", "tricked"):
+        (top / name).mkdir(parents=True)
+    (top / "whole" / "new").write_text("new")
+    os.mknod(top / "gone", 0o600 | stat.S_IFCHR, os.makedev(0, 0))
+    os.setxattr(top / "whole", "trusted.overlay.opaque", b"y")
+    os.setxattr(top / "tricked", "user.overlay.opaque", b"y")
+    with Inside([str(base), str(top)], lambda _: True) as inside:
+        assert inside.paths == [b"kept/file", b"tricked/file", b"whole/new"]

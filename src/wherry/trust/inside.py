@@ -16,7 +16,8 @@ from wherry.fs.tree import Folder, walk
 
 __all__ = ["Inside"]
 
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+# Not the "user" one, which an archive from outside can carry: it would hide packages from the list alone
+_OPAQUE = "trusted.overlay.opaque"
 
 
 class Inside:
@@ -99,10 +100,7 @@ class Inside:
 
 
 def _is_opaque(folder: Folder) -> bool:
-    for name in _OPAQUE:
-        try:
-            if os.getxattr(folder.fd, name) == b"y":
-                return True
-        except OSError:
-            continue
-    return False
+    try:
+        return os.getxattr(folder.fd, _OPAQUE) == b"y"
+    except OSError:
+        return False

@@ -50,6 +50,11 @@ def test_a_key_that_is_none_is_refused_with_its_name(path: Path) -> None:
         load_private(path.read_bytes(), hello, path.name)
 
 
+def test_a_key_that_asks_for_all_the_memory_is_refused_before_it_gets_any() -> None:
+    with pytest.raises(InputError, match="too much work"):
+        load_private((CASES / "bad" / "scrypt-asks-for-all-memory.key").read_bytes(), hello, "x.key")
+
+
 def test_there_are_cases() -> None:
     assert len(GOOD) >= 8
     assert len(BAD) >= 15
