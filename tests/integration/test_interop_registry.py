@@ -220,3 +220,44 @@ def test_an_authority_that_nobody_knows_is_not_trusted(lab: Lab, server: str) ->
         said = stranger.run("pull", f"{host}/any:1", code=1)
     assert "authority" in said
     assert "wherry tests" in said
+
+
+guarded = pytest.mark.parametrize("server", ["wherry guarded", "docker guarded"])
+
+
+def stranger(lab: Lab, kind: type[Program], host: str) -> Program:
+    """Trusts the host's certificate, and has no password."""
+    made = kind(lab.folder / f"stranger-{kind.__name__.lower()}")
+    certs = made.folder / ".config" / "containers" / "certs.d" / host
+    certs.mkdir(parents=True)
+    certs.joinpath("ca.crt").write_bytes(lab.ca.read_bytes())
+    return made
+
+
+@guarded
+def test_our_login_is_one_for_the_others_and_so_is_our_logout(lab: Lab, server: str) -> None:
+    host = lab.servers[server].host
+    lab.wherry.copy(f"docker://{lab.origin('oci')}", f"docker://{host}/login:1")
+    with stranger(lab, Wherry, host) as ours, stranger(lab, Skopeo, host) as theirs:
+        theirs.env["REGISTRY_AUTH_FILE"] = ours.env["REGISTRY_AUTH_FILE"]
+        name, word = next(iter(USERS.items()))
+        ours.run("login", "-u", name, "--password-stdin", host, stdin="wrong\n", code=1)
+        ours.run("login", "-u", name, "--password-stdin", host, stdin=word + "\n")
+        theirs.run("inspect", f"docker://{host}/login:1")
+        ours.run("pull", f"{host}/login:1")
+        ours.run("logout", host)
+        theirs.run("inspect", f"docker://{host}/login:1", code=1)
+        ours.run("pull", f"{host}/login:1", code=1)
+
+
+@guarded
+@pytest.mark.parametrize("kind", [Skopeo, pytest.param(Podman, marks=pytest.mark.requires("podman"))])
+def test_their_login_is_one_for_us(lab: Lab, server: str, kind: type[Program]) -> None:
+    host = lab.servers[server].host
+    lab.wherry.copy(f"docker://{lab.origin('oci')}", f"docker://{host}/login:1")
+    with stranger(lab, Wherry, host) as ours, stranger(lab, kind, host) as theirs:
+        name, word = next(iter(USERS.items()))
+        file = theirs.env["REGISTRY_AUTH_FILE"]
+        theirs.run("login", "--authfile", file, "-u", name, "--password-stdin", host, stdin=word)
+        ours.env["REGISTRY_AUTH_FILE"] = file
+        ours.run("pull", f"{host}/login:1")

@@ -56,10 +56,10 @@ class Program:
     def command(self) -> list[str]:
         raise NotImplementedError
 
-    def run(self, *argv: str, code: int | None = 0, timeout_s: float = 120) -> str:
+    def run(self, *argv: str, code: int | None = 0, stdin: str = "", timeout_s: float = 120) -> str:
         """Its output; what it said otherwise is in the failure."""
         done = subprocess.run(
-            [*self.command(), *argv], env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [*self.command(), *argv], env=self.env, input=stdin, capture_output=True, text=True,
             check=False, timeout=timeout_s, cwd=self.folder,
         )  # fmt: skip
         assert code is None or done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -86,12 +86,12 @@ class Wherry(Program):
 
     def pull(self, name: str) -> str:
         """The digest that it tells."""
-        return _DIGEST.findall(self.run("pull", name))[0]
+        return str(_DIGEST.findall(self.run("pull", name))[0])
 
     def push(self, source: str, target: str) -> str:
         if source != target:
             self.run("tag", source, target)
-        return _DIGEST.findall(self.run("push", target))[-1]
+        return str(_DIGEST.findall(self.run("push", target))[-1])
 
     def copy(self, source: str, target: str, *options: str) -> str:
         return self.run("copy", "-q", *options, source, target).strip()
@@ -135,7 +135,7 @@ class Podman(Program):
 
     def pull(self, name: str) -> str:
         self.run("pull", "-q", *self._verify(name), name)
-        return json.loads(self.run("image", "inspect", name))[0]["Digest"]  # type: ignore[no-any-return]
+        return str(json.loads(self.run("image", "inspect", name))[0]["Digest"])
 
     def push(self, source: str, target: str) -> str:
         self.run("tag", source, target)
@@ -175,11 +175,11 @@ class Docker(Program):
         return ["docker"]
 
     def pull(self, name: str) -> str:
-        return _DIGEST.findall(self.run("pull", name))[0]
+        return str(_DIGEST.findall(self.run("pull", name))[0])
 
     def push(self, source: str, target: str) -> str:
         self.run("tag", source, target)
-        return _DIGEST.findall(self.run("push", target))[-1]
+        return str(_DIGEST.findall(self.run("push", target))[-1])
 
     def run_true(self, name: str) -> None:
         self.run("run", "--rm", "--network", "none", name, "true")
