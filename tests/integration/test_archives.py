@@ -100,7 +100,13 @@ def test_skopeo_reads_what_save_writes(wherry: Wherry, image: str, tmp_path: Pat
 @pytest.mark.requires("skopeo")
 @pytest.mark.parametrize(
     "form",
-    ["docker-archive:{}/f:lab/box:1", "oci-archive:{}/f:lab/box:1", "oci:{}/f:lab/box:1", "oci:{}/f:plain-tag"],
+    [
+        "docker-archive:{}/f:lab/box:1",
+        "oci-archive:{}/f:lab/box:1",
+        "oci:{}/f:lab/box:1",
+        "oci:{}/f:plain-tag",
+        "dir:{}/f",
+    ],
 )
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 def test_what_skopeo_writes_is_loaded(wherry: Wherry, image: str, tmp_path: Path, form: str, compression: str) -> None:
@@ -111,7 +117,7 @@ def test_what_skopeo_writes_is_loaded(wherry: Wherry, image: str, tmp_path: Path
     run("skopeo", "copy", "-q", *extra, f"{kind}:{tmp_path}/out.tar", form.format(tmp_path))
     other = wherry_in(tmp_path / "other")
     said = other("load", "-i", str(tmp_path / "f"))
-    assert said == (f"Loaded image ID: {image}\n" if "plain" in form else "Loaded image: lab/box:1\n")
+    assert said == (f"Loaded image ID: {image}\n" if "plain" in form or "dir" in form else "Loaded image: lab/box:1\n")
     assert json.loads(other("image", "inspect", image))[0]["Id"] == image
     first, second = fs(tmp_path / "root", wherry, image), fs(tmp_path / "other", other, image)
     assert listing(first) == listing(second)

@@ -1,4 +1,4 @@
-"""Images from archives: what docker, skopeo, umoci, buildah and podman write, as docker-archive or OCI image layout.
+"""Images from archives: docker-archive, OCI layout, skopeo's dir:, as docker, skopeo, umoci and podman write them.
 
 Everything is verified: each blob by digest and size, each layer's content by its DiffID.
 Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md; docker-archive: moby's image/spec/v1.2.
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from wherry.errors import IntegrityError, InvalidReference, InvalidSpec, NotFound, Unsupported
 from wherry.oci import mediatype
 from wherry.oci.config import ImageConfig
+from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID, Digest
 from wherry.oci.manifest import Index, Manifest
 from wherry.oci.reference import Reference
@@ -22,7 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wherry.oci.descriptor import Descriptor
     from wherry.oci.platform import Platform
     from wherry.store.source import Source
 
@@ -85,6 +85,8 @@ def plan_load(source: Source, platform: Platform) -> list[ImagePlan]:
     """
     if source.has("index.json") and source.has("oci-layout"):
         return _Layout(source, platform).plans()
+    if source.has("version") and source.has("manifest.json") and not source.has("repositories"):
+        return _Folder(source, platform).plans()
     if source.has("manifest.json"):
         return [_docker_plan(source, entry, f"manifest.json[{i}]") for i, entry in enumerate(_docker_entries(source))]
     if source.has("repositories"):
@@ -101,7 +103,7 @@ class _Layout:
     def __init__(self, source: Source, platform: Platform | None) -> None:
         self._source = source
         self._platform = platform
-        self._names = _docker_names(source)
+        self._names = _docker_names(source) if source.has("index.json") else {}
 
     def plans(self) -> list[ImagePlan]:
         index = Index.from_bytes(self._source.read("index.json", _MANIFEST_LIMIT))
@@ -170,11 +172,18 @@ class _Layout:
         # An exact platform before one that says nothing, in the index's order
         best = next((one for one in fitting if one.platform == self._platform), fitting[0])
         if best.media_type in mediatype.INDEXES:
-            return self._choose(Index.from_bytes(self._verified(best, _MANIFEST_LIMIT)).manifests, depth + 1)
+            below = Index.from_bytes(self._verified(best, _MANIFEST_LIMIT, is_manifest=True))
+            return self._choose(below.manifests, depth + 1)
         return best
 
+    def _blob(self, digest: Digest) -> str:
+        return blob_name(digest)
+
+    def _manifest(self, digest: Digest) -> str:
+        return blob_name(digest)
+
     def _plan(self, descriptor: Descriptor, references: tuple[Reference, ...]) -> ImagePlan:
-        data = self._verified(descriptor, _MANIFEST_LIMIT)
+        data = self._verified(descriptor, _MANIFEST_LIMIT, is_manifest=True)
         manifest = Manifest.from_bytes(data)
         if manifest.config.media_type not in mediatype.CONFIGS:
             raise Unsupported(f"{descriptor.digest.short} is an artifact ({manifest.config.media_type}), not an image")
@@ -183,18 +192,38 @@ class _Layout:
         _check_count(len(manifest.layers), len(diff_ids), "manifest")
         layers = []
         for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
-            name = blob_name(layer.digest)
+            name = self._blob(layer.digest)
             _check_size(layer, self._source.size(name))
             layers.append(LayerPart(diff_id, name, layer.size, layer.digest))
         if not references:
             references = self._names.get(manifest.config.digest, ())
         return ImagePlan(config, data, tuple(layers), references)
 
-    def _verified(self, descriptor: Descriptor, limit_bytes: int) -> bytes:
-        data = self._source.read(blob_name(descriptor.digest), limit_bytes)
+    def _verified(self, descriptor: Descriptor, limit_bytes: int, *, is_manifest: bool = False) -> bytes:
+        name = self._manifest(descriptor.digest) if is_manifest else self._blob(descriptor.digest)
+        data = self._source.read(name, limit_bytes)
         _check_size(descriptor, len(data))
         _check_digest(data, descriptor.digest, descriptor.digest.short)
         return data
+
+
+class _Folder(_Layout):
+    """skopeo's dir: one image, or one index, in `manifest.json`; blobs by their hex."""
+
+    def plans(self) -> list[ImagePlan]:
+        data = self._source.read("manifest.json", _MANIFEST_LIMIT)
+        self._top = Digest.of(data)
+        try:
+            entries: Sequence[Descriptor] = Index.from_bytes(data).manifests
+        except InvalidSpec:
+            entries = (Descriptor(mediatype.MANIFEST, self._top, len(data)),)
+        return [self._plan(self._choose(entries, 0), ())]
+
+    def _blob(self, digest: Digest) -> str:
+        return digest.hex
+
+    def _manifest(self, digest: Digest) -> str:
+        return "manifest.json" if digest == self._top else f"{digest.hex}.manifest.json"
 
 
 def _docker_entries(source: Source) -> list[dict[str, object]]:
