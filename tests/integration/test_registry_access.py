@@ -15,7 +15,7 @@ import pytest
 from tests.conformance.wire import Wire
 from tests.integration.container_lab import busybox_tar
 from tests.registries.fake import FakeRegistry
-from tests.registries.programs import Docker, Podman, Program, Skopeo
+from tests.registries.programs import Docker, Podman, Program, Skopeo, Wherry
 from tests.registries.real import DockerRegistry, Served, WherryRegistry
 from tests.registries.samples import make
 
@@ -86,7 +86,9 @@ def fill(lab: Lab, program: Skopeo, target: str) -> None:
     program.copy(f"docker://{lab.origin}", f"docker://{target}", "--src-tls-verify=false")
 
 
-@pytest.mark.parametrize("kind", [pytest.param(Docker, marks=pytest.mark.requires("dockerd", "docker")), Podman])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(Docker, marks=pytest.mark.requires("dockerd", "docker")), Podman, Wherry]
+)
 def test_an_open_registry_gives_to_everybody_and_takes_from_users(
     lab: Lab, tmp_path_factory: pytest.TempPathFactory, kind: type[Program]
 ) -> None:
