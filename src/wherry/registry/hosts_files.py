@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["certificate_folders", "entries", "read_conf", "read_daemon"]
 
 LIMIT_BYTES = 1 << 20
+# A list that podman's package brings, not the administrator: by it `hello-world` would come from quay.io
+_PACKAGED = frozenset({"shortnames.conf", "000-shortnames.conf"})
 
 
 def read_conf(env: Mapping[str, str], etc: str = "/etc") -> Conf:
     """registries.conf: CONTAINERS_REGISTRIES_CONF, else the user's, else the system's; then the system's and the user's
-    registries.conf.d in the order of their names. Raises: InputError.
+    registries.conf.d in the order of their names, without the list of short names that a package put there.
+    Raises: InputError.
     """
     from wherry.registry.hosts_conf import merge, parse
 
@@ -36,7 +39,7 @@ def read_conf(env: Mapping[str, str], etc: str = "/etc") -> Conf:
         if named:
             raise InputError("CONTAINERS_REGISTRIES_CONF names a file that is not there", where=named)
     for folder in (f"{etc}/containers/registries.conf.d", f"{user}/containers/registries.conf.d"):
-        for name in sorted(entries(folder) or ()):
+        for name in sorted(set(entries(folder) or ()) - _PACKAGED):
             text = _text(f"{folder}/{name}") if name.endswith(".conf") else None
             if text is not None:
                 texts.append((f"{folder}/{name}", text))
