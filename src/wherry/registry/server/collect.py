@@ -15,7 +15,7 @@ from wherry.registry.server.ledger import Batch
 from wherry.registry.server.manifests import forget
 from wherry.registry.server.storage import Storage
 
-__all__ = ["Collected", "collect", "drop_untagged", "sweep_files"]
+__all__ = ["Collected", "collect", "drop_untagged", "remove_files", "sweep_files"]
 
 _AT_ONCE = 200
 
@@ -40,7 +40,7 @@ def collect(storage: Storage, *, grace_s: float | None = None) -> Collected:
     total = Collected()
     while storage.ledger.commit(lambda batch: _unlink_loose(batch, cutoff)):
         pass
-    while (part := storage.ledger.commit(_remove_files)).blobs:
+    while (part := storage.ledger.commit(remove_files)).blobs:
         total += part
     storage.ledger.commit(_drop_empty)
     return total
@@ -57,7 +57,7 @@ def _unlink_loose(batch: Batch, cutoff: int) -> int:
     return len(rows)
 
 
-def _remove_files(batch: Batch) -> Collected:
+def remove_files(batch: Batch) -> Collected:
     """Files that neither a repository shows nor a manifest is: the row and the name go together."""
     rows = batch.db.execute(
         "SELECT digest, size FROM blob WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.digest = blob.digest)"

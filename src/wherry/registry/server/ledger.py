@@ -205,7 +205,7 @@ class Ledger:
         with suppress(sqlite3.Error):
             batch.clear()
         if batch.changes_index:
-            with suppress(OSError):  # a full disk: the rows stand, and the next change writes it again
+            with suppress(Exception):  # a full disk, say: the rows stand, and the next change writes it again
                 self._after()
 
     # -- connections

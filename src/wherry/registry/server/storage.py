@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,7 +70,8 @@ class Storage:
             return None
         if found[1] is not None and self.now() - found[1] > self.grace_s / 2:
             # It may be collected soon, and the manifest of whoever asks is still to come
-            return found[0] if self.ledger.commit(lambda batch: self._touch(batch, repository, digest)) else None
+            with suppress(OSError, sqlite3.Error):  # a full disk: what is there can be pulled all the same
+                return found[0] if self.ledger.commit(lambda batch: self._touch(batch, repository, digest)) else None
         return int(found[0])
 
     def open_blob(self, digest: Digest) -> int:
@@ -149,7 +151,7 @@ class Storage:
         return rebuild(self.layout, self.ledger, int(self.now()))
 
     def _project(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, sqlite3.Error):
             self.projection.write(self.ledger)
 
     def check(self) -> Counts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from tests.conformance.push import push_blob, uploads
 from tests.conformance.wire import digest_of
 from tests.unit.registry.server.lab import Site, serving
 from tests.unit.registry.server.test_storage import Refused, image
-from wherry.registry.server.collect import collect, drop_untagged, sweep_files
+from wherry.oci.digest import Digest
+from wherry.registry.server.collect import collect, drop_untagged, remove_files, sweep_files
 from wherry.registry.server.storage import Storage
 
 
@@ -141,6 +143,32 @@ def test_files_that_a_crash_left_without_a_row_are_swept(tmp_path: Path, site: S
     clock.now += 3600
     assert sweep_files(site.storage, age_s=3600) == (1, 5)
     assert files(site) == before - {f"sha256:{'0' * 64}"}
+
+
+def test_a_blob_that_comes_back_in_the_transaction_that_takes_it_stays(site: Site) -> None:
+    storage, digest = site.storage, Digest(push_blob(site.wire(), "a", b"again"))
+    storage.delete_blob("a", digest)
+    fd = storage.layout.new_upload("upload")
+    os.write(fd, b"again")
+    os.close(fd)
+    gate = threading.Event()
+    jobs = [
+        lambda: storage.ledger.commit(lambda _: gate.wait(30)),
+        lambda: storage.ledger.commit(remove_files),
+        lambda: storage.publish("upload", digest, 5, "b"),
+    ]
+    threads = [threading.Thread(target=job) for job in jobs]
+    deadline = time.monotonic() + 30
+    for waiting, one in enumerate(threads):
+        one.start()
+        # The first is with the writer, the others wait for it: they will share a transaction
+        while storage.ledger._jobs.qsize() < waiting or not storage.ledger._writer.in_transaction:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    gate.set()
+    for one in threads:
+        one.join()
+    assert site.wire().get(f"/v2/b/blobs/{digest}").body == b"again"
 
 
 def test_pushes_beside_a_collector_that_never_rests_are_whole(tmp_path: Path) -> None:

@@ -109,6 +109,18 @@ def test_what_is_not_whole_is_left_out_of_a_new_database(tmp_path: Path) -> None
         assert site.wire().get("/v2/_catalog").json["repositories"] == ["whole"]
 
 
+def test_a_manifest_whose_bytes_were_changed_is_left_out_of_a_new_database(tmp_path: Path) -> None:
+    folder = tmp_path / "storage"
+    with serving(folder) as site:
+        digest = image(site.wire(), "a", "1")
+    (folder / "registry.db").unlink()
+    path = folder / "blobs" / "sha256" / digest[7:]
+    path.write_bytes(path.read_bytes().replace(b'"size": 5', b'"size": 6'))
+    with serving(folder) as site:
+        assert site.storage.rebuilt == 0
+        assert site.wire().get("/v2/a/manifests/1").status == 404
+
+
 def test_one_storage_has_one_server(tmp_path: Path, site: Site) -> None:
     with pytest.raises(Locked, match="in use by another wherry registry"):
         Storage(str(tmp_path / "storage"))
