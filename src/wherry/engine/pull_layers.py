@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["Ends", "LayerPull", "Part", "limits_of", "require_room"]
+__all__ = ["Counted", "Ends", "LayerPull", "Part", "Whole", "limits_of", "require_room"]
 
 _GIB = 1 << 30
 _MOST_BYTES = 1 << 40
@@ -161,9 +161,9 @@ class LayerPull(NamedTuple):
 
         self.watch.start(part.short, "Downloading", part.blob.size)
         with closing(source.blob(part.blob, cancel=self.cancel)) as blob:
-            counted = _Counted(blob, lambda done: self.watch.advance(part.short, done), lambda: self._unpacking(part))
+            counted = Counted(blob, lambda done: self.watch.advance(part.short, done), lambda: self._unpacking(part))
             self.layers.extract(
-                _Whole(compress.reader(counted), counted), self.lease, part.diff_id, again=again,
+                Whole(compress.reader(counted), counted), self.lease, part.diff_id, again=again,
                 limits=limits_of(part.blob.size), cancel=self.cancel,
             )  # fmt: skip
 
@@ -171,7 +171,7 @@ class LayerPull(NamedTuple):
         self.watch.start(part.short, "Download complete", 0)
 
 
-class _Counted:
+class Counted:
     """A blob that says how far it is."""
 
     def __init__(self, blob: Blob, tell: Callable[[int], None], ended: Callable[[], None]) -> None:
@@ -191,10 +191,10 @@ class _Counted:
         return data
 
 
-class _Whole:
+class Whole:
     """The content, which ends only when the blob did too: its last byte vouches for digest and size."""
 
-    def __init__(self, content: Reader, blob: _Counted) -> None:
+    def __init__(self, content: Reader, blob: Counted) -> None:
         self._content, self._blob = content, blob
 
     def read(self, size: int, /) -> bytes:

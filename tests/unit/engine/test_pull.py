@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ from tests.unit.store.archives import config, layer_tar, sha
 from wherry.cancel import Cancel
 from wherry.engine import Engine
 from wherry.engine.pull import Pulled, PullRequest, pull, pull_tags
-from wherry.engine.pull_layers import Part, limits_of, require_room
+from wherry.engine.pull_layers import Counted, Part, Whole, limits_of, require_room
 from wherry.errors import (
     Cancelled,
     Denied,
@@ -37,6 +38,7 @@ from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.settings import Paths, Settings
 from wherry.store.compressed import CompressedForms
+from wherry.store.images import ImageRecord
 from wherry.store.known_blobs import KnownBlobs
 
 ARCH = Platform.of("linux", os.uname().machine).architecture
@@ -517,3 +519,37 @@ def test_a_tar_that_writes_a_file_twice_is_fetched_again_and_kept(engine: Engine
     assert b"".join(parts) == twice
     assert len([one for one in shelf.asked if one.startswith("BLOB")]) == 3
     assert all(one.closed for one in shelf.open)
+
+
+def test_the_content_ends_only_when_its_blob_did(engine: Engine, shelf: Shelf) -> None:
+    """Whatever decompressor stops early: the blob's last byte vouches for it."""
+    blob = Reads(Descriptor(mediatype.LAYER, Digest.of(b"right"), 5), b"wrong", None)
+    whole = Whole(io.BytesIO(b"content"), Counted(blob, lambda _: None, lambda: None))
+    assert whole.read(100) == b"content"
+    with pytest.raises(IntegrityError):
+        whole.read(100)
+
+
+def test_a_collection_in_the_middle_takes_nothing_that_a_pull_counts_on(
+    engine: Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = add(shelf, BASE, tag="")
+    top = shelf.tag("1", encode(index(image | platform(ARCH))), mediatype.INDEX)
+    create = engine.image_store.create
+
+    def collected_first(*args: Any, **more: Any) -> ImageRecord:
+        engine.collector.collect()
+        return create(*args, **more)
+
+    monkeypatch.setattr(engine.image_store, "create", collected_first)
+    fetch(engine)
+    assert engine.blobs.has(Digest(top["digest"]))
+    assert engine.layers.has(DiffID(sha(BASE)))
+
+
+def test_who_gave_the_manifest_is_asked_first_for_the_rest(engine: Engine) -> None:
+    mirror, home = Shelf(), Shelf()
+    add(home, BASE)
+    engine.__dict__["registries"] = Registries(mirror=mirror, home=home)
+    fetch(engine)
+    assert mirror.asked == ["GET 1"]
