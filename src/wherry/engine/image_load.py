@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wherry.errors import InputError
+from wherry.errors import InputError, NotFound
+from wherry.oci.digest import Digest
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.store.images import rfc3339
@@ -129,12 +130,17 @@ def here() -> Platform:
     return Platform.of("linux", os.uname().machine)
 
 
-def save(engine: Engine, names: Sequence[str], write: Callable[[bytes | bytearray | memoryview], object]) -> None:
+def save(
+    engine: Engine,
+    names: Sequence[str],
+    write: Callable[[bytes | bytearray | memoryview], object],
+    platform: Platform | None = None,
+) -> None:
     """A name brings its image under that name; an id or a bare repository under all its names."""
     from wherry.store.save import Saver
 
     with engine.leases.hold("save images") as lease:
-        saved = _selected(engine, names)
+        saved = _selected(engine, names, platform)
         for one in saved:
             lease.add_layer(*one.image.layers)
             manifest = engine.image_store.manifest(one.image)
@@ -143,18 +149,49 @@ def save(engine: Engine, names: Sequence[str], write: Callable[[bytes | bytearra
         Saver(engine.image_store, engine.layers, engine.blobs).save(saved, write)
 
 
-def _selected(engine: Engine, names: Sequence[str]) -> list[Saved]:
+def _selected(engine: Engine, names: Sequence[str], platform: Platform | None) -> list[Saved]:
     from wherry.store.removal import is_id_prefix
     from wherry.store.save import Saved
 
     found: dict[str, Saved] = {}
     for text in names:
         image = engine.images.resolve(text)
+        if platform:
+            image = _for_platform(engine, image, text, platform)
         # Differs from docker: an id brings no names there either, but a name without tag means "latest", not all tags
         wanted = () if is_id_prefix(image, text) else (str(Reference.parse(text)),)
         before = found[image.id].names if image.id in found else ()
         found[image.id] = Saved(image, tuple(dict.fromkeys((*before, *wanted))))
     return list(found.values())
+
+
+def _for_platform(engine: Engine, image: ImageRecord, text: str, platform: Platform) -> ImageRecord:
+    """`image`, or the one that came beside it with `load --all-platforms`. Raises: NotFound."""
+    from wherry.registry.select import rank
+    from wherry.store.removal import is_id_prefix
+
+    candidates = [image]
+    if not is_id_prefix(image, text):
+        candidates += _beside(engine, image, Reference.parse(text))
+    platforms = [engine.images.config(one.id).platform for one in candidates]
+    ranks = [(found, i) for i, one in enumerate(platforms) if (found := rank(one, platform)) is not None]
+    if not ranks:
+        raise NotFound(
+            f"image with reference {text} was found but does not match the specified platform: "
+            f"wanted {platform}, actual: {platforms[0]}"
+        )
+    return candidates[min(ranks)[1]]
+
+
+def _beside(engine: Engine, image: ImageRecord, name: Reference) -> list[ImageRecord]:
+    """The images of the index that `name` was loaded as, when it still is `image`'s."""
+    from wherry.engine.push_index import manifests_of
+
+    row = engine.db.read().execute("SELECT digest FROM image_index WHERE name = ?", (str(name),)).fetchone()
+    members = manifests_of(engine, Digest(row[0])) if row else set()
+    if image.manifest not in members:
+        return []
+    return [one for one in engine.image_store.list() if one.manifest in members]
 
 
 def import_(engine: Engine, request: ImportRequest) -> ImageRecord:

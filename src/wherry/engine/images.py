@@ -108,11 +108,17 @@ class Images:
 
         return image_load.load_all_platforms(self._engine, source, progress, cancel)
 
-    def save(self, names: Sequence[str], write: Callable[[bytes | bytearray | memoryview], object]) -> None:
-        """Give `write` one tar of these images. Raises: NotFound, and what `write` raises."""
+    def save(
+        self,
+        names: Sequence[str],
+        write: Callable[[bytes | bytearray | memoryview], object],
+        *,
+        platform: Platform | None = None,
+    ) -> None:
+        """Give `write` one tar of these images. Raises: NotFound (also of the platform), and what `write` raises."""
         from wherry.engine import image_load
 
-        image_load.save(self._engine, names, write)
+        image_load.save(self._engine, names, write, platform)
 
     def import_(self, request: ImportRequest) -> ImageRecord:
         """An image of one layer from a root file system's tar. Raises: InputError, HostileArchive, DockerfileError."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wherry.registry.watch import TransferWatch
     from wherry.store.images import ImageRecord
 
-__all__ = ["send_index"]
+__all__ = ["manifests_of", "send_index"]
 
 _LIMIT = 64 << 20
 
@@ -35,7 +35,7 @@ def send_index(
         work = _Work(engine, there, request, watch, cancel)
         if row:
             lease.add_blob(Digest(row[0]))
-        if not row or image.manifest not in work.images(Digest(row[0])):
+        if not row or image.manifest not in manifests_of(engine, Digest(row[0])):
             raise NotFound(
                 f"{request.reference.familiar} is here for one platform only",
                 hint="wherry load --all-platforms, or wherry copy --all from where the whole image is",
@@ -44,19 +44,20 @@ def send_index(
     return Pushed(request.reference, sent.digest, sent.size)
 
 
+def manifests_of(engine: Engine, index: Digest) -> set[Digest]:
+    """The manifests that an index of the store, and those below it, name. Raises: NotFound."""
+    found: set[Digest] = set()
+    for entry in Index.from_bytes(engine.blobs.read(index)).manifests:
+        found |= manifests_of(engine, entry.digest) if entry.media_type in mediatype.INDEXES else {entry.digest}
+    return found
+
+
 class _Work:
     def __init__(
         self, engine: Engine, there: Destination, request: PushRequest, watch: TransferWatch, cancel: Cancel
     ) -> None:
         self._engine, self._there, self._request = engine, there, request
         self._watch, self._cancel = watch, cancel
-
-    def images(self, index: Digest) -> set[Digest]:
-        """The manifests that the index, and those below it, name."""
-        found: set[Digest] = set()
-        for entry in Index.from_bytes(self._engine.blobs.read(index)).manifests:
-            found |= self.images(entry.digest) if entry.media_type in mediatype.INDEXES else {entry.digest}
-        return found
 
     def send(self, index: Digest, name: str) -> Descriptor:
         """`name` "" puts it by its digest. What it is called there."""

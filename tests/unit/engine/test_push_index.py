@@ -76,6 +76,21 @@ def test_another_compression_changes_the_index_along(engine: Engine, layout: tup
         assert entry.size == len(there[entry.digest][0])
 
 
+def test_save_takes_the_platform_that_is_asked_for(
+    engine: Engine,  # noqa: F811
+    layout: tuple[str, Digest],
+    tmp_path: Path,
+) -> None:
+    engine.images.load_all_platforms(layout[0])
+    for arch in ("arm64", "amd64"):
+        with (tmp_path / f"{arch}.tar").open("wb") as file:
+            engine.images.save([NAME.familiar], file.write, platform=Platform("linux", arch))
+        (loaded,) = engine.images.load(f"{tmp_path}/{arch}.tar", platform=Platform("linux", arch))
+        assert engine.images.config(loaded.image.id).platform.architecture == arch
+    with pytest.raises(NotFound, match="wanted linux/s390x"):
+        engine.images.save([NAME.familiar], lambda _: None, platform=Platform("linux", "s390x"))
+
+
 def test_an_image_for_one_platform_says_so(engine: Engine, tmp_path: Path) -> None:  # noqa: F811
     publish(engine, tmp_path)
     copy(engine, "docker://reg.example/a/b:1", f"oci:{tmp_path}/one:{NAME.familiar}")
