@@ -18,7 +18,8 @@ from wherry.registry.transport import Transport
 from wherry.registry.transport_wire import Timeouts
 
 QUICK = Retry(tries=4, base_s=0.001, cap_s=0.01)
-IMPATIENT = Timeouts(connect_s=5, answer_s=1.0, stall_s=0.6, window_s=1.2, window_bytes=4096)
+PATIENT = Timeouts()
+"""A busy machine may leave a thread alone for a second: only tests of time itself give less."""
 
 
 @dataclass
@@ -191,8 +192,10 @@ class Wallet:
 
 
 @contextmanager
-def transport(tls: TlsSettings | None = None, retry: Retry = QUICK) -> Iterator[Transport]:
-    made = Transport(tls, None, retry, timeouts=IMPATIENT)
+def transport(
+    tls: TlsSettings | None = None, retry: Retry = QUICK, timeouts: Timeouts = PATIENT
+) -> Iterator[Transport]:
+    made = Transport(tls, None, retry, timeouts=timeouts)
     try:
         yield made
     finally:

@@ -13,6 +13,7 @@ from wherry.registry.transport import Body, Request, Transport
 from wherry.registry.transport_redirect import allowed
 from wherry.registry.transport_response import Broken
 from wherry.registry.transport_url import Url
+from wherry.registry.transport_wire import Timeouts
 
 
 def at(server: object, path: str = "/x") -> Url:
@@ -90,7 +91,10 @@ def test_a_body_over_its_limit_is_refused() -> None:
 @pytest.mark.parametrize("pieces", [(), (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome",)])
 def test_silence_ends_an_exchange(pieces: tuple[bytes, ...]) -> None:
     done = threading.Event()
-    with scripted(lambda _: Raw(pieces, wait=done, close=True)) as server, transport() as wire:
+    with (
+        scripted(lambda _: Raw(pieces, wait=done, close=True)) as server,
+        transport(timeouts=Timeouts(answer_s=0.5, stall_s=0.5)) as wire,
+    ):
         with pytest.raises(Broken, match="nothing came"):
             get(wire, at(server))
         done.set()
@@ -106,7 +110,7 @@ def test_a_trickle_ends_though_bytes_keep_coming() -> None:
             sock.sendall(b"x")
         return Raw((), close=True)
 
-    with scripted(handler) as server, transport() as wire:
+    with scripted(handler) as server, transport(timeouts=Timeouts(window_s=1.0)) as wire:
         with pytest.raises(Broken, match=r"sent \d+ bytes in"):
             get(wire, at(server))
         done.set()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.registry.certificates import Authority
-from tests.unit.registry.scripted import IMPATIENT, QUICK, Raw, Scripted, reply, scripted, transport
+from tests.unit.registry.scripted import PATIENT, QUICK, Raw, Scripted, reply, scripted, transport
 from wherry.errors import InputError, Unreachable, UntrustedCertificate, WherryError
 from wherry.registry.certificate import Certificate
 from wherry.registry.proxies import Proxies, Proxy
@@ -144,7 +144,7 @@ def test_no_certificate_breaks_the_reader(der: bytes) -> None:
 
 def through(proxy: Scripted, url: str, user: str = "") -> bytes:
     own = Proxy("127.0.0.1", proxy.port, user)
-    wire = Transport(None, Proxies(own, own), QUICK, timeouts=IMPATIENT)
+    wire = Transport(None, Proxies(own, own), QUICK, timeouts=PATIENT)
     try:
         with wire.fetch(Request("GET", Url.parse(url), {})) as response:
             return response.read(100)
