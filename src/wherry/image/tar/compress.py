@@ -217,12 +217,15 @@ class _Gzip:
         if self._closed:
             return
         self._closed = True
-        if self._block:
-            self._put()
-        for block in self._running:
-            self._write(block.result())
-        if self._pool:
-            self._pool.shutdown()
+        try:
+            if self._block:
+                self._put()
+            for block in self._running:
+                self._write(block.result())
+        finally:
+            # Also when nobody takes the bytes any more: an upload that broke off
+            if self._pool:
+                self._pool.shutdown()
         self._write(b"\x03\0" + self._crc.to_bytes(4, "little") + (self._size & 0xFFFFFFFF).to_bytes(4, "little"))
 
 
