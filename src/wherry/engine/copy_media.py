@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wherry.registry.media.location import Location
     from wherry.registry.media.origin import Origin
     from wherry.registry.media.sink import Sink
+    from wherry.store.source import Source
 
 __all__ = ["From", "To", "opened_origin", "opened_target"]
 
@@ -47,21 +48,31 @@ def opened_origin(engine: Engine, location: Location, cancel: Cancel, *, verify:
     if location.kind == "docker":
         yield _registry(engine, location, cancel, verify)
         return
-    from wherry.registry.media.origin import DirectoryOrigin, DockerArchiveOrigin, LayoutOrigin
     from wherry.store.source import open_source
 
     source = open_source(location.path, engine.scratch)
     try:
-        origin: Origin
-        if location.kind == "docker-archive":
-            origin = DockerArchiveOrigin(source, location.name)
-        elif location.kind == "dir":
-            origin = DirectoryOrigin(source)
-        else:
-            origin = LayoutOrigin(source, location.name)
-        yield From(origin, origin.manifest(""))
+        try:
+            found = _found(source, location)
+        except InputError as fault:
+            fault.where = fault.where or location.path
+            raise
+        yield found
     finally:
         source.close()
+
+
+def _found(source: Source, location: Location) -> From:
+    from wherry.registry.media.origin import DirectoryOrigin, DockerArchiveOrigin, LayoutOrigin
+
+    origin: Origin
+    if location.kind == "docker-archive":
+        origin = DockerArchiveOrigin(source, location.name)
+    elif location.kind == "dir":
+        origin = DirectoryOrigin(source)
+    else:
+        origin = LayoutOrigin(source, location.name)
+    return From(origin, origin.manifest(""))
 
 
 def _registry(engine: Engine, location: Location, cancel: Cancel, verify: bool) -> From:

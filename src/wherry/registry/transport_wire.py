@@ -245,6 +245,12 @@ def dial(host: str, port: int, timeouts: Timeouts, shown: str) -> socket.socket:
             f"cannot reach {shown}: no answer from {host}:{port} within {timeouts.connect_s:.0f} s",
             hint="is the network up, and is a proxy needed (HTTPS_PROXY)?",
         ) from None
+    except ConnectionRefusedError as fault:
+        via = "" if shown in (host, f"{host}:{port}") else f" (at {host}:{port})"
+        raise Unreachable(
+            f"cannot reach {shown}{via}: {fault.strerror}",
+            hint="does a registry run there? `wherry registry serve` is one",
+        ) from None
     except OSError as fault:
         raise Unreachable(f"cannot reach {shown}: {host}:{port}: {fault.strerror or fault}") from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
