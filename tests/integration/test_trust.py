@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import stat
 import subprocess
@@ -15,7 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.registries.real import DockerRegistry, Served, WherryRegistry
+from wherry.settings import Paths
 from wherry.trust.inside import Inside
+from wherry.trust.keys import load_private
 
 pytestmark = pytest.mark.requires("root", "cosign", "docker-registry", "skopeo")
 
@@ -24,6 +27,7 @@ ENV = {name: value for name, value in os.environ.items() if not name.startswith(
 # Neither keys need Sigstore's roots, and there is no internet to fetch them from
 NO_ROOTS = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
 PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+CASES = Path(__file__).parents[1] / "cases" / "trust" / "keys" / "good"
 METADATA = "Name: demo\nVersion: 1.5\nLicense-Expression: MIT\n\n"
 
 
@@ -86,8 +90,8 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     with request.param(tmp_path / "registry") as registry:
         made = Lab(tmp_path, registry)
         yield made
-        # What the engine keeps outside the root goes by the root's own name
-        shutil.rmtree(tmp_path / "root", ignore_errors=True)
+        for root in (tmp_path / "root", tmp_path / "registry" / "root"):
+            shutil.rmtree(Paths.for_user({}, 0, str(root)).run, ignore_errors=True)
 
 
 @pytest.mark.parametrize("kind", ["tag", "bundle"])
@@ -123,6 +127,23 @@ def test_wherry_verifies_the_bundle_that_cosign_wrote(lab: Lab) -> None:
     lab.wherry("image", "verify", "--key", "cosign.pub", name, code=10)
     lab.run("cosign", "attest", *flags, "--type", PREDICATE, name)
     assert "bundle" in lab.wherry("image", "verify", "--key", "cosign.pub", name)
+
+
+KEYS = ["openssl-ec-p256", "openssl-pkcs8-p384", "openssl-pkcs8-p521", "openssl-rsa-2048", "openssl-ed25519"]
+
+
+@pytest.mark.requires("openssl")
+@pytest.mark.parametrize("lab", [DockerRegistry], indirect=True)
+def test_cosign_takes_a_signature_by_every_kind_of_key(lab: Lab) -> None:
+    for kind in KEYS:
+        name = lab.build(repository=f"by/{kind}")
+        lab.wherry("push", name)
+        path = str(CASES / f"{kind}.key")
+        lab.run("openssl", "pkey", "-in", path, "-pubout", "-out", "one.pub")
+        lab.wherry("image", "sign", "--key", path, "--signature-format", "both", name)
+        for layout in ("tag", "bundle"):
+            lab.cosign_verify(name, layout, key="one.pub")
+        assert lab.wherry("image", "verify", "--key", "one.pub", name).count("\nok") == 2
 
 
 def test_skopeo_lets_only_signed_images_in_and_signs_for_wherry(lab: Lab) -> None:
@@ -224,3 +245,40 @@ def test_what_an_upper_layer_took_away_is_not_listed(tmp_path: Path) -> None:
     os.setxattr(top / "tricked", "user.overlay.opaque", b"y")
     with Inside([str(base), str(top)], lambda _: True) as inside:
         assert inside.paths == [b"kept/file", b"tricked/file", b"whole/new"]
+
+
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(tmp_path: Path) -> None:
+    env = {**ENV, "WHERRY_ROOT": str(tmp_path / "root"), "HOME": str(tmp_path)}
+    shown = typed(["image", "generate-key-pair"], [b"open sesame", b"open sesame"], tmp_path, env)
+    assert "Enter password for private key: " in shown
+    assert "sesame" not in shown
+    key = load_private((tmp_path / "cosign.key").read_bytes(), lambda: b"open sesame", "cosign.key")
+    assert key.public.pem == (tmp_path / "cosign.pub").read_bytes()
+    flags = ["image", "generate-key-pair", "--output-key-prefix", "other"]
+    assert "not the same" in typed(flags, [b"one", b"two"], tmp_path, env)
+    assert not (tmp_path / "other.key").exists()
+
+
+def typed(argv: list[str], answers: list[bytes], cwd: Path, env: dict[str, str]) -> str:
+    """What a terminal shows while somebody answers each prompt."""
+    main, other = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *argv], stdin=other, stdout=other, stderr=other, cwd=cwd, env=env
+    )
+    os.close(other)
+    shown = b""
+    waiting = list(answers)
+    with os.fdopen(main, "r+b", buffering=0) as terminal:
+        while select.select([terminal], [], [], 60)[0]:
+            try:
+                chunk = terminal.read(4096)
+            except OSError:  # EIO: the program has ended
+                break
+            if not chunk:
+                break
+            shown += chunk
+            if waiting and shown.endswith(b": "):
+                terminal.write(waiting.pop(0) + b"\n")
+        process.kill()
+    process.wait()
+    return shown.decode()

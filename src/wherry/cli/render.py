@@ -83,12 +83,13 @@ class Output:
             return _first_line(fd)
         import termios
 
-        self._err.write(prompt)
-        self._err.flush()
         before = termios.tcgetattr(fd)
         silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
         try:
+            # Silent first: what is typed as soon as the prompt stands must be neither shown nor thrown away
             termios.tcsetattr(fd, termios.TCSAFLUSH, silent)
+            self._err.write(prompt)
+            self._err.flush()
             return _first_line(fd)
         finally:
             termios.tcsetattr(fd, termios.TCSAFLUSH, before)

@@ -1,7 +1,7 @@
 """Keys that sign and verify: PEM files as cosign, OpenSSL and the clouds write them.
 
-ECDSA on the NIST curves (what cosign makes), RSA (PKCS #1 v1.5 with SHA-256) and Ed25519. A signature over P-384 or
-P-521 is made with the curve's own hash, and verified with that or SHA-256: cosign has done both.
+ECDSA on the NIST curves (what cosign makes), RSA (PKCS #1 v1.5) and Ed25519. The hash is SHA-256 whatever the curve, as
+cosign 2 wants it; a signature by P-384 or P-521 with the curve's own hash is verified too.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class PrivateKey:
 
         key = self._key
         if isinstance(key, ec.EllipticCurvePrivateKey):
-            return key.sign(data, ec.ECDSA(_hashes(key.public_key())[0]))
+            return key.sign(data, ec.ECDSA(SHA256()))
         if isinstance(key, rsa.RSAPrivateKey):
             return key.sign(data, padding.PKCS1v15(), SHA256())
         assert isinstance(key, ed25519.Ed25519PrivateKey)
@@ -100,12 +100,12 @@ class PrivateKey:
 
 
 def _hashes(key: object) -> tuple[HashAlgorithm, ...]:
-    """The hashes with which the key may have signed; the first is the one to sign with."""
+    """The hashes with which the key may have signed."""
     from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
     size = getattr(getattr(key, "curve", None), "key_size", 256)
     own = {384: (SHA384(),), 521: (SHA512(),)}.get(size, ())
-    return (*own, SHA256())
+    return (SHA256(), *own)
 
 
 def load_private(pem: bytes, password: Callable[[], bytes], name: str) -> PrivateKey:

@@ -101,14 +101,16 @@ def test_a_private_key_is_no_key_to_verify_with(pair: tuple[bytes, bytes]) -> No
     assert "cosign.pub" in str(caught.value.hint)
 
 
-def test_a_signature_with_sha256_by_a_larger_curve_counts_too() -> None:
+def test_a_larger_curve_signs_with_sha256_and_verifies_its_own_hash_too() -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+
+    from wherry.trust.keys import PrivateKey, PublicKey
 
     key = ec.generate_private_key(ec.SECP384R1())
-    from wherry.trust.keys import PublicKey
-
-    assert PublicKey(key.public_key()).verifies(key.sign(b"x", ec.ECDSA(SHA256())), b"x")
+    public = key.public_key()
+    public.verify(PrivateKey(key).sign(b"x"), b"x", ec.ECDSA(SHA256()))
+    assert PublicKey(public).verifies(key.sign(b"x", ec.ECDSA(SHA384())), b"x")
 
 
 def test_secrets_do_not_show(pair: tuple[bytes, bytes]) -> None:
