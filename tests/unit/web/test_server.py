@@ -251,6 +251,16 @@ def test_idle_connections_hold_no_thread() -> None:
             sock.close()
 
 
+def test_bodies_that_trickle_give_way_when_all_threads_are_taken() -> None:
+    with running(Limits(threads=2, window_s=3600, hurried_window_s=0.3)) as lab:
+        slow = [lab.connect() for _ in range(4)]
+        for sock in slow:
+            sock.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")
+        assert lab.talk(LAST).startswith(b"HTTP/1.1 200")
+        for sock in slow:
+            sock.close()
+
+
 def test_the_longest_silent_go_when_there_are_too_many() -> None:
     with running(Limits(connections=20)) as lab:
         idle = [lab.connect() for _ in range(60)]
