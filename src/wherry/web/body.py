@@ -33,10 +33,18 @@ class Body:
         self._is_first = True
 
     def wait(self) -> None:
-        """Until there is something to read: so that no buffer is held meanwhile. Raises: PeerGone."""
-        if not self.ended and not self.rest and self._pace:
+        """Until there is something to read, or the end: so that no buffer is held meanwhile. Raises: PeerGone,
+        BadRequest.
+        """
+        if self.ended or (self.length is None and self._left == 0 and not self._next_chunk()):
+            return
+        if not self.rest and self._pace:
             self._continue()
-            self._wire.wait(self._pace)
+            self.rest = self._wire.wait(self._pace)
+
+    def is_ready(self) -> bool:
+        """Whether `readinto` would give bytes without waiting."""
+        return not self.ended and self._left > 0 and (bool(self.rest) or self._wire.is_ready())
 
     def readinto(self, view: memoryview) -> int:
         """Up to len(view) bytes, at least one; 0 at the end. Raises: BadRequest, PeerGone (also for a short body)."""

@@ -77,12 +77,22 @@ class PlainWire:
         """Whether bytes wait that epoll(7) does not know of."""
         return False
 
-    def wait(self, pace: Pace) -> None:
-        """Until there is something to receive. Raises: PeerGone."""
+    def is_ready(self) -> bool:
+        """Whether `recv_into` would not wait."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def wait(self, pace: Pace) -> bytes:
+        """Until there is something to receive; what had to be received to know that. Raises: PeerGone."""
         while True:
             try:
                 self.sock.recv(1, socket.MSG_PEEK)
-                return
+                return b""
             except BlockingIOError:
                 pace.check()
             except _RESET:
@@ -183,16 +193,26 @@ class TlsWire:
     def has_more(self) -> bool:
         return self.sock.pending() > 0
 
-    def wait(self, pace: Pace) -> None:
-        """A record may be incomplete: what `recv_into` waits for then is a few kilobytes."""
-        if self.sock.pending():
-            return
-        import select
+    def is_ready(self) -> bool:
+        return self.sock.pending() > 0
 
-        waiter = select.poll()
-        waiter.register(self.sock.fileno(), select.POLLIN)
-        while not waiter.poll(TICK_S * 1000):
-            pace.check()
+    def wait(self, pace: Pace) -> bytes:
+        """A readable socket may hold half a record: only what was decrypted is there for sure."""
+        if self.sock.pending():
+            return b""
+        self.sock.settimeout(TICK_S)
+        while True:
+            try:
+                data = self.sock.recv(16384)
+            except (TimeoutError, ssl.SSLWantReadError):
+                pace.check()
+                continue
+            except OSError:
+                raise PeerGone("reset") from None
+            if not data:
+                raise PeerGone("the body ended early")
+            pace.moved(len(data))
+            return data
 
     def recv_into(self, view: memoryview, pace: Pace) -> int:
         self.sock.settimeout(TICK_S)

@@ -61,9 +61,8 @@ def append(session: Session, fd: int, request: Request, buffers: Buffers, hasher
     while not body.ended:
         body.wait()
         with buffers.lend() as view:
-            # A trickle lets the buffer go: somebody else may need it
-            count = 4096
-            while count >= 4096 and (count := body.readinto(view)):
+            # Who stops in the middle lets the buffer go: somebody else may need it
+            while body.is_ready() and (count := body.readinto(view)):
                 _write(session, fd, view[:count])
                 if hasher is not None:
                     hasher.update(view[:count])
@@ -81,8 +80,7 @@ def _append_beside(session: Session, fd: int, request: Request, buffers: Buffers
             with buffers.lend() as whole:
                 # Halves of one buffer: who waited for a second one while holding the first could wait for ever
                 view, spare = whole[: _BUFFER_BYTES // 2], whole[_BUFFER_BYTES // 2 :]
-                count = 4096
-                while count >= 4096 and (count := body.readinto(view)):
+                while body.is_ready() and (count := body.readinto(view)):
                     # It is through with the other buffer when it takes this one
                     beside.update(view[:count])
                     try:
@@ -204,7 +202,7 @@ def spooled(layout: Layout, request: Request, buffers: Buffers, limit: int) -> I
         while not body.ended:
             body.wait()
             with buffers.lend() as view:
-                count = body.readinto(view)
+                count = body.readinto(view) if body.is_ready() else 0
                 write_all(fd, view[:count])
             size += count
             if size > limit:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,9 +92,9 @@ def test_a_second_request_at_one_upload_is_refused_while_the_first_runs(site: Si
     thread = threading.Thread(target=lambda: answers.append(site.wire().patch(where, slowly())))
     thread.start()
     assert first_part.wait(30)
-    deadline = 3000
-    while wire.get(where).headers["Range"] != "0-5" and deadline:
-        deadline -= 1
+    deadline = time.monotonic() + 30
+    while wire.get(where).headers["Range"] != "0-5":
+        assert time.monotonic() < deadline
     for answer in (
         wire.patch(where, b"mine"),
         wire.put(with_query(where, digest=digest_of(b"mine")), b"mine"),
@@ -255,3 +257,27 @@ def test_names_that_look_like_endpoints_are_repositories_of_their_own(site: Site
         others = [other for other in names if other != name]
         assert all(wire.head(f"/v2/{other}/blobs/{digest_of(name.encode())}").status == 404 for other in others)
     assert sorted(names) == wire.get("/v2/_catalog").json["repositories"]
+
+
+@pytest.mark.parametrize("how", ["Content-Length: 9000000", "Content-Length: 100000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("sent", [6, 5000])
+def test_uploads_that_stop_in_the_middle_stop_no_others(site: Site, how: str, sent: int) -> None:
+    """More of them than there are buffers."""
+    stopped = []
+    for _ in range(12):
+        sock = socket.create_connection(("127.0.0.1", site.server.address[1]), timeout=30)
+        stopped.append(sock)
+        part = b"x" * sent if "Length" in how else b"%x\r\n" % sent + b"x" * sent + b"\r\n"
+        where = f"{uploads('slow')}?digest={digest_of(b'never')}"
+        sock.sendall(f"POST {where} HTTP/1.1\r\nHost: x\r\n{how}\r\n\r\n".encode() + part)
+    deadline = time.monotonic() + 30
+    while sum(one.stat().st_size for one in Path(site.storage.layout.path, "uploads").iterdir()) < 12 * sent:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    wire = site.wire()
+    started = time.monotonic()
+    assert push_blob(wire, "quick", b"content")
+    # A window of patience is 20 s: none of them was waited for
+    assert time.monotonic() - started < 15
+    for sock in stopped:
+        sock.close()
