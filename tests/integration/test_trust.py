@@ -225,6 +225,14 @@ def test_the_provenance_is_about_the_pushed_manifest(lab: Lab) -> None:
     assert context["name"] == "context"
 
 
+def test_a_build_attaches_nothing_unless_asked(lab: Lab) -> None:
+    for flags in ([], ["--sbom=false", "--provenance=false"]):
+        (platform,) = lab.tree(lab.build(*flags))["children"]
+        assert platform["children"] == []
+    assert "min, max or false" in lab.wherry("build", "--provenance=x", ".", code=125)
+    assert "unknown SBOM format" in lab.wherry("build", "--sbom=x", ".", code=125)
+
+
 def test_the_sbom_of_a_build_names_what_is_inside(lab: Lab) -> None:
     doc = json.loads(lab.wherry("image", "sbom", lab.build()))
     (package,) = [one for one in doc["packages"] if one["name"] == "demo"]

@@ -106,6 +106,7 @@ def _parsed(flag: str, value: str, parse: Callable[[str], T]) -> T:
         raise FlagError(f'invalid argument "{value}" for "{flag}" flag: {fault}') from None
 
 
+# Differs from docker: provenance is attached only when asked for (docs/adr/0133-attest-on-request.md)
 _NO = frozenset({"", "false", "0"})
 
 
