@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from wherry.errors import InvalidSpec, RegistryError
@@ -57,7 +58,8 @@ def leads_inside(source: Url, url: Url) -> bool:
 
 def _is_loopback(url: Url) -> bool:
     address = _address(url)
-    return url.is_loopback or url.host.endswith(".localhost") or bool(address and address.is_loopback)
+    is_named = f".{_bare(url)}".endswith(".localhost")
+    return url.is_loopback or is_named or bool(address and address.is_loopback)
 
 
 def _is_link(url: Url) -> bool:
@@ -65,10 +67,19 @@ def _is_link(url: Url) -> bool:
     return bool(address and (address.is_link_local or address.is_unspecified))
 
 
+def _bare(url: Url) -> str:
+    """The host without a zone, and without the dot that ends an absolute name."""
+    return url.host.partition("%")[0].rstrip(".")
+
+
 def _address(url: Url) -> IPv4Address | IPv6Address | None:
-    """None for a name."""
+    """None for a name. Every spelling that the resolver takes for an address is one: 2130706433, 0x7f.1, 127.0.0.1."""
+    host = _bare(url)
     try:
-        address = ip_address(url.host.partition("%")[0])
+        address = ip_address(host)
     except ValueError:
-        return None
+        try:
+            return IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -227,6 +227,12 @@ def test_redirects_in_a_circle_or_without_end_are_ended(place: str) -> None:
         ("https://r.example/x", "https://[::ffff:169.254.169.254]/"),
         ("https://r.example/x", "https://[fe80::1]/"),
         ("http://r.example/x", "http://0.0.0.0/"),
+        ("https://r.example/x", "https://2852039166/latest/meta-data"),
+        ("https://r.example/x", "https://169.254.43518/"),
+        ("https://r.example/x", "https://0251.254.169.254/"),
+        ("https://r.example/x", "https://0x7f.1/"),
+        ("https://r.example/x", "https://127.0.0.1./"),
+        ("https://r.example/x", "https://localhost./"),
         ("https://r.example/x", "https://user:pw@r.example/"),
     ],
 )
