@@ -7,7 +7,6 @@ https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -75,7 +74,8 @@ def signature_of(layer: Descriptor) -> bytes:
     """The signature that stands beside a signed text. Raises: InvalidSpec when there is none."""
     try:
         found = base64.b64decode(layer.annotations.get(SIGNATURE, ""), validate=True)
-    except binascii.Error:
+    except ValueError:
+        # binascii.Error is one; text beyond ASCII raises its parent
         raise InvalidSpec("the signature is not base64") from None
     if not found:
         raise InvalidSpec("the signature is missing: it was stripped, or never there")

@@ -68,7 +68,10 @@ def test_the_tag_of_the_older_layout() -> None:
     assert simple_signing.tag_of(DIGEST) == f"sha256-{DIGEST.hex}.sig"
 
 
-@pytest.mark.parametrize("annotations", [{}, {simple_signing.SIGNATURE: ""}, {simple_signing.SIGNATURE: "%%%"}])
+@pytest.mark.parametrize(
+    "annotations",
+    [{}, {simple_signing.SIGNATURE: ""}, {simple_signing.SIGNATURE: "%%%"}, {simple_signing.SIGNATURE: "é"}],
+)
 def test_a_stripped_signature_is_told(annotations: dict[str, str]) -> None:
     with pytest.raises(InvalidSpec):
         simple_signing.signature_of(Descriptor(simple_signing.MEDIA_TYPE, DIGEST, 1, annotations))
