@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from _thread import get_ident  # threading itself costs 1 ms of every start
 from binascii import crc32
 from collections.abc import Callable
@@ -75,11 +76,9 @@ class Database:
             return self._replace_damaged(fault)
 
     def _prepared(self) -> sqlite3.Connection:
-        try:
-            connection = self._bare()
-        except sqlite3.OperationalError:
-            self._make_folder()
-            connection = self._bare()
+        # Not after a failed open: SQLite tries again by itself, for reading alone, and would find another thread's file
+        self._make_folder()
+        connection = self._bare()
         try:
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA foreign_keys=ON")
@@ -96,6 +95,8 @@ class Database:
 
     def _make_folder(self) -> None:
         folder = os.path.dirname(self.path)
+        if os.path.isdir(folder):
+            return
         try:
             private_folder(folder)
         except OSError as fault:
@@ -181,7 +182,7 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
     """Make what is missing; idempotent, and safe when two processes do it at once."""
     with suppress(OSError):
         os.chmod(path, 0o600)
-    connection.execute("PRAGMA journal_mode=WAL")
+    _to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in schema.STATEMENTS:
@@ -196,6 +197,20 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait here as it does elsewhere: two that make the database at once are told "busy" at once."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as fault:
+            is_busy = getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 def failure(fault: sqlite3.DatabaseError, path: str) -> WherryError:

@@ -178,3 +178,27 @@ def test_a_forked_childs_use_does_not_touch_the_parents_connection(db: Database)
     assert after is not before
     assert before.execute("SELECT 1").fetchone() == (1,)
     before.close()
+
+
+def test_threads_may_make_the_file_at_once(tmp_path: Path) -> None:
+    for number in range(20):
+        db = Database(f"{tmp_path}/{number}/state.db")
+        start = threading.Barrier(8)
+        faults: list[BaseException] = []
+
+        def first_use(
+            db: Database = db, start: threading.Barrier = start, faults: list[BaseException] = faults
+        ) -> None:
+            start.wait()
+            try:
+                db.read().execute("SELECT 1 FROM image").fetchone()
+            except BaseException as fault:
+                faults.append(fault)
+
+        threads = [threading.Thread(target=first_use) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        db.close()
+        assert faults == []
