@@ -164,7 +164,7 @@ def _purl(one: Package, distribution: Distribution) -> PackageURL:
     from packageurl import PackageURL
 
     if one.kind == "pypi":
-        return PackageURL("pypi", None, re.sub(r"[-_.]+", "-", one.name).lower(), one.version)
+        return PackageURL("pypi", None, re.sub(r"[-_.\s/]+", "-", one.name).lower(), one.version)
     qualifiers = {}
     if one.architecture:
         qualifiers["arch"] = one.architecture
@@ -172,7 +172,9 @@ def _purl(one: Package, distribution: Distribution) -> PackageURL:
         qualifiers["distro"] = "-".join(filter(None, distribution))
     if one.source:
         qualifiers["upstream"] = one.source
-    return PackageURL("deb", distribution.id or "debian", one.name, one.version, qualifiers)
+    # A name of slashes and blanks alone breaks the library; no package manager takes one, but an image can claim it
+    vendor, name = (re.sub(r"[\s/]+", "-", text) for text in (distribution.id or "debian", one.name))
+    return PackageURL("deb", vendor, name, one.version, qualifiers)
 
 
 def _dump(document: object) -> bytes:

@@ -83,6 +83,14 @@ def test_an_image_with_nothing_known_in_it_has_a_valid_document(kind: str) -> No
     (check_spdx if kind == "spdx" else check_cyclonedx)(data)
 
 
+@pytest.mark.parametrize("name", ["/", "//", " ", "\u00a0", "\u2028"])
+@pytest.mark.parametrize("kind", ["deb", "pypi"])
+def test_a_name_that_is_none_breaks_nothing(kind: str, name: str) -> None:
+    listed = [Package(kind, name, name)]
+    check_cyclonedx(cyclonedx(SUBJECT, Distribution("/", "/"), listed))
+    assert len(json.loads(spdx(SUBJECT, Distribution("/", "/"), listed))["packages"]) == 2
+
+
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 packages = st.builds(
     Package, st.sampled_from(["deb", "pypi"]), words, words, st.sampled_from(["", "amd64"]), words, words, words,
