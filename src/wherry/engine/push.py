@@ -129,8 +129,9 @@ def push_tags(
     reference = request.reference
     watch.note(_refers(reference))
     _check_known(engine, reference)
-    prefix = f"{reference.registry}/{reference.repository}:"
-    rows = engine.db.read().execute("SELECT name FROM reference WHERE name GLOB ? ORDER BY name", (f"{prefix}*",))
+    # A range, no pattern: the registry may be [::1]:5000
+    rows = engine.db.read().execute("SELECT name FROM reference WHERE name >= ? AND name < ? ORDER BY name",
+                                    _between(reference, ":"))  # fmt: skip
     names = [Reference.known(row[0]) for row in rows if "@" not in row[0]]
     if not names:
         raise NotFound(f"no tags to push for {reference.familiar_name}", hint="wherry tag IMAGE NAME:TAG")
@@ -138,10 +139,15 @@ def push_tags(
     return [_push_tag(engine, request._replace(reference=name), watch, cancel) for name in names]
 
 
-def _check_known(engine: Engine, reference: Reference) -> None:
+def _between(reference: Reference, mark: str) -> tuple[str, str]:
+    """The bounds of the names that go on with `mark` behind the repository."""
     name = f"{reference.registry}/{reference.repository}"
-    query = "SELECT 1 FROM reference WHERE name GLOB ? OR name GLOB ? LIMIT 1"
-    if not engine.db.read().execute(query, (f"{name}:*", f"{name}@*")).fetchone():
+    return f"{name}{mark}", f"{name}{chr(ord(mark) + 1)}"
+
+
+def _check_known(engine: Engine, reference: Reference) -> None:
+    query = "SELECT 1 FROM reference WHERE (name >= ? AND name < ?) OR (name >= ? AND name < ?) LIMIT 1"
+    if not engine.db.read().execute(query, (*_between(reference, ":"), *_between(reference, "@"))).fetchone():
         raise NotFound(
             f"An image does not exist locally with the tag: {reference.familiar_name}",
             hint=f"wherry tag IMAGE {reference.familiar_name}, or build it with -t",

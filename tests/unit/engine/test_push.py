@@ -332,6 +332,13 @@ def test_names_that_are_not_here_are_told_as_docker_does(engine: Engine) -> None
         push(engine, PushRequest(API._replace(tag="2")), Silent())
 
 
+def test_images_are_pushed_to_an_address_in_brackets(engine: Engine) -> None:
+    name = Reference.parse("[::1]:5000/shop/api:1")
+    image(engine, TEXT, names=(name,))
+    push(engine, PushRequest(name), Silent())
+    assert [one.reference for one in push_tags(engine, PushRequest(name), Silent())] == [name]
+
+
 def test_what_is_attached_goes_along(engine: Engine, registry: FakeRegistry) -> None:
     from wherry.engine.attach import attach
     from wherry.trust.referrer import Payload
