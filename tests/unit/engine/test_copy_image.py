@@ -225,6 +225,28 @@ def test_a_spoiled_blob_is_found_and_nothing_is_left(engine: Engine, tmp_path: P
     assert not [path for path in tmp_path.iterdir() if "bad.tar" in path.name]
 
 
+def test_a_blob_that_is_said_to_be_empty_is_checked_too(engine: Engine, tmp_path: Path) -> None:
+    manifest = Manifest(Descriptor(mediatype.CONFIG, Digest.of(b"a config"), 0), ()).to_bytes()
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / Digest.of(b"a config").hex).write_bytes(b"a config")
+    with pytest.raises(IntegrityError):
+        copy(engine, f"dir:{folder}", f"oci:{tmp_path}/out:1")
+    assert not (tmp_path / "out" / "blobs" / "sha256" / Digest.of(b"a config").hex).exists()
+
+
+def test_sizes_beyond_any_file_are_refused_by_an_archive(engine: Engine, tmp_path: Path) -> None:
+    layers = tuple(Descriptor(mediatype.LAYER, Digest.of(one), (1 << 63) - 1) for one in (b"1", b"2", b"3"))
+    data = Manifest(Descriptor(mediatype.CONFIG, Digest.of(b"{}"), 2), layers).to_bytes()
+    repository = at(engine).repository("a/b")
+    repository.blobs |= {Digest.of(one): one for one in (b"1", b"2", b"3", b"{}")}
+    repository.put_manifest("huge", data, mediatype.MANIFEST)
+    with pytest.raises((InvalidSpec, IntegrityError)):
+        copy(engine, "docker://reg.example/a/b:huge", f"oci-archive:{tmp_path}/out.tar")
+    assert not [path for path in tmp_path.iterdir() if "out.tar" in path.name]
+
+
 def test_what_is_attached_goes_along_when_asked(engine: Engine, tmp_path: Path) -> None:
     from wherry.trust.referrer import Payload, make
 

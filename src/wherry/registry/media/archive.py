@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from wherry.errors import IntegrityError, Unsupported
+from wherry.errors import IntegrityError, InvalidSpec, Unsupported
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Index, Manifest
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DockerArchiveSink", "LayoutArchiveSink"]
 
+# Whatever a manifest says: beyond it there are no offsets of files
+_MOST_BYTES = 1 << 62
+
 
 class _Tar:
     """A new file beside `path`, which it becomes by `commit`."""
@@ -39,6 +42,8 @@ class _Tar:
         """Room for a file; the offset of its bytes. What is never written there reads as zeros."""
         header = tar_header(name, size)
         with self._lock:
+            if self._end + size > _MOST_BYTES:
+                raise InvalidSpec(f"{name}: {size} bytes more than an archive can hold")
             at, self._end = self._end, self._end + len(header) + size + -size % 512
         self.write(header, at)
         return at + len(header)

@@ -48,6 +48,8 @@ class Checked:
         if size < 0:
             return b"".join(iter(lambda: self.read(1 << 20), b""))
         if not self._left:
+            # Also of what is said to be empty, where there was no last byte to tell it before
+            self._verify()
             return b""
         data = self._stream.read(min(size, self._left))
         self._hash.update(data)
@@ -55,10 +57,14 @@ class Checked:
         if not data:
             actual = self._blob.size - self._left
             raise IntegrityError(self._what, expected=f"{self._blob.size} bytes", actual=f"{actual}")
-        if not self._left and self._hash.hexdigest() != self._blob.digest.hex:
-            actual_digest = f"{self._blob.digest.algorithm}:{self._hash.hexdigest()}"
-            raise IntegrityError(self._what, expected=self._blob.digest, actual=actual_digest)
+        if not self._left:
+            self._verify()
         return data
+
+    def _verify(self) -> None:
+        if (actual := self._hash.hexdigest()) != self._blob.digest.hex:
+            algorithm = self._blob.digest.algorithm
+            raise IntegrityError(self._what, expected=self._blob.digest, actual=f"{algorithm}:{actual}")
 
     @property
     def _what(self) -> str:
