@@ -38,6 +38,7 @@ __all__ = ["ACCEPT", "Client", "FetchedManifest", "FindsCredentials", "Repositor
 
 _PAGE_BYTES = 4 << 20
 _MOST_PAGES = 10_000
+_MOST_NAMES = 1_000_000
 _PARTS_IN_MEMORY = 6
 
 
@@ -260,8 +261,9 @@ def _pages(exchange: Exchange, path: str, key: str, what: str, cancel: Cancel | 
     url = exchange.url(path, cancel)
     page: Url | None = url
     seen: set[str] = set()
+    told = 0
     while page is not None:
-        if str(page) in seen or len(seen) >= _MOST_PAGES:
+        if str(page) in seen or len(seen) >= _MOST_PAGES or told > _MOST_NAMES:
             raise RegistryError(f"cannot list {what}: its pages go in a circle, or do not end")
         seen.add(str(page))
         with exchange.send(Call("GET", page), cancel) as response:
@@ -271,7 +273,9 @@ def _pages(exchange: Exchange, path: str, key: str, what: str, cancel: Cancel | 
             page = next_page(response, url)
         document = _decode.load(data, what, limit_bytes=_PAGE_BYTES)
         # A repository whose last tag went has null here
-        yield from _decode.get_sequence(document, key, "", _decode.string) or ()
+        names = _decode.get_sequence(document, key, "", _decode.string) or ()
+        told += len(names)
+        yield from names
 
 
 class _Uploads:

@@ -162,6 +162,18 @@ def test_tags_are_read_over_pages_and_circles_are_ended() -> None:
         list(registries.repository(endpoint(server)).tags())
 
 
+def test_a_list_of_tags_without_end_is_ended() -> None:
+    many = b'{"tags":[' + b'"a",' * 999_999 + b'"a"]}'
+
+    def handler(seen: Seen) -> Answer:
+        page = int(seen.target.rpartition("=")[2])
+        return reply(body=many, Link=f'</v2/team/app/tags/list?n={page + 1}>; rel="next"')
+
+    with scripted(handler) as server, client() as registries, pytest.raises(RegistryError, match="do not end"):
+        list(registries.repository(endpoint(server)).tags())
+    assert len(server.seen) < 5
+
+
 def test_a_registry_that_keeps_other_bytes_than_were_sent_is_caught() -> None:
     lie = reply(201, Docker_Content_Digest=Digest.of(b"else"))
     with scripted(lambda _: lie) as server, client() as registries, pytest.raises(IntegrityError):
