@@ -14,6 +14,7 @@ from wherry.errors import HostileArchive, InputError, InvalidSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tarfile import TarFile, TarInfo
     from types import TracebackType
 
     from wherry.store.scratch import Scratch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FolderSource", "Part", "Source", "TarSource", "clean", "open_source"]
 
 _MAX_ENTRIES = 100_000
+_MAX_HEADER_BYTES = 16 << 20
 _CHUNK = 1 << 20
 
 
@@ -213,7 +215,7 @@ def _scan(fd: int) -> dict[str, _Entry]:
     try:
         with open(os.dup(fd), "rb") as file:
             file.seek(0)
-            with tarfile.open(fileobj=file, mode="r:") as tar:
+            with tarfile.open(fileobj=file, mode="r:", tarinfo=_bounded_headers()) as tar:
                 for count, member in enumerate(tar):
                     if count >= _MAX_ENTRIES:
                         raise InvalidSpec(f"the archive has more than {_MAX_ENTRIES} entries")
@@ -233,6 +235,28 @@ def _scan(fd: int) -> dict[str, _Entry]:
     except (tarfile.TarError, ValueError, OverflowError, IndexError, EOFError, RecursionError) as fault:
         raise InvalidSpec(f"broken tar: {fault}") from None
     return entries | _followed(links, entries)
+
+
+def _bounded_headers() -> type[TarInfo]:
+    """What reads one archive's headers: tarfile takes long names and PAX records into memory, and keeps them."""
+    import tarfile
+
+    extended = {
+        tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+    }  # fmt: skip
+    left = _MAX_HEADER_BYTES
+
+    class Header(tarfile.TarInfo):
+        def _proc_member(self, tar: TarFile) -> TarInfo:
+            """Where the standard library lets a subclass in, before it reads what belongs to a header."""
+            nonlocal left
+            if self.type in extended:
+                left -= self.size
+                if left < 0:
+                    raise InvalidSpec(f"the archive has more than {_MAX_HEADER_BYTES} bytes of header records")
+            return super()._proc_member(tar)  # type: ignore[misc, no-any-return]
+
+    return Header
 
 
 def clean(name: str) -> str:

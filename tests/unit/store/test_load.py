@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -306,6 +307,22 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(store: Store, tmp_path:
 def test_an_entry_that_leaves_the_archive_is_refused(store: Store, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="leads outside"):
         load(store, archives.tar(LAYOUT | {name: b"x"}, tmp_path / "in"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_says_gigabytes_is_not_read_into_memory(store: Store, tmp_path: Path, kind: bytes) -> None:
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, 1 << 30
+    path = tmp_path / "in"
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT))
+    os.truncate(path, (1 << 30) + 20 * 512)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidSpec, match="header records"):
+            load(store, str(path))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_links_in_a_folder_stay_in_it(store: Store, tmp_path: Path) -> None:
