@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wherry.registry.client import FetchedManifest
     from wherry.registry.select import Selected
     from wherry.registry.watch import TransferWatch
+    from wherry.store.compressed import CompressedForms
     from wherry.store.images import ImageRecord
 
 __all__ = ["PullRequest", "Pulled", "pull", "pull_tags"]
@@ -170,7 +171,8 @@ class _Pull(NamedTuple):
         parts = [Part(blob, diff_id) for blob, diff_id in zip(manifest.layers, parsed.diff_ids, strict=True)]
         with engine.leases.hold(f"pull {self.reference.familiar}") as lease:
             lease.add_layer(*parsed.diff_ids)
-            layers = LayerPull(engine.layers, CompressedForms(engine.db), sources, lease, self.watch, Ends(self.cancel))
+            forms = CompressedForms(engine.db)
+            layers = LayerPull(engine.layers, forms, sources, lease, self.watch, Ends(self.cancel))
             # The same image under another name: docker too says nothing of its layers
             if not (self._is_known(manifest.config.digest) and all(map(engine.layers.has, parsed.diff_ids))):
                 layers.run(parts, engine.settings.paths.root, min(max(engine.settings.jobs, _LEAST_JOBS), _MOST_JOBS))
@@ -180,9 +182,33 @@ class _Pull(NamedTuple):
             names = [self.reference._replace(tag="", digest=top.digest)]
             if self.reference.tag:
                 names.insert(0, self.reference)
-            image = engine.image_store.create(config, names, manifest=selected.fetched.data)
+            data = self._better(selected.fetched.data, manifest.config.digest, parsed, forms)
+            image = engine.image_store.create(config, names, manifest=data)
         self._remember(sources, manifest)
         return image
+
+    def _better(self, fetched: bytes, image_id: Digest, config: ImageConfig, forms: CompressedForms) -> bytes:
+        """The manifest to keep for the image: what came, or the one that is here, when that is sure and this is not.
+
+        Of layers that are here nothing was fetched: anybody can write other blobs beside the config of a known image,
+        and a later push would send them under its name.
+        """
+
+        def is_proved(data: bytes) -> bool:
+            pairs = zip(Manifest.from_bytes(data).layers, config.diff_ids, strict=True)
+            return all(
+                str(one.digest) == str(diff_id)
+                or any((one.digest, one.size) == (form.blob.digest, form.blob.size) for form in forms.find(diff_id))
+                for one, diff_id in pairs
+            )
+
+        from wherry.oci.manifest import Manifest
+
+        with suppress(NotFound):
+            here = self.engine.blobs.read(self.engine.image_store.get(image_id).manifest)
+            if here != fetched and is_proved(here) and not is_proved(fetched):
+                return here
+        return fetched
 
     def _is_known(self, image_id: Digest) -> bool:
         with suppress(NotFound):

@@ -186,6 +186,16 @@ def test_a_layer_that_is_here_is_not_fetched(engine: Engine, shelf: Shelf) -> No
     assert f"{base['digest'][7:19]}: Already exists" in watch.lines
 
 
+def test_other_blobs_beside_a_known_config_do_not_become_the_images(engine: Engine, shelf: Shelf) -> None:
+    there = add(shelf, BASE, APP)
+    first = fetch(engine).image
+    document = json.loads(shelf.blobs[there["digest"]])
+    document["layers"][0] = shelf.put(gzip.compress(layer_tar(evil="x"), mtime=0), mediatype.LAYER_GZIP)
+    shelf.tag("evil", encode(document), mediatype.MANIFEST)
+    again = fetch(engine, "home/app:evil").image
+    assert (again.id, again.manifest) == (first.id, first.manifest)
+
+
 def test_the_same_layer_twice_in_an_image_is_fetched_once(engine: Engine, shelf: Shelf) -> None:
     found = fetch_added(engine, shelf, BASE, APP, BASE)
     assert found.image.layers == (sha(BASE), sha(APP), sha(BASE))
