@@ -155,17 +155,24 @@ class LayerPull(NamedTuple):
     def _extract(self, source: Source, part: Part) -> None:
         from wherry.image.tar import compress
 
+        stop = Ends(self.cancel)
+
         def again() -> Reader:
             # A tar that writes a file twice can't be described by a recipe: it is fetched once more, and kept
-            return _Closing(source.blob(part.blob, cancel=self.cancel))
+            return _Closing(source.blob(part.blob, cancel=stop))
 
         self.watch.start(part.short, "Downloading", part.blob.size)
-        with closing(source.blob(part.blob, cancel=self.cancel)) as blob:
+        with closing(source.blob(part.blob, cancel=stop)) as blob:
             counted = Counted(blob, lambda done: self.watch.advance(part.short, done), lambda: self._unpacking(part))
-            self.layers.extract(
-                Whole(compress.reader(counted), counted), self.lease, part.diff_id, again=again,
-                limits=limits_of(part.blob.size), cancel=self.cancel,
-            )  # fmt: skip
+            try:
+                self.layers.extract(
+                    Whole(compress.reader(counted), counted), self.lease, part.diff_id, again=again,
+                    limits=limits_of(part.blob.size), cancel=stop,
+                )  # fmt: skip
+            except BaseException:
+                # A thread that reads ahead may wait for the registry, and closing would wait for it: Ctrl-C for minutes
+                stop.set("the layer was given up")
+                raise
 
     def _unpacking(self, part: Part) -> None:
         self.watch.start(part.short, "Download complete", 0)

@@ -377,6 +377,31 @@ def test_the_first_failure_ends_the_other_layers_and_is_the_one_that_is_told(
     assert all(one.closed for one in shelf.open)
 
 
+def test_who_reads_ahead_is_told_to_end_before_the_stream_is_closed(
+    engine: Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else Ctrl-C, and every failure, waits for a registry that says nothing: the thread has the stream's lock."""
+    digests = [one["digest"] for one in json.loads(shelf.blobs[add(shelf, BASE)["digest"]])["layers"]]
+    shelf.instead[digests[0]] = lambda: gzip.compress(layer_tar(other="x"), mtime=0)
+    was_set: list[bool] = []
+
+    class Told(Reads):
+        def close(self) -> None:
+            was_set.append(bool(self._cancel and self._cancel.is_set()))
+            super().close()
+
+    def blob(descriptor: Descriptor, *, cancel: Cancel | None = None) -> Reads:
+        data = shelf.instead.get(descriptor.digest, lambda: shelf.blobs[descriptor.digest])()
+        return (Told if descriptor.digest in digests else Reads)(descriptor, data, cancel)
+
+    monkeypatch.setattr(shelf, "blob", blob)
+    outer = Cancel()
+    with pytest.raises(IntegrityError):
+        pull(engine, PullRequest(Reference.parse("home/app:1")), Watch([]), outer)
+    assert was_set == [True]
+    assert not outer.is_set()
+
+
 def test_a_pull_that_is_cancelled_leaves_nothing(engine: Engine, shelf: Shelf) -> None:
     add(shelf, BASE, APP)
     cancel = Cancel()
