@@ -94,20 +94,21 @@ class Client:
         exchange = self.exchange(endpoint, credential=lambda: credential)
         challenge = exchange.challenge(cancel)
         what = f"login to {endpoint.host}"
-        identity = ""
+        identity, is_known = "", False
         if challenge is not None and challenge.scheme == "bearer" and not credential.registry_token:
             # As docker: a token without scopes proves who one is
             asked = exchange.asked(challenge, frozenset(), credential)
             token = self._tokens.buy(asked, cancel, offline=not credential.identity_token)
             self._tokens.keep(asked, token)
-            identity = token.refresh
+            identity, is_known = token.refresh, True
         with exchange.send(Call("GET", "/v2/"), cancel) as response:
             if response.status == 401:
                 raise Unauthorized(
                     failure(response, what).message, hint="check user name and password, or token", status=401
                 )
-            # 403: known, but with no right to anything in general
-            if response.status not in {200, 403}:
+            # Differs from docker: 403 too, to a token: known, but with no right to anything in general. Whoever says it
+            # to a password, or to everybody, has not said that the password is right
+            if response.status != 200 and not (response.status == 403 and is_known):
                 raise failure(response, what)
             response.drop()
         return identity

@@ -390,3 +390,14 @@ def test_a_loopback_registry_is_found_to_speak_plain_http() -> None:
         assert list(repository.tags()) == ["v1"]
         assert list(repository.tags()) == ["v1"]
         assert [one.path for one in server.seen] == ["/v2/", *["/v2/team/app/tags/list"] * 2]
+
+
+@pytest.mark.parametrize("challenge", ["", 'Basic realm="x"'])
+def test_a_registry_that_forbids_everything_has_not_said_that_a_password_is_right(challenge: str) -> None:
+    def handler(seen: Seen) -> Answer:
+        if challenge and "authorization" not in seen.headers:
+            return reply(401, **{"WWW-Authenticate": challenge})
+        return reply(403)
+
+    with scripted(handler) as server, client() as registries, pytest.raises(Denied):
+        registries.check_login(endpoint(server, ""), ME)
