@@ -244,9 +244,11 @@ def _explained(engine: Engine, reference: Reference) -> Iterator[None]:
         raise
     except (Unauthorized, Denied) as fault:
         registry = "" if reference.registry == DEFAULT_REGISTRY else f" {reference.registry}"
+        # Of a manifest the client has said as much already
+        said = fault.message.rpartition("may require 'docker login': ")[2]
         raise type(fault)(
             f"pull access denied for {reference.familiar_name}, repository does not exist or may require "
-            f"'wherry login': {fault}",
+            f"'wherry login': {said}",
             hint=f"wherry login{registry}",
             status=fault.status,
             spec_code=fault.spec_code,

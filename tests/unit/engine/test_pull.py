@@ -470,6 +470,16 @@ def test_a_registry_that_is_not_there_is_no_end_when_bootstrap_can_make_the_imag
     assert caught.value.hint == "check the network"
 
 
+def test_a_denial_is_said_once(engine: Engine, shelf: Shelf) -> None:
+    shelf.fault = Denied(
+        "pull access denied for home/app, repository does not exist or may require 'docker login': denied: no"
+    )
+    with pytest.raises(Denied) as caught:
+        fetch(engine)
+    assert str(caught.value).count("pull access denied") == 1
+    assert str(caught.value).endswith("'wherry login': denied: no")
+
+
 def test_every_tag_comes_one_after_the_other(engine: Engine, shelf: Shelf) -> None:
     add(shelf, BASE, tag="1")
     add(shelf, BASE, APP, tag="2")
