@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.integration.test_quirks import Desk, fetch, image, send
 from tests.registries import quirks
 from tests.registries.fake import FakeRegistry, digest_of
-from tests.unit.engine.test_quirks import Desk, fetch, image, send
 from tests.unit.store.archives import config, layer_tar
 from wherry.engine.pull import PullRequest, pull_tags
 from wherry.errors import WherryError
