@@ -21,8 +21,10 @@ ANYTHING: tuple[tuple[str | bytes, ...], ...] = (
     (b"\xff\xfe",), (b"\xff", b"\xfe"), ("busybox", b"\xff\xfe"), ("--format", "json", b"\xff"), ("-f", b"\xff"),
     ("--filter", "a=b"), ("a:b:c:d", "::"), ("--", "--"), ("-1",), ("../../x", "/"),
 )  # fmt: skip
-# Without arguments these remove, fetch or wait; they have tests of their own
-ACT_ALONE = {"bootstrap", "system prune", "image prune", "container prune", "volume prune", "network prune"}
+# Without arguments these remove, fetch, serve or wait; they have tests of their own
+ACT_ALONE = {
+    "bootstrap", "system prune", "image prune", "container prune", "volume prune", "network prune", "registry serve",
+}  # fmt: skip
 
 
 def ask(wherry: Wherry, argv: Sequence[str | bytes], **options: object) -> subprocess.CompletedProcess[bytes]:

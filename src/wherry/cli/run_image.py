@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.errors import NotFound
+from wherry.errors import NotFound, RegistryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def require_image(engine: Engine, image: str, options: RunOptions, out: Output, 
         out.error(f"Unable to find image '{reference.familiar}' locally")
     try:
         return _fetch(engine, reference, options, out, quiet=quiet)
-    except NotFound as fault:
-        fault.hint = fault.hint or near
+    except (NotFound, RegistryError) as fault:
+        # A slip of the fingers is likelier than a registry that is not what it was yesterday
+        fault.hint = "; ".join(filter(None, (near, fault.hint))) or None
         raise
 
 
