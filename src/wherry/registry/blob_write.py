@@ -181,7 +181,7 @@ class Upload:
 
     def _in_chunks(self, session: Url) -> None:
         """PATCH after PATCH, each below the smallest limit known; each Location counts for the next (`_state`)."""
-        at, failures = 0, 0
+        at, furthest, failures = 0, 0, 0
         retry = self._exchange.transport.retry
         while at < self._blob.size:
             end = min(at + _CHUNK_BYTES, self._blob.size)
@@ -193,7 +193,10 @@ class Upload:
                 if 200 <= response.status < 300:
                     session = location(response, self._exchange, session)
                     response.drop()
-                    at, failures = end, 0
+                    at = end
+                    if at > furthest:
+                        # A registry that takes one chunk again and again gets no further
+                        furthest, failures = at, 0
                     continue
                 error = failure(response, self._what)
             failures += 1

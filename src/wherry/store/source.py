@@ -250,6 +250,9 @@ def _bounded_headers() -> type[TarInfo]:
         def _proc_member(self, tar: TarFile) -> TarInfo:
             """Where the standard library lets a subclass in, before it reads what belongs to a header."""
             nonlocal left
+            if self.type == tarfile.GNUTYPE_SPARSE:
+                # tarfile reads its whole map, however long; and nothing of an image archive is sparse
+                raise InvalidSpec("the archive holds a sparse file", hint="make it without `tar --sparse`")
             if self.type in extended:
                 left -= self.size
                 if left < 0:

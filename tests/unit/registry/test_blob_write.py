@@ -139,6 +139,21 @@ def test_a_registry_that_takes_no_large_bodies_gets_chunks_of_four_mebibytes() -
         assert registry.log[-1] == "PUT"
 
 
+def test_chunks_that_get_no_further_end() -> None:
+    registry = Registry()
+    registry.largest = 5 << 20
+
+    def forgetful(seen: Seen) -> Answer:
+        if seen.method == "PATCH" and not seen["content-range"].startswith("0-"):
+            registry.part = b""
+            return registry.next(416, Range="0-0")
+        return registry(seen)
+
+    with scripted(forgetful) as server, client() as registries, pytest.raises(RegistryError):
+        push(registries, server)
+    assert sum(line.startswith("PATCH") for line in registry.log) <= QUICK.tries * QUICK.tries
+
+
 def test_a_413_in_the_middle_of_the_body_is_understood() -> None:
     registry = Registry()
 

@@ -325,6 +325,15 @@ def test_a_header_that_says_gigabytes_is_not_read_into_memory(store: Store, tmp_
         tracemalloc.stop()
 
 
+def test_a_sparse_file_is_refused_before_its_map_is_read(store: Store, tmp_path: Path) -> None:
+    member = tarfile.TarInfo("x")
+    member.type = tarfile.GNUTYPE_SPARSE
+    path = tmp_path / "in"
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(InvalidSpec, match="sparse"):
+        load(store, str(path))
+
+
 def test_links_in_a_folder_stay_in_it(store: Store, tmp_path: Path) -> None:
     path = archives.folder(LAYOUT, tmp_path / "in")
     secret = tmp_path / "secret"
