@@ -144,9 +144,9 @@ def test_chunks_that_get_no_further_end() -> None:
     registry.largest = 5 << 20
 
     def forgetful(seen: Seen) -> Answer:
-        if seen.method == "PATCH" and not seen["content-range"].startswith("0-"):
-            registry.part = b""
-            return registry.next(416, Range="0-0")
+        if seen.method == "PATCH" and not seen["content-range"].startswith(("0-", f"{1 << 20}-")):
+            registry.part = DATA[: 1 << 20]
+            return registry.next(416, Range=f"0-{(1 << 20) - 1}")
         return registry(seen)
 
     with scripted(forgetful) as server, client() as registries, pytest.raises(RegistryError):
