@@ -38,7 +38,10 @@ class Sample(NamedTuple):
 
 
 class _Maker:
-    def __init__(self) -> None:
+    """Each form has a config of its own: of one image a store keeps one manifest."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[bytes, str]] = {}
 
@@ -59,7 +62,7 @@ class _Maker:
             "architecture": arch,
             "os": "linux",
             "created": "2026-11-24T00:00:00Z",
-            "config": {"Env": ["PATH=/bin"], "Cmd": ["true"]},
+            "config": {"Env": ["PATH=/bin"], "Cmd": ["true"], "Labels": {"form": self._form}},
             "rootfs": {"type": "layers", "diff_ids": [_digest(tar) for tar, _ in layers]},
             "history": [{"created": "2026-11-24T00:00:00Z", "created_by": "tests"} for _ in layers],
         }
@@ -102,7 +105,7 @@ def _zstd(data: bytes) -> bytes:
 
 def make(form: str, root: bytes) -> Sample:
     """`root` is the tar of the first layer, with /bin/true in it."""
-    made, tars = _Maker(), (root, _more())
+    made, tars = _Maker(form), (root, _more())
 
     def layers(kind: str, pack: Callable[[bytes], bytes]) -> list[tuple[bytes, dict[str, Any]]]:
         return [(tar, made.blob(pack(tar), kind)) for tar in tars]
