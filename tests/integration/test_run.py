@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.container_lab import Wherry, eventually, traces
+from tests.integration.test_step import unsealed
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 ALONE = ("--network", "none")
@@ -323,3 +325,12 @@ def test_the_monitor_loads_nothing_of_wherry_but_itself() -> None:
         "wherry.runtime.monitor_streams",
     }  # fmt: skip
     assert not loaded & {"json", "re", "enum", "socket", "signal", "typing", "subprocess", "selectors", "pathlib"}
+
+
+def test_run_and_exec_ask_a_runtime_again_that_could_not_seal_its_copy(wherry: Wherry, tmp_path: Path) -> None:
+    runtime = unsealed(tmp_path, shutil.which("runc", path="/usr/sbin:/usr/bin") or "runc", 2)
+    wherry("--runtime", runtime, "run", "-d", "--network", "none", "--name", "sealed", "busybox", "sleep", "60")
+    (tmp_path / "runs").write_text("")
+    assert wherry("--runtime", runtime, "exec", "sealed", "echo", "here").stdout == "here\n"
+    assert len((tmp_path / "runs").read_text().split()) == 3
+    wherry("rm", "-f", "sealed")

@@ -57,6 +57,40 @@ def test_a_step_gives_its_status_and_both_streams_in_order(lab: Lab) -> None:
     assert (done.status, done.output) == (7, "a\nb\nc\n")
 
 
+SEAL = "nsexec[1]: could not ensure we are a cloned binary: Device or resource busy"
+
+
+def unsealed(folder: Path, runtime: str, times: int, message: str = SEAL) -> str:
+    """A runtime whose first `times` runs end as runc's do when the kernel does not let it seal its copy."""
+    program = folder / "unsealed-runc"
+    program.write_text(f"""#!/bin/sh
+case " $* " in *" run "*|*" exec "*)
+    echo x >> {folder}/runs
+    if [ "$(wc -l < {folder}/runs)" -le {times} ]; then
+        while [ "$1" != --log ]; do shift; done
+        echo '{{"level":"fatal","msg":"{message}"}}' >> "$2"
+        exit 1
+    fi;;
+esac
+exec {runtime} "$@"
+""")
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize(("times", "message", "runs"), [(2, SEAL, 3), (9, SEAL, 3), (9, "something else", 1)])
+def test_a_runtime_that_could_not_seal_its_copy_is_asked_again_but_not_for_ever(
+    lab: Lab, tmp_path: Path, times: int, message: str, runs: int
+) -> None:
+    lab.runtime = unsealed(tmp_path, lab.runtime, times, message)
+    if times < runs:
+        assert lab.shell("echo here").output == "here\n"
+    else:
+        with pytest.raises(RuntimeFailure):
+            lab.shell("echo here")
+    assert len((tmp_path / "runs").read_text().split()) == runs
+
+
 def test_a_step_that_a_signal_ended_gives_128_and_the_signal(lab: Lab) -> None:
     # Not by the first process itself: the kernel spares it in its own namespace
     assert lab.shell("sh -c 'kill -9 $$'; exit $?").status == 137

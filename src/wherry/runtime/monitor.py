@@ -37,6 +37,9 @@ _BACKOFF_FIRST_S, _BACKOFF_MOST_S, _STEADY_S = 0.1, 60.0, 10.0
 _LAST_WORDS_S = 2.0
 
 
+NOT_COPIED = "could not ensure we are a cloned binary"
+
+
 class Monitor:
     """One container, from its first start to the end of its last run."""
 
@@ -65,14 +68,13 @@ class Monitor:
         plan = self.plan
         fds = self.stdio.prepare(tty=plan["tty"], stdin=plan["stdin"], console=plan["console"])
         try:
-            runtime = self.spawn(plan["run"], fds)
+            status = run_runtime(plan, fds)
         except OSError as fault:
             self.stdio.discard()
             return f"{plan['run'][0]}: {fault.strerror}"
         finally:
             for fd in fds:
                 os.close(fd)
-        status = os.waitstatus_to_exitcode(os.waitpid(runtime, 0)[1])
         if status != 0:
             self.stdio.discard()
             return read_text(plan["runtime_log"]) or f"the runtime ended with status {status}"
@@ -289,6 +291,22 @@ def spawn(argv: list[str], env: dict[str, str], fds: list[int]) -> int:
         argv[0], argv, env, file_actions=actions,
         setsigdef=[kernel.signal.SIGPIPE, kernel.signal.SIGXFSZ], setsigmask=[],
     )  # fmt: skip
+
+
+def run_runtime(plan: dict[str, Any], fds: list[int]) -> int:
+    """The runtime's exit status. Raises: OSError.
+
+    runc copies itself into a sealed memfd before it starts anything, and the kernel refuses the seal (EBUSY) while
+    something else of it holds one of the copy's pages for a moment. Nothing has begun then: it is tried again.
+    """
+    log, tries = plan["runtime_log"], 0
+    before = read_text(log).count(NOT_COPIED)
+    while True:
+        tries += 1
+        status = os.waitstatus_to_exitcode(os.waitpid(spawn(plan["run"], plan["env"], fds), 0)[1])
+        # One line of the log for each try that ended so
+        if status == 0 or tries == 3 or read_text(log).count(NOT_COPIED) < before + tries:
+            return status
 
 
 def become_cleaner(plan: dict[str, Any], host_spaces: tuple[int, int]) -> None:

@@ -12,7 +12,7 @@ import os
 import sys
 
 from wherry.runtime import monitor_kernel as kernel
-from wherry.runtime.monitor import fail, on_children, read_text, receive, spawn
+from wherry.runtime.monitor import fail, on_children, read_text, receive, run_runtime
 from wherry.runtime.monitor_io import Stdio
 from wherry.runtime.monitor_streams import Clients, Loop
 
@@ -40,7 +40,7 @@ class Session:
         plan = self._plan
         fds = self._stdio.prepare(tty=plan["tty"], stdin=plan["stdin"], console=plan["console"])
         try:
-            status = os.waitstatus_to_exitcode(os.waitpid(spawn(plan["run"], plan["env"], fds), 0)[1])
+            status = run_runtime(plan, fds)
         finally:
             for fd in fds:
                 os.close(fd)

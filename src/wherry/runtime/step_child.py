@@ -36,6 +36,9 @@ class Ended(Exception):
     """The other end closed: wherry is gone, or wants the step to end."""
 
 
+_NOT_COPIED = "could not ensure we are a cloned binary"
+
+
 def check(result: int, what: str) -> None:
     if result < 0:
         code = ctypes.get_errno()
@@ -168,10 +171,15 @@ def run(control: int, rootfs_fd: int, order: dict[str, Any]) -> None:
         write_sysctls(order["sysctls"])
     say(control, ready=os.getpid())
     read_line(control)
-    runtime_pid = spawn(order["run"])
+    runtime_pid = code = 0
     try:
-        code = os.waitstatus_to_exitcode(wait(runtime_pid, control))
-        runtime_pid = 0
+        for tries in range(1, 4):
+            runtime_pid = spawn(order["run"])
+            code = os.waitstatus_to_exitcode(wait(runtime_pid, control))
+            runtime_pid = 0
+            # As in monitor.run_runtime: runc could not seal its copy, and nothing has begun
+            if code == 0 or read_log(order["log"]).count(_NOT_COPIED) < tries:
+                break
         if code != 0:
             failure = read_log(order["log"])
             tear_down(order, 0)

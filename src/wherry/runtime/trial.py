@@ -120,7 +120,10 @@ def obstacle(path: str, settings: Settings, host: Host) -> str:
         with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
             json.dump(_config(id), file)
         base = [path, "--root", f"{folder}/state"]
-        done = host.run(Command([*base, "run", "--bundle", folder, id], timeout_s=30))
+        for _ in range(3):
+            done = host.run(Command([*base, "run", "--bundle", folder, id], timeout_s=30))
+            if b"could not ensure we are a cloned binary" not in done.stderr:
+                break  # else as in monitor.run_runtime
         host.run(Command([*base, "delete", "--force", id], timeout_s=30))
     fault = explain((done.stdout + done.stderr).decode("utf-8", "replace"))
     return "" if isinstance(fault, CommandNotFound) else fault.message
