@@ -21,10 +21,10 @@ from wherry.store.known_blobs import KnownBlobs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.engine import Engine
-    from wherry.engine.push_layers import Reader
     from wherry.oci.platform import Platform
     from wherry.registry.client import FetchedManifest
     from wherry.registry.media.location import Location
+    from wherry.registry.target import Reader
     from wherry.registry.watch import TransferWatch
 
 __all__ = ["Copied", "CopyRequest", "copy_image"]

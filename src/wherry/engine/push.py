@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wherry.engine import Engine
-    from wherry.engine.push_layers import LayerSite, Reader, Target
+    from wherry.engine.push_layers import LayerSite
     from wherry.engine.push_manifest import Own
+    from wherry.registry.target import Reader, Target
     from wherry.registry.watch import TransferWatch
     from wherry.store.images import ImageRecord
 

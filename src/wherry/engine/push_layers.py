@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from wherry.engine import push_forms
 from wherry.engine.push_forms import Tars, kind_of
 from wherry.errors import IntegrityError, NotFound, RegistryError, WherryError
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID, Digest
+from wherry.registry.target import Reader, Target
 from wherry.store.compressed import Form
 from wherry.store.known_blobs import Place
 
@@ -27,38 +28,9 @@ if TYPE_CHECKING:
     from wherry.store.known_blobs import KnownBlobs
     from wherry.store.scratch import Scratch
 
-__all__ = ["LayerJob", "LayerSite", "Reader", "Target", "first_failure", "open_file", "settle"]
+__all__ = ["LayerJob", "LayerSite", "first_failure", "open_file", "settle"]
 
 _MOST_FORMS = 3
-
-
-class Reader(Protocol):
-    """A stream that is closed by whoever asked for it."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None: ...
-
-    def close(self) -> None: ...
-
-
-class Target(Protocol):
-    """Where blobs go: a `registry.client.Repository`, or what `registry.media` makes of files."""
-
-    def has_blob(self, digest: Digest, *, cancel: Cancel | None = None) -> int | None: ...
-
-    def mount(self, digest: Digest, source_repository: str, *, cancel: Cancel | None = None) -> bool: ...
-
-    def push_blob(
-        self,
-        descriptor: Descriptor,
-        open_at: Callable[[int], Reader],
-        *,
-        cancel: Cancel | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> bool: ...
-
-    def put_manifest(
-        self, tag_or_digest: str, data: bytes, media_type: str, *, cancel: Cancel | None = None
-    ) -> Digest: ...
 
 
 class LayerJob(NamedTuple):

@@ -14,8 +14,9 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Index, Manifest
 from wherry.oci.mediatype import INDEXES
-from wherry.registry.media.sink import Reader, listed
+from wherry.registry.media.sink import listed
 from wherry.registry.media.stream import copy_into, digest_as
+from wherry.registry.target import Reader
 from wherry.store.index import LAYOUT, blob_name
 from wherry.store.save import tar_header
 

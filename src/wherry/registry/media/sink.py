@@ -15,6 +15,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Index
 from wherry.registry.media.stream import copy_into, digest_as
+from wherry.registry.target import Reader, Target
 from wherry.store.index import LAYOUT, NAME, REF_NAME, blob_name
 
 TYPE_CHECKING = False
@@ -24,31 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["DirectorySink", "FolderSink", "LayoutSink", "Sink"]
 
 
-class Reader(Protocol):
-    def readinto(self, buffer: memoryview, /) -> int | None: ...
-
-    def close(self) -> None: ...
-
-
-class Sink(Protocol):
-    """What a `Repository` offers to a push, and `commit`, which puts what came in its place; `close` drops the rest."""
-
-    def has_blob(self, digest: Digest, *, cancel: Cancel | None = None) -> int | None: ...
-
-    def mount(self, digest: Digest, source_repository: str, *, cancel: Cancel | None = None) -> bool: ...
-
-    def push_blob(
-        self,
-        descriptor: Descriptor,
-        open_at: Callable[[int], Reader],
-        *,
-        cancel: Cancel | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> bool: ...
-
-    def put_manifest(
-        self, tag_or_digest: str, data: bytes, media_type: str, *, cancel: Cancel | None = None
-    ) -> Digest: ...
+class Sink(Target, Protocol):
+    """A target whose `commit` puts what came in its place; `close` drops the rest."""
 
     def commit(self) -> None: ...
 
