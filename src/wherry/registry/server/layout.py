@@ -107,6 +107,15 @@ class Layout:
         os.fchmod(fd, 0o644)
         return fd
 
+    def write_upload(self, name: str, data: bytes) -> None:
+        """A small upload, whole and synced. Raises: OSError."""
+        fd = self.new_upload(name)
+        try:
+            write_all(fd, data)
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
+
     def open_upload(self, name: str) -> int:
         """The file of an upload, to go on with it. Raises: FileNotFoundError, OSError."""
         return os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.uploads_fd)

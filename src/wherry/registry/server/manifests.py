@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wherry.fs.atomic import write_all
 from wherry.oci.digest import Digest
 from wherry.registry.server.document import Document, read_document
 from wherry.registry.server.fault import Fault
@@ -73,13 +71,8 @@ class Manifests:
         document = read_document(data, content_type)
         upload = f"manifest-{secrets.token_hex(12)}"
         layout = self._storage.layout
-        fd = layout.new_upload(upload)
         try:
-            try:
-                write_all(fd, data)
-                os.fdatasync(fd)
-            finally:
-                os.close(fd)
+            layout.write_upload(upload, data)
 
             def work(batch: Batch) -> None:
                 row = batch.db.execute("SELECT id FROM repository WHERE name = ?", (repository,)).fetchone()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 
-from wherry.fs.atomic import write_all
 from wherry.oci.digest import Digest
 from wherry.registry.server.document import read_document
 from wherry.registry.server.ledger import Batch
@@ -36,13 +34,8 @@ class Shelf:
         document = read_document(data, media_type)
         upload = f"proxy-{secrets.token_hex(12)}"
         layout = self.storage.layout
-        fd = layout.new_upload(upload)
         try:
-            try:
-                write_all(fd, data)
-                os.fdatasync(fd)
-            finally:
-                os.close(fd)
+            layout.write_upload(upload, data)
 
             def work(batch: Batch) -> None:
                 batch.publish(upload, digest, len(data))
