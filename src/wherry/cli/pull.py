@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wherry.cli.content_trust import FLAG, refuse_content_trust
 from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ VERB = Verb(
     "Download an image from a registry",
     [
         Flag("all-tags", "Download all tagged images in the repository", short="a"),
-        Flag("disable-content-trust", "Skip image verification (kept for scripts: Notary is gone)", default=1),
+        FLAG,
         Flag("platform", "Set platform if the registry has the image for several", kind="string"),
         Flag("quiet", "Suppress verbose output", short="q"),
     ],
@@ -37,6 +38,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.oci.platform import Platform
     from wherry.oci.reference import Reference
 
+    refuse_content_trust(args, engine.settings.env)
     text, quiet = args.rest[0], args.on("quiet")
     platform = Platform.parse(args.text("platform")) if args.text("platform") else None
     # A name without a tag has none only here: every other verb means "latest" by it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wherry.cli.content_trust import FLAG, refuse_content_trust
 from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ VERB = Verb(
         Flag("all-platforms", "Push every platform that the image was loaded with, as one index"),
         Flag("all-tags", "Push all tags of an image to the repository", short="a"),
         Flag("compression", "How layers are sent: gzip, zstd or none (default: as it suits each)", kind="string"),
-        Flag("disable-content-trust", "Skip image signing (kept for scripts: Notary is gone)", default=1),
+        FLAG,
         Flag("quiet", "Suppress verbose output", short="q"),
     ],
     least=1,
@@ -33,6 +34,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.errors import InputError
     from wherry.oci.reference import Reference
 
+    refuse_content_trust(args, engine.settings.env)
     text, quiet = args.rest[0], args.on("quiet")
     reference = Reference.parse(text, default_tag="")
     if args.on("all-tags") and (reference.tag or reference.digest):

@@ -14,10 +14,12 @@ from tests.unit.engine.shelf import Registries, Shelf, encode
 from tests.unit.engine.test_pull import ARCH, BASE, add, fresh, index, platform
 from wherry.cli import flags, images, manifest
 from wherry.cli import pull as pull_verb
+from wherry.cli import push as push_verb
+from wherry.cli.content_trust import refuse_content_trust
 from wherry.cli.render import Output
 from wherry.cli.run_image import require_image
 from wherry.engine import Engine
-from wherry.errors import InputError, NotFound, Unreachable
+from wherry.errors import InputError, NotFound, Unreachable, Unsupported
 from wherry.oci import mediatype
 from wherry.runtime.options import RunOptions
 
@@ -181,3 +183,25 @@ def test_run_with_another_platform_fetches_that(cli: Cli, shelf: Shelf) -> None:
     require_image(cli.engine, "app", options(pull="missing"), cli.out)
     require_image(cli.engine, "app", options(pull="missing", platform="linux/s390x"), cli.out)
     assert cli.engine.images.config(cli.engine.images.resolve("app").id).platform.architecture == "s390x"
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "refused"),
+    [
+        ([], {}, False),
+        ([], {"DOCKER_CONTENT_TRUST": "1"}, True),
+        ([], {"DOCKER_CONTENT_TRUST": "0"}, False),
+        (["--disable-content-trust"], {"DOCKER_CONTENT_TRUST": "1"}, False),
+        (["--disable-content-trust=false"], {}, True),
+    ],
+)
+def test_who_asks_for_content_trust_is_told_that_there_is_none(
+    argv: list[str], env: dict[str, str], refused: bool
+) -> None:
+    for verb in (pull_verb.VERB, push_verb.VERB):
+        args = flags.parse("wherry x", verb, [*argv, "image"])
+        if refused:
+            with pytest.raises(Unsupported, match="content trust"):
+                refuse_content_trust(args, env)
+        else:
+            refuse_content_trust(args, env)
