@@ -198,6 +198,9 @@ class Upload:
                         # A registry that takes one chunk again and again gets no further
                         furthest, failures = at, 0
                     continue
+                if response.status == 416:
+                    # A refusal, too, may say where the session goes on
+                    session = location(response, self._exchange, session)
                 error = failure(response, self._what)
             failures += 1
             resumed, done = self._resumed(session) if response.status == 416 else (None, 0)
