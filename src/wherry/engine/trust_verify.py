@@ -98,6 +98,10 @@ def _simple(target: Target, asked: Asked) -> Iterator[Verdict]:
         where, manifest = fetch_manifest(target.repository, simple_signing.tag_of(target.subject.digest))
     except NotFound:
         return
+    except (InvalidSpec, IntegrityError) as fault:
+        # Whoever may push may write this tag: it must not hide the good signatures of the other layout
+        yield Verdict(TAG, target.subject.digest, f"its tag of signatures can't be read: {fault}"[:300])
+        return
     for layer in manifest.layers[:LIMIT]:
         if layer.media_type != simple_signing.MEDIA_TYPE:
             continue

@@ -93,9 +93,10 @@ def _mapped(what: str) -> Iterator[None]:
         raise Unreachable(f"{what}: Sigstore can't be reached ({type(fault).__name__})", hint=_OFFLINE) from None
     except oidc.IdentityError as fault:
         raise InputError(f"{what}: the identity token is not accepted: {_words(fault)}") from None
-    except errors.VerificationError as fault:
+    except (models.InvalidBundle, errors.VerificationError) as fault:
+        # Of one signature: another may be good
         raise BadSignature(f"{what}: {_words(fault)}") from None
-    except (models.InvalidBundle, errors.Error) as fault:
+    except errors.Error as fault:
         raise RegistryError(f"{what}: {_words(fault)}") from None
 
 

@@ -332,3 +332,13 @@ def test_a_key_is_no_identity(remote: MemoryRemote, keys: Keys) -> None:
     asked = Asked(Digest(""), frozenset(), identity=WHO, keyless=FakeKeyless(keys.mine, WHO))
     with pytest.raises(BadSignature, match="with --key"):
         check(verify(remote, NAME, asked))
+
+
+def test_an_index_as_the_tag_of_signatures_hides_no_good_one(remote: MemoryRemote, keys: Keys) -> None:
+    sign(remote, SignRequest(NAME, ("bundle",), keys.mine))
+    target = find(remote, NAME)
+    hidden = Index(()).to_bytes()
+    repository(remote).put_manifest(simple_signing.tag_of(target.subject.digest), hidden, mediatype.INDEX)
+    found = judged(remote, keys.mine.public)
+    check(found)
+    assert [one.layout for one in found.verdicts if not one.is_good] == ["tag"]
