@@ -22,6 +22,9 @@ class BuildOptions(NamedTuple):
     `shm_size` in bytes, 0 is the default; `ulimits` is (name, soft, hard); `hosts` is (name, address).
     `platform` None is this machine's. `clamp_ns` becomes every time in a new layer (SOURCE_DATE_EPOCH, else
     1980-01-01, which zip can say); `created_ns` is when the image says it was made. Neither is the clock's.
+
+    `traced_cache` False keys each RUN by its text and the layers below it only, as docker does; `split_packages` False
+    leaves each RUN's diff one layer.
     """
 
     target: str = ""
@@ -37,6 +40,8 @@ class BuildOptions(NamedTuple):
     host_platform: Platform = Platform("linux", "amd64")
     clamp_ns: int = ZIP_EPOCH_NS
     created_ns: int = ZIP_EPOCH_NS
+    traced_cache: bool = True
+    split_packages: bool = True
 
 
 class Base(NamedTuple):
