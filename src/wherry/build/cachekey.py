@@ -42,13 +42,14 @@ def step_key(
     below: Sequence[DiffID],
     inputs: Sequence[Sequence[DiffID]],
     contents: str,
-    clamp_ns: int,
+    shape: Sequence[object],
 ) -> str:
     """`below` are the parent's layers, `inputs` those of `vertex.inputs` (base first); `contents` is `content(...)` of
-    what comes from the build context, "" when nothing does.
+    what comes from the build context, "" when nothing does. `shape` is what else shapes the layers (Bench.shape).
     """
     op = vertex.op
-    fields: list[object] = [_VERSION, type(op).__name__, vertex.platform, clamp_ns, contents, list(map(list, inputs))]
+    fields: list[object] = [_VERSION, type(op).__name__, vertex.platform, list(shape), contents]
+    fields.append(list(map(list, inputs)))
     if not (isinstance(op, Copy) and _stands_alone(op)):
         fields.append(list(below))
     fields.append(_operation(op))

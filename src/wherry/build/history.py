@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from wherry.dockerfile.instructions import Add, Copy
 from wherry.oci.config import Healthcheck, History
 
-__all__ = ["COMMENT", "command", "copied", "healthcheck", "matching", "rfc3339", "run"]
+__all__ = ["COMMENT", "command", "copied", "healthcheck", "matching", "rfc3339", "run", "spread"]
 
 COMMENT = "buildkit.dockerfile.v0"
 
@@ -84,6 +84,18 @@ def matching(history: Sequence[History], layers: int) -> tuple[History, ...]:
             entries[i] = one._replace(empty_layer=True)
             made -= 1
     return (*entries, *[History(comment="no history")] * (layers - made))
+
+
+def spread(history: Sequence[History], added: Sequence[Sequence[str]]) -> tuple[History, ...]:
+    """The history with an entry for each layer. `added` has the last steps that made layers, the first of them first:
+    of each the comments of its layers, base first, "" where the step's own stands.
+    """
+    entries: list[History] = []
+    left = list(added)
+    for one in reversed(history):
+        comments = left.pop() if left and not one.empty_layer else ("",)
+        entries += [one._replace(comment=text or one.comment) for text in reversed(comments)]
+    return tuple(reversed(entries))
 
 
 def environment(words: Sequence[str]) -> dict[str, str]:

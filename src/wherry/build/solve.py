@@ -99,6 +99,20 @@ class Solver:
                 self._pool.shutdown(wait=True, cancel_futures=True)
         return () if graph.target is None else self._results[graph.target]
 
+    def added(self, graph: Graph) -> tuple[_Layers, ...]:
+        """After `solve`: what each step of the target's chain added, the first step first (a base image is no step).
+
+        These are the steps of the history that made layers, and each made at least one.
+        """
+        found: list[_Layers] = []
+        number = graph.target
+        while number is not None and not isinstance(graph.vertices[number].op, Source):
+            parent = graph.vertices[number].parent
+            below = 0 if parent is None else len(self._results[parent])
+            found.append(self._results[number][below:])
+            number = parent
+        return tuple(reversed(found))
+
     def _begin(self, vertex: Vertex, running: dict[Future[_Layers], Vertex], jobs: int) -> bool:
         """Whether there is work under way for it; False: the cache had it."""
         if self._pool is None:
@@ -163,7 +177,7 @@ class Solver:
         if self._context is not None and (op := _from_context(vertex.op)):
             gathered = tuple(gather(self._context, op, self._bench.cancel))
             content = digest(self._context, gathered, self._hashes, self._bench.cancel)
-        key = "" if isinstance(vertex.op, Source) else step_key(vertex, below, inputs, content, self._bench.clamp_ns)
+        key = "" if isinstance(vertex.op, Source) else step_key(vertex, below, inputs, content, self._bench.shape)
         return _Job(vertex, below, inputs, gathered, key)
 
     def _look_up(self, job: _Job) -> _Layers | None:
@@ -193,12 +207,12 @@ class Solver:
     def _make(self, job: _Job) -> _Layers:
         key = str(job.vertex.number)
         self._show(job.vertex)
-        diff_id = self._operate(job)
-        self._cache.put(job.key, (diff_id,), job.vertex.name)
+        added = self._operate(job)
+        self._cache.put(job.key, added, job.vertex.name)
         self._progress.done(key)
-        return (*job.below, diff_id)
+        return job.below + added
 
-    def _operate(self, job: _Job) -> DiffID:
+    def _operate(self, job: _Job) -> _Layers:
         op = job.vertex.op
         if isinstance(op, Workdir):
             from wherry.build.ops.workdir import workdir
@@ -209,7 +223,7 @@ class Solver:
         assert isinstance(op, Run)
         return self._run(job, op)
 
-    def _copy(self, job: _Job, op: Copy) -> DiffID:
+    def _copy(self, job: _Job, op: Copy) -> _Layers:
         from wherry.build.ops.copy import copy
 
         if not op.from_stage:
@@ -223,7 +237,7 @@ class Solver:
         finally:
             os.close(root_fd)
 
-    def _run(self, job: _Job, op: Run) -> DiffID:
+    def _run(self, job: _Job, op: Run) -> _Layers:
         from wherry.build.ops.mounts import Mounter
         from wherry.build.ops.run import run
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.trust_build import Attest
     from wherry.image.tar.stream import Reader
-    from wherry.oci.digest import DiffID
+    from wherry.oci.config import ImageConfig
     from wherry.store.images import ImageRecord
     from wherry.store.lease import Lease
 
@@ -87,8 +87,8 @@ class Builds:
             context = self._context(graph, place, stack)
             what = request.tags[0].familiar if request.tags else place.context or "a Dockerfile"
             lease = stack.enter_context(self._engine.leases.hold(f"build {what}"))
-            layers = self._solve(graph, request._replace(options=options), context, lease, progress, cancel)
-            image = self._export(graph, layers, request.tags, progress)
+            config = self._solve(graph, request._replace(options=options), context, lease, progress, cancel)
+            image = self._export(config, request.tags, progress)
             if attest:
                 from wherry.engine.trust_build import Built
 
@@ -202,19 +202,25 @@ class Builds:
         lease: Lease,
         progress: Progress,
         cancel: Cancel,
-    ) -> tuple[DiffID, ...]:
+    ) -> ImageConfig:
+        """The finished configuration: the graph's, with the layers and a history entry for each."""
         from wherry.build.cache import StepCache
         from wherry.build.filehash import FileHashes
+        from wherry.build.history import spread
         from wherry.build.ops.layer import Bench
         from wherry.build.solve import Solver
+        from wherry.build.split.rules import Rules
         from wherry.engine.steps import Steps
 
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
-        bench = Bench(engine.host, engine.layers, lease, request.options.clamp_ns, cancel)
+        split = Rules() if request.options.split_packages else None
+        bench = Bench(engine.host, engine.layers, lease, request.options.clamp_ns, cancel, split)
         steps = Steps(engine, request, progress)
         hashes = FileHashes(engine.db, jobs)
         solver = Solver(bench, StepCache(engine.db), hashes, steps, progress, context, self._cache_folder)
-        return solver.solve(graph, jobs)
+        layers = solver.solve(graph, jobs)
+        comments = [[""] * len(added) for added in solver.added(graph)]
+        return graph.config._replace(diff_ids=layers, history=spread(graph.config.history, comments))
 
     def _cache_folder(self, mount: RunMount) -> str:
         """ROOT/cache/mounts/HASH: made with the mount's mode and owner, and never changed after."""
@@ -232,11 +238,9 @@ class Builds:
                 os.rmdir(fresh)
         return folder
 
-    def _export(
-        self, graph: Graph, layers: tuple[DiffID, ...], tags: tuple[Reference, ...], progress: Progress
-    ) -> ImageRecord:
+    def _export(self, config: ImageConfig, tags: tuple[Reference, ...], progress: Progress) -> ImageRecord:
         progress.start("export", "exporting to image")
-        image = self._engine.image_store.create(graph.config._replace(diff_ids=layers), tags)
+        image = self._engine.image_store.create(config, tags)
         progress.output("export", f"writing image {image.id} done\n".encode())
         for tag in tags:
             progress.output("export", f"naming to {tag} done\n".encode())

@@ -15,7 +15,7 @@ COPY = Copy(("x",), "/y")
 def key(
     op: Op, below: tuple[DiffID, ...] = (A,), content: str = "", platform: str = "linux/amd64", clamp: int = 0
 ) -> str:
-    return step_key(Vertex(0, op, None, (), "name", platform), below, (), content, clamp)
+    return step_key(Vertex(0, op, None, (), "name", platform), below, (), content, (clamp,))
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,20 @@ def test_quotes_in_a_command_are_escaped() -> None:
 
 def test_times_are_rfc_3339() -> None:
     assert history.rfc3339(1_700_000_000 * 10**9) == "2023-11-14T22:13:20Z"
+
+
+@pytest.mark.parametrize(
+    ("added", "comments"),
+    [
+        ((), ["", "", ""]),
+        ((("",), ("",)), ["", "", ""]),
+        ((("",), ("torch", "")), ["", "", "torch", ""]),
+        ((("a", "b", ""), ("",)), ["a", "b", "", "", ""]),
+        # The layers of a base image come before all steps
+        ((("torch", ""),), ["", "", "torch", ""]),
+    ],
+)
+def test_a_step_has_an_entry_for_each_of_its_layers(added: tuple[tuple[str, ...], ...], comments: list[str]) -> None:
+    found = history.spread((MADE, EMPTY, MADE), added)
+    assert [one.comment for one in found] == comments
+    assert [one for one in found if one.empty_layer] == [EMPTY]

@@ -18,8 +18,10 @@ from wherry.oci.digest import DiffID
 __all__ = ["copy", "is_tar"]
 
 
-def copy(bench: Bench, op: Copy, below: Sequence[DiffID], tree: Tree, gathered: Sequence[Gathered]) -> DiffID:
-    """The layer that it makes. `below` are the layers that it is laid upon.
+def copy(
+    bench: Bench, op: Copy, below: Sequence[DiffID], tree: Tree, gathered: Sequence[Gathered]
+) -> tuple[DiffID, ...]:
+    """The layers that it makes, base first. `below` are the layers that it is laid upon.
 
     Raises: BuildError, InputError (an owner that the image does not know), OSError, Cancelled.
     """

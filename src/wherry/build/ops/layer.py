@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from wherry.build.split.rules import Rules
 from wherry.cancel import Cancel
 from wherry.host import Overlay
 from wherry.oci.digest import DiffID
@@ -21,13 +22,22 @@ __all__ = ["Bench", "Work", "make_layer", "open_tree"]
 
 
 class Bench(NamedTuple):
-    """What every step works with. `lease` keeps the build's layers; `clamp_ns` becomes every time in them."""
+    """What every step works with. `lease` keeps the build's layers; `clamp_ns` becomes every time in them.
+
+    `split` says which parts of a step's diff are layers of their own; None: every step gives one layer.
+    """
 
     host: Host
     layers: LayerStore
     lease: Lease
     clamp_ns: int
     cancel: Cancel
+    split: Rules | None = None
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What shapes a step's layers beside the step itself: part of every key."""
+        return (self.clamp_ns, *(self.split or ()))
 
 
 class Work(NamedTuple):
@@ -41,8 +51,8 @@ class Work(NamedTuple):
 
 def make_layer(
     bench: Bench, below: Sequence[DiffID], fill: Callable[[Work], None], *, after: Callable[[], object] | None = None
-) -> DiffID:
-    """Run `fill` over a detached overlay and commit what it changed. Nothing is left behind when it raises.
+) -> tuple[DiffID, ...]:
+    """Run `fill` over a detached overlay and commit what it changed, base first. Nothing is left behind when it raises.
 
     `after` is called when the mount is gone: only then may the upper folder be changed directly.
 
@@ -66,13 +76,13 @@ def make_layer(
         return _commit(bench, folder, upper)
 
 
-def _commit(bench: Bench, folder: str, upper: str) -> DiffID:
+def _commit(bench: Bench, folder: str, upper: str) -> tuple[DiffID, ...]:
     from wherry.image.tar import diff, pack
 
     diff.normalise(upper, clamp_ns=bench.clamp_ns)
     diff_id, size = pack.diff_id(upper, cancel=bench.cancel)
     bench.layers.commit(folder, diff_id, size, bench.lease)
-    return diff_id
+    return (diff_id,)
 
 
 def _dress_root(upper: str, lower: str) -> None:

@@ -46,8 +46,8 @@ def run(
     executor: Executor,
     write: Callable[[bytes], None],
     mounts: Sequence[StepMount] = (),
-) -> DiffID:
-    """The layer that the step leaves. `mounts` are those of the operation, ready to be shown.
+) -> tuple[DiffID, ...]:
+    """The layers that the step leaves, base first. `mounts` are those of the operation, ready to be shown.
 
     Raises: StepFailed, RuntimeFailure, HostError, OSError, Cancelled.
     """

@@ -14,7 +14,7 @@ from wherry.oci.digest import DiffID
 __all__ = ["workdir"]
 
 
-def workdir(bench: Bench, op: Workdir, below: Sequence[DiffID]) -> DiffID:
+def workdir(bench: Bench, op: Workdir, below: Sequence[DiffID]) -> tuple[DiffID, ...]:
     """The layer; an empty one when the folder is there already. The folders that it makes belong to USER.
 
     Raises: BuildError, InputError, OSError.
