@@ -31,6 +31,7 @@ class Document(NamedTuple):
     artifact_type: str
     """As `referrers` shows it: of an image without one it is the config's media type."""
     annotations: dict[str, str]
+    """Only of a manifest with a subject: `referrers` shows them, and they may be megabytes."""
 
 
 def read_document(data: bytes, content_type: str) -> Document:
@@ -51,6 +52,7 @@ def read_document(data: bytes, content_type: str) -> Document:
     subject = _descriptor(doc["subject"], "subject")[0] if doc.get("subject") is not None else None
     artifact_type = _text(doc, "artifactType")
     annotations = _annotations(doc)
+    annotations = annotations if subject else {}
     if kind in mediatype.INDEXES:
         if "layers" in doc or "config" in doc:
             raise _invalid("both an index and a manifest")

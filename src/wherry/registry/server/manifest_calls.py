@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import quote
 
 from wherry.oci import mediatype
@@ -17,8 +15,9 @@ from wherry.oci.digest import Digest
 from wherry.registry.server.document import LIMIT_BYTES
 from wherry.registry.server.fault import Fault
 from wherry.registry.server.hooks import Proxy
-from wherry.registry.server.manifests import PAGE_BYTES, Manifests, StoredManifest, digest_of_bytes
-from wherry.registry.server.receive import Buffers, Spooled, spooled
+from wherry.registry.server.manifests import PAGE_BYTES, Manifests, StoredManifest
+from wherry.registry.server.memory import LARGE_BYTES, Turns
+from wherry.registry.server.receive import Buffers, spooled
 from wherry.registry.server.route import TAG, digest_of
 from wherry.registry.server.storage import Storage
 from wherry.web.server import Request, Responder, Sent
@@ -26,7 +25,6 @@ from wherry.web.server import Request, Responder, Sent
 __all__ = ["ManifestCalls"]
 
 _PAGE = 1000
-_LARGE_BYTES = 64 << 10
 _MOST_TAGS = 100
 
 
@@ -39,8 +37,7 @@ class ManifestCalls:
         self._storage, self._proxy, self._may_pull = storage, proxy, may_pull
         self._manifests = Manifests(storage)
         self._buffers = buffers
-        # Megabytes of JSON become ten times as much: one at a time, once all of it is here
-        self._large = threading.Lock()
+        self._turns = Turns()
 
     def get(self, request: Request, responder: Responder, repository: str, reference: str) -> None:
         """Also HEAD."""
@@ -61,7 +58,7 @@ class ManifestCalls:
             responder.send(304, fields)
         elif request.method == "HEAD":
             responder.send(200, [*fields, ("Content-Length", str(found.size))])
-        elif found.size > _LARGE_BYTES:
+        elif found.size > LARGE_BYTES:
             self._send_file(responder, found, fields)
         else:
             responder.send(200, fields, self._read(found))
@@ -76,17 +73,16 @@ class ManifestCalls:
             if not TAG.fullmatch(tag):
                 raise Fault(400, "TAG_INVALID", "a tag is up to 128 letters, digits and ._-, not . or - at first")
         stated = digest_of(reference) if ":" in reference else None
-        with spooled(self._storage.layout, request, self._buffers, LIMIT_BYTES) as body, self._turn(body):
-            data = body.read()
-            digest = digest_of_bytes(data, stated.algorithm if stated else "sha256")
+        with spooled(self._storage.layout, request, self._buffers, LIMIT_BYTES) as body, self._turns.turn(body.size):
+            digest = body.digest(stated.algorithm if stated else "sha256")
             if stated and digest != stated:
                 raise Fault(400, "DIGEST_INVALID", "the bytes do not have this digest")
             content_type = request.headers.get("content-type", "")
             if_match = request.headers.get("if-match", "").strip('"')
-            document = self._manifests.put(repository, data, content_type, digest=digest, tags=tags, if_match=if_match)
+            subject = self._manifests.put(repository, body, content_type, digest=digest, tags=tags, if_match=if_match)
         fields = [("Location", f"/v2/{repository}/manifests/{digest}"), ("Docker-Content-Digest", str(digest))]
-        if document.subject:
-            fields.append(("OCI-Subject", str(document.subject)))
+        if subject:
+            fields.append(("OCI-Subject", str(subject)))
         if stated and tags:
             fields.append(("OCI-Tag", ", ".join(tags)))
         responder.send(201, fields)
@@ -149,14 +145,15 @@ class ManifestCalls:
         if found is None or found.media_type not in mediatype.INDEXES:
             return []
         listed = []
-        for one in json.loads(self._read(found)).get("manifests") or []:
-            digest = str(one["digest"])
-            if digest in known or (kind and one.get("artifactType") != kind):
-                continue
-            if self._manifests.find(repository, digest) is None or digest == subject:
-                continue
-            known.add(digest)
-            listed.append(one)
+        with self._turns.turn(found.size):
+            for one in json.loads(self._read(found)).get("manifests") or []:
+                digest = str(one["digest"])
+                if digest in known or (kind and one.get("artifactType") != kind):
+                    continue
+                if self._manifests.find(repository, digest) is None or digest == subject:
+                    continue
+                known.add(digest)
+                listed.append(one)
         return listed
 
     def _send_file(self, responder: Responder, found: StoredManifest, fields: Sequence[tuple[str, str]]) -> None:
@@ -175,9 +172,6 @@ class ManifestCalls:
             return self._manifests.read(found)
         except FileNotFoundError:
             raise Fault(404, "MANIFEST_UNKNOWN", "the manifest is missing in the storage") from None
-
-    def _turn(self, body: Spooled) -> AbstractContextManager[object]:
-        return self._large if body.size > _LARGE_BYTES else nullcontext()
 
 
 def _fitting(found: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from wherry.oci.digest import Digest
 from wherry.registry.server.document import Document, read_document
 from wherry.registry.server.fault import Fault
 from wherry.registry.server.ledger import Batch
+from wherry.registry.server.receive import Spooled
 from wherry.registry.server.storage import Storage, loosen
 
 __all__ = ["PAGE_BYTES", "Manifests", "StoredManifest", "digest_of_bytes", "forget", "insert", "set_tag"]
@@ -57,30 +58,30 @@ class Manifests:
     def put(
         self,
         repository: str,
-        data: bytes,
+        body: Spooled,
         content_type: str,
         *,
         digest: Digest,
         tags: Sequence[str],
         if_match: str = "",
-    ) -> Document:
-        """Keep `data`, whose digest this is, and let the tags mean it: on the disk when it returns.
+    ) -> Digest | None:
+        """Keep `body`, whose digest this is, and let the tags mean it: on the disk when it returns. Its subject.
 
         `if_match` is the digest that the (one) tag must have now, "*" any. Raises: Fault, OSError, sqlite3.Error.
         """
-        document = read_document(data, content_type)
+        document = read_document(body.read(), content_type)
         upload = f"manifest-{secrets.token_hex(12)}"
         layout = self._storage.layout
         try:
-            layout.write_upload(upload, data)
+            body.write_upload(layout, upload)
 
             def work(batch: Batch) -> None:
                 row = batch.db.execute("SELECT id FROM repository WHERE name = ?", (repository,)).fetchone()
                 _check_blobs(batch.db, row[0] if row else 0, document)
                 if if_match:
                     _check_match(batch.db, row[0] if row else 0, tags, if_match)
-                batch.publish(upload, digest, len(data))
-                insert(batch, repository, digest, len(data), document, int(self._storage.now()))
+                batch.publish(upload, digest, body.size)
+                insert(batch, repository, digest, body.size, document, int(self._storage.now()))
                 for tag in tags:
                     set_tag(batch, batch.repository(repository), tag, digest)
                 batch.changes_index = True
@@ -88,7 +89,7 @@ class Manifests:
             self._storage.ledger.commit(work)
         finally:
             layout.remove_upload(upload)
-        return document
+        return document.subject
 
     def delete(self, repository: str, reference: str) -> None:
         """A tag alone, or a manifest with all its tags. Raises: Fault (MANIFEST_UNKNOWN)."""
@@ -182,9 +183,7 @@ def _check_match(db: sqlite3.Connection, repository: int, tags: Sequence[str], w
 def insert(batch: Batch, repository: str, digest: Digest, size: int, document: Document, now_s: int) -> None:
     """The rows of a manifest whose blob has its own."""
     key = batch.repository(repository)
-    annotations = (
-        json.dumps(document.annotations, separators=(",", ":")) if document.subject and document.annotations else ""
-    )
+    annotations = json.dumps(document.annotations, separators=(",", ":")) if document.annotations else ""
     batch.db.execute(
         "INSERT INTO manifest (repository, digest, media_type, size, artifact_type, subject, annotations, created_s)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from wherry.fs.atomic import write_all
+from wherry.oci.digest import Digest
 from wherry.registry.server.fault import Fault
 from wherry.registry.server.layout import Layout
 from wherry.registry.server.sessions import Session
@@ -29,6 +30,7 @@ _FLUSH_BYTES = 32 << 20
 _SPARE_BYTES = 16 << 20
 _BESIDE_BYTES = 8 << 20
 _SMALL_BYTES = 16 << 10
+_PIECE_BYTES = 64 << 10
 
 
 class Buffers:
@@ -179,6 +181,31 @@ class Spooled:
 
     def read(self) -> bytes:
         return self._data if self._fd < 0 else os.pread(self._fd, self.size, 0)
+
+    def digest(self, algorithm: str) -> Digest:
+        """Megabytes are not held for it. Raises: OSError."""
+        hasher = hashlib.new(algorithm, self._data)
+        at = 0
+        while self._fd >= 0 and (piece := os.pread(self._fd, _PIECE_BYTES, at)):
+            hasher.update(piece)
+            at += len(piece)
+        return Digest(f"{algorithm}:{hasher.hexdigest()}")
+
+    def write_upload(self, layout: Layout, name: str) -> None:
+        """As `Layout.write_upload`. Raises: OSError."""
+        if self._fd < 0:
+            layout.write_upload(name, self._data)
+            return
+        fd = layout.new_upload(name)
+        try:
+            at = 0
+            while at < self.size:
+                if not (count := os.sendfile(fd, self._fd, at, self.size - at)):
+                    raise OSError("spooled file is shorter than it was")
+                at += count
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
 
 
 @contextmanager

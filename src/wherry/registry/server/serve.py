@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import resource
 import sqlite3
 import threading
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from wherry.registry.server.access_log import logged
 from wherry.registry.server.app import App
 from wherry.registry.server.collect import collect, sweep_files
+from wherry.registry.server.memory import less_memory
 from wherry.registry.server.storage import Storage
 from wherry.web.server import Exchange, HttpServer, Limits
 from wherry.web.tls import TlsFiles
@@ -23,8 +23,6 @@ __all__ = ["Listen", "Service"]
 _HOUSEKEEPING_S = 60.0
 _QUIET_S = 5.0
 _IMPATIENT_S = 900.0
-# M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-_MALLOC = ((-8, 2), (-3, 128 << 10), (-1, 256 << 10))
 
 
 class Listen(NamedTuple):
@@ -128,14 +126,3 @@ def more_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def less_memory() -> None:
-    """Two heaps for all threads instead of one each, and large pieces (a manifest's JSON) given back when freed.
-
-    Else the C library keeps what each thread ever needed at most.
-    """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # not in every C library
-        for option, value in _MALLOC:
-            libc.mallopt(option, value)
