@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
+    from wherry.engine.builds import BuildRequest
     from wherry.oci.reference import Reference
 
     T = TypeVar("T")
@@ -32,6 +33,8 @@ VERB = Verb(
         Flag("no-ambient-cache", "RUN steps do not share the download caches of pip, apt, npm and others"),
         Flag("no-cache", "Do not use the cache of earlier builds"),
         Flag("no-host-ca", "RUN steps do not see the certificates and proxies of this machine"),
+        Flag("no-split-packages", "One layer for each RUN, also where it installed heavy packages"),
+        Flag("no-traced-cache", "Look at the text of a RUN and the layers below it only, not at what it read"),
         Flag("platform", "Set the platform of the result", kind="string"),
         Flag("progress", "Type of progress output: auto, plain or tty", kind="string", default="auto"),
         Flag("provenance", "Attach how the image was built: min, max (with build arguments) or false", kind="optional"),
@@ -61,20 +64,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.build.progress import Quiet
     from wherry.cancel import Cancel
     from wherry.cli.build_progress import choose
-    from wherry.engine.builds import BuildRequest
     from wherry.errors import WherryError
 
-    request = BuildRequest(
-        context=args.rest[0],
-        options=_options(args, engine.settings.env),
-        dockerfile=args.text("file"),
-        tags=tuple(_tag(text) for text in args.all("tag")),
-        stdin=_Stdin(out.in_fd),
-        host_ca=not args.on("no-host-ca"),
-        ambient_cache=not args.on("no-ambient-cache"),
-        sbom=_sbom(args.text("sbom")),
-        provenance=_provenance(args.text("provenance")),
-    )
+    request = _request(engine, args, out)
     cancel = Cancel()
     display = choose(args.text("progress"), out, engine.settings.env)
     try:
@@ -96,6 +88,36 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     if args.on("quiet"):
         out.line(str(image.id))
     return 0
+
+
+def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
+    """What the command line says, and where it says nothing, the project's wherry.toml."""
+    import os
+
+    from wherry.build import project
+    from wherry.engine.builds import BuildRequest
+
+    context = args.rest[0]
+    wants = project.read(os.path.join(engine.settings.cwd, context)) if context != "-" else project.Project()
+    return BuildRequest(
+        context=context,
+        options=_options(args, engine.settings.env)._replace(
+            traced_cache=_switch(args, "no-traced-cache", wants.traced_cache),
+            split_packages=_switch(args, "no-split-packages", wants.split_packages),
+        ),
+        dockerfile=args.text("file"),
+        tags=tuple(_tag(text) for text in args.all("tag")),
+        stdin=_Stdin(out.in_fd),
+        host_ca=_switch(args, "no-host-ca", wants.host_ca),
+        ambient_cache=_switch(args, "no-ambient-cache", wants.ambient_cache),
+        sbom=_sbom(args.text("sbom")),
+        provenance=_provenance(args.text("provenance")),
+    )
+
+
+def _switch(args: Args, flag: str, wanted: bool | None) -> bool:
+    """The flag when it is given (--no-host-ca=false too), else what wherry.toml wants, else on."""
+    return not args.on(flag) if args.given(flag) or wanted is None else wanted
 
 
 def _parsed(flag: str, value: str, parse: Callable[[str], T]) -> T:
