@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wherry.engine.trust_build import Attest
     from wherry.image.tar.stream import Reader
     from wherry.oci.config import ImageConfig
+    from wherry.oci.digest import DiffID
     from wherry.store.images import ImageRecord
     from wherry.store.lease import Lease
 
@@ -219,8 +220,16 @@ class Builds:
         hashes = FileHashes(engine.db, jobs)
         solver = Solver(bench, StepCache(engine.db), hashes, steps, progress, context, self._cache_folder)
         layers = solver.solve(graph, jobs)
-        comments = [[""] * len(added) for added in solver.added(graph)]
+        comments = [self._comments(added) for added in solver.added(graph)]
         return graph.config._replace(diff_ids=layers, history=spread(graph.config.history, comments))
+
+    def _comments(self, added: tuple[DiffID, ...]) -> list[str]:
+        """What the history says of a step's layers, "" of the last one. Made of their content: so it is the same when
+        they come from a cache.
+        """
+        from wherry.image.packages.layer import look, title
+
+        return [*(f"wherry: {title(look(self._engine.layers.path(diff_id)))}" for diff_id in added[:-1]), ""]
 
     def _cache_folder(self, mount: RunMount) -> str:
         """ROOT/cache/mounts/HASH: made with the mount's mode and owner, and never changed after."""

@@ -73,16 +73,37 @@ def make_layer(
         bench.cancel.check()
         if after:
             after()
-        return _commit(bench, folder, upper)
+        return _commit(bench, folder, below)
 
 
-def _commit(bench: Bench, folder: str, upper: str) -> tuple[DiffID, ...]:
-    from wherry.image.tar import diff, pack
+def _commit(bench: Bench, folder: str, below: Sequence[DiffID]) -> tuple[DiffID, ...]:
+    from wherry.image.tar import pack
 
-    diff.normalise(upper, clamp_ns=bench.clamp_ns)
-    diff_id, size = pack.diff_id(upper, cancel=bench.cancel)
-    bench.layers.commit(folder, diff_id, size, bench.lease)
-    return (diff_id,)
+    made: list[DiffID] = []
+    for part in _parts(bench, folder, below):
+        diff_id, size = pack.diff_id(f"{part}/fs", cancel=bench.cancel)
+        bench.layers.commit(part, diff_id, size, bench.lease)
+        made.append(diff_id)
+    return tuple(made)
+
+
+def _parts(bench: Bench, folder: str, below: Sequence[DiffID]) -> list[str]:
+    """The folders whose /fs become layers, base first; mostly `folder` alone."""
+    from wherry.image.tar import diff
+
+    upper = f"{folder}/fs"
+    if bench.split is None:
+        diff.normalise(upper, clamp_ns=bench.clamp_ns)
+        return [folder]
+    from wherry.build.split import stage
+    from wherry.build.split.scan import Scan
+
+    scan = Scan()
+    diff.normalise(upper, clamp_ns=bench.clamp_ns, note=scan.add)
+    plan = stage.plan(upper, scan, bench.split, bench.split.share(len(below)))
+    if plan is None:
+        return [folder]
+    return stage.stage(folder, plan, tuple(map(bench.layers.path, below)), bench.clamp_ns)
 
 
 def _dress_root(upper: str, lower: str) -> None:

@@ -19,7 +19,7 @@ class Rules(NamedTuple):
     heavy: int = 16 << 20
     large: int = 64 << 20
     image_layers: int = IMAGE_LAYERS
-    version: int = 0
+    version: int = 1
 
     def share(self, below: int) -> int:
         """How many layers a step above `below` others may give: half of what is left, so that later ones have some."""
