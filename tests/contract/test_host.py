@@ -45,6 +45,19 @@ def test_a_missing_layer_folder_is_named(host: Host, tmp_path: Path) -> None:
     assert fault.value.filename == str(tmp_path / "gone")
 
 
+def test_a_tmpfs_takes_files_and_only_its_fd_leads_there(host: Host) -> None:
+    fd = host.tmpfs(1 << 20)
+    try:
+        with open(os.open("secret", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o400, dir_fd=fd), "r+b") as file:
+            file.write(b"word")
+            file.seek(0)
+            assert file.read() == b"word"
+        os.mkdir("folder", dir_fd=fd)
+        assert os.fstat(fd).st_mode & 0o777 == 0o700
+    finally:
+        os.close(fd)
+
+
 def test_an_attached_mount_is_taken_away_by_unmount(host: Host, tmp_path: Path) -> None:
     base, other, target = folders(tmp_path, "base", "other", "target")
     fd = host.overlay(Overlay((base, other)))

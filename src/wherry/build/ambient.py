@@ -49,7 +49,8 @@ class HostSide(NamedTuple):
 class Step(NamedTuple):
     """One RUN. `names` are the variables that the Dockerfile or a build argument set: those are never touched.
 
-    `text` is the whole command line, `targets` what it mounts, `base` names the image that its stage stands on.
+    `text` is the whole command line, `targets` what it mounts, `base` names the image that its stage stands on,
+    `project` what is built: caches are shared among the steps of one project above one image, and no further.
     """
 
     names: frozenset[str]
@@ -58,6 +59,7 @@ class Step(NamedTuple):
     uid: int = 0
     gid: int = 0
     base: str = ""
+    project: str = ""
 
 
 class Wishes(NamedTuple):
@@ -118,7 +120,7 @@ def plan(host: HostSide, step: Step, wishes: Wishes) -> Ambient:
             apt.append(f'Acquire::https::CAInfo "{_BUNDLE}";')
     settings, caches = _caches(step) if wishes.cache else ({}, [])
     env |= settings
-    apt += _APT if any(cache.name == "apt" for cache in caches) else ()
+    apt += _APT if any(cache.is_locked for cache in caches) else ()
     if apt:
         files["apt.conf"] = ("\n".join(apt) + "\n").encode()
         env["APT_CONFIG"] = _APT_CONFIG
@@ -144,16 +146,15 @@ class _Tool(NamedTuple):
     own: tuple[str, ...]
     places: tuple[str, ...]
     parts: tuple[str, ...] = ()
-    is_per_base: bool = False
 
 
 _TOOLS = (
-    # Not pip's wheels/: those were built against another image's libraries. What was downloaded is the same everywhere
+    # Not pip's wheels/: those may have been built against libraries that an earlier Dockerfile installed
     _Tool("pip", (("PIP_CACHE_DIR", ""),), ("PIP_NO_CACHE_DIR",), (".cache/pip",), parts=("http", "http-v2")),
-    # uv, poetry and conda keep what they built beside what they loaded: a cache for each base image
-    _Tool("uv", (("UV_CACHE_DIR", ""), ("UV_LINK_MODE", "copy")), ("UV_NO_CACHE",), (".cache/uv",), is_per_base=True),
-    _Tool("poetry", (("POETRY_CACHE_DIR", ""),), (), (".cache/pypoetry",), is_per_base=True),
-    _Tool("conda", (("CONDA_PKGS_DIRS", ""),), (), ("conda/pkgs", ".conda/pkgs"), is_per_base=True),
+    # uv, poetry and conda keep what they built beside what they loaded, and can't be told to keep only one of it
+    _Tool("uv", (("UV_CACHE_DIR", ""), ("UV_LINK_MODE", "copy")), ("UV_NO_CACHE",), (".cache/uv",)),
+    _Tool("poetry", (("POETRY_CACHE_DIR", ""),), (), (".cache/pypoetry",)),
+    _Tool("conda", (("CONDA_PKGS_DIRS", ""),), (), ("conda/pkgs", ".conda/pkgs")),
     _Tool("npm", (("npm_config_cache", ""),), ("NPM_CONFIG_CACHE",), (".npm",)),
 )
 _APT = (f'Dir::Cache::archives "{_CACHES}/apt/";', 'Binary::apt::APT::Keep-Downloaded-Packages "1";')
@@ -163,18 +164,19 @@ def _caches(step: Step) -> tuple[dict[str, str], list[AmbientCache]]:
     """The variables that lead to each cache, and the caches, but for those whose place the step mounts or sets."""
     env: dict[str, str] = {}
     caches: list[AmbientCache] = []
+    # What a hostile Dockerfile, or a hostile image, leaves in a cache is met by itself alone
+    place = "".join(f"-{part}" for part in (step.base, step.project) if part)
     for tool in _TOOLS:
         if step.names.intersection([*tool.own, *(name for name, _ in tool.env)]):
             continue
         if not _is_mounted(step.targets, tool.places):
-            base = f"-{step.base}" if tool.is_per_base and step.base else ""
             target = f"{_CACHES}/{tool.name}"
-            caches.append(AmbientCache(f"{tool.name}-{step.uid}{base}", target, parts=tool.parts))
+            caches.append(AmbientCache(f"{tool.name}-{step.uid}{place}", target, parts=tool.parts))
             env |= {name: value or target for name, value in tool.env}
     # apt locks its folder, so a step that names apt waits for the one before; others are not held up
     wants_apt = step.uid == 0 and "apt" in step.text and "APT_CONFIG" not in step.names
     if wants_apt and not _is_mounted(step.targets, ("/var/cache/apt", "/var/cache/apt/archives")):
-        caches.append(AmbientCache("apt", f"{_CACHES}/apt", is_locked=True))
+        caches.append(AmbientCache(f"apt-0{place}", f"{_CACHES}/apt", is_locked=True))
     return env, caches
 
 

@@ -18,23 +18,27 @@ class Source(NamedTuple):
 
 
 class RunMount(NamedTuple):
-    """A RUN mount that this version executes. `kind` is "cache", "bind" or "tmpfs".
+    """A RUN mount. `kind` is "cache", "bind", "tmpfs", "secret" or "ssh".
 
-    `target` is absolute. A bind reads from the step's `inputs[input]`, or from the context when `input` is None;
-    `source` is the path inside that. `cache_id` names a cache folder. `size` in bytes, 0: no limit.
+    `target` is absolute; "" is a secret that is an environment variable only (`env`). A bind reads from the step's
+    `inputs[input]`, or from the context when `input` is None; a cache begins as a copy of that, or empty; `source` is
+    the path inside. `id` names the cache, the secret or the agent. `required` is of secrets and agents. `mode` None is
+    a cache of which nothing says who shall own it. `size` of a tmpfs in bytes, 0: no limit.
     """
 
     kind: str
     target: str
     source: str = "/"
     input: int | None = None
-    cache_id: str = ""
+    id: str = ""
     sharing: str = "shared"
     readonly: bool = False
-    mode: int = 0o755
+    mode: int | None = None
     uid: int = 0
     gid: int = 0
     size: int = 0
+    env: str = ""
+    required: bool = False
 
 
 class Run(NamedTuple):
@@ -42,7 +46,7 @@ class Run(NamedTuple):
 
     `env` is KEY=VALUE in order, build arguments included; `hidden_env` holds the predefined proxy arguments, which
     stay out of the cache key. `network` is "default", "none" or "host". `hosts` is (name, address) pairs.
-    `ulimits` is (name, soft, hard).
+    `ulimits` is (name, soft, hard). `base` stands for the image below the stage: it is in no key, since the layers are.
     """
 
     argv: tuple[str, ...]
@@ -56,6 +60,7 @@ class Run(NamedTuple):
     hosts: tuple[tuple[str, str], ...] = ()
     shm_size: int = 0
     ulimits: tuple[tuple[str, int, int], ...] = ()
+    base: str = ""
 
 
 class InlineFile(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from wherry.build import history
 from wherry.build.dispatch import dispatch, is_step
 from wherry.build.graph import Graph, Op, Source, Vertex
@@ -112,6 +114,7 @@ class Planner:
         state.history = list(history.matching(base.config.history, len(base.layers)))
         state.author = base.config.author
         state.first = Source(origin.image, base.layers)
+        state.base_id = sha256(" ".join(base.layers).encode()).hexdigest()[:12]
         state.total = 1
         return state
 

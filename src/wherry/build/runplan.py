@@ -38,7 +38,7 @@ def operation(planner: Planner, state: StageState, one: RunInstruction) -> tuple
     """The step and the vertices that its mounts read. `one` is expanded. Raises: DockerfileError."""
     _refuse(planner, state, one)
     inputs: list[int] = []
-    mounts = tuple(_mount(planner, state, one.span, mount, inputs) for mount in one.mounts)
+    mounts = tuple(_mount(planner, state, one, mount, inputs) for mount in one.mounts)
     options = planner.options
     script = one.command.script
     hidden = {k: v for k, v in options.build_args.items() if k in PROXIES and k not in state.env}
@@ -54,6 +54,7 @@ def operation(planner: Planner, state: StageState, one: RunInstruction) -> tuple
         hosts=options.hosts,
         shm_size=options.shm_size,
         ulimits=options.ulimits,
+        base=state.base_id,
     )
     return run, tuple(inputs)
 
@@ -73,26 +74,72 @@ def _refuse(planner: Planner, state: StageState, one: RunInstruction) -> None:
         raise one.span.error("RUN needs a command")
 
 
-def _mount(planner: Planner, state: StageState, span: Span, mount: Mount, inputs: list[int]) -> RunMount:
-    place = span.at(f"type={mount.type}")
-    if mount.type in ("secret", "ssh"):
-        raise place.error(f"RUN --mount=type={mount.type} is not supported yet")
-    if not mount.target:
-        raise place.error("a mount needs a target", hint="add target=/path")
-    target = posixpath.normpath(posixpath.join(state.workdir, mount.target))
+def _mount(planner: Planner, state: StageState, one: RunInstruction, mount: Mount, inputs: list[int]) -> RunMount:
+    if mount.type == "secret":
+        return _secret(state, one, mount)
+    if mount.type == "ssh":
+        return _ssh(state, one, mount)
+    target = _target(state, one, mount, mount.target)
     if mount.type == "tmpfs":
-        return RunMount("tmpfs", target, readonly=False, size=mount.size_bytes)
-    if mount.type == "cache" and mount.from_stage:
-        raise place.error("a cache mount that starts from a stage (from=) is not supported yet")
+        return RunMount("tmpfs", target, readonly=mount.read_only, size=mount.size_bytes)
     source = "/" + posixpath.normpath("/" + mount.source).lstrip("/")
+    if mount.from_stage:
+        inputs.append(planner.input(mount.from_stage, state, one.span))
+    number = len(inputs) - 1 if mount.from_stage else None
     if mount.type == "cache":
-        return RunMount(
-            "cache", target, source="/", cache_id=mount.id or target, sharing=mount.sharing or "shared",
-            readonly=mount.read_only, mode=0o755 if mount.mode is None else mount.mode,
-            uid=mount.uid or 0, gid=mount.gid or 0,
-        )  # fmt: skip
-    if not mount.from_stage:
+        return _cache(one, mount, RunMount("cache", target, source, number, readonly=mount.read_only))
+    if number is None:
         planner.uses_context = True
-        return RunMount("bind", target, source, None, readonly=mount.read_only)
-    inputs.append(planner.input(mount.from_stage, state, span))
-    return RunMount("bind", target, source, len(inputs) - 1, readonly=mount.read_only)
+    return RunMount("bind", target, source, number, readonly=mount.read_only)
+
+
+def _cache(one: RunInstruction, mount: Mount, plain: RunMount) -> RunMount:
+    """As BuildKit: the id is the target as it is written, and what is taken from somewhere keeps its own owner."""
+    if plain.source != "/" and plain.input is None:
+        raise _place(one, mount).error(
+            f"a cache mount has a source ({mount.source}) and nothing to take it from",
+            hint="add from=STAGE, or leave source out",
+        )
+    is_owned = plain.source == "/" and not (mount.mode is None and mount.uid is None and mount.gid is None)
+    plain = plain._replace(id=mount.id or posixpath.normpath(mount.target), sharing=mount.sharing or "shared")
+    if not is_owned:
+        return plain
+    return plain._replace(mode=_or(mount.mode, 0o755), uid=mount.uid or 0, gid=mount.gid or 0, input=None)
+
+
+def _secret(state: StageState, one: RunInstruction, mount: Mount) -> RunMount:
+    name = mount.source or mount.id or posixpath.basename(mount.target)
+    target = mount.target
+    if not target and mount.env is None:
+        target = f"/run/secrets/{posixpath.basename(name)}"
+    return RunMount(
+        "secret", _target(state, one, mount, target) if target else "", id=name, readonly=True,
+        mode=_or(mount.mode, 0o400), uid=mount.uid or 0, gid=mount.gid or 0, env=mount.env or "",
+        required=mount.required,
+    )  # fmt: skip
+
+
+def _ssh(state: StageState, one: RunInstruction, mount: Mount) -> RunMount:
+    agents = [other for other in one.mounts if other.type == "ssh"]
+    number = next(number for number, other in enumerate(agents) if other is mount)
+    target = mount.target or f"/run/buildkit/ssh_agent.{number}"
+    return RunMount(
+        "ssh", _target(state, one, mount, target), id=mount.id or "default", mode=_or(mount.mode, 0o600),
+        uid=mount.uid or 0, gid=mount.gid or 0, required=mount.required,
+    )  # fmt: skip
+
+
+def _target(state: StageState, one: RunInstruction, mount: Mount, written: str) -> str:
+    """Absolute. Raises: DockerfileError for the root."""
+    target = posixpath.normpath("/" + posixpath.join(state.workdir, written).lstrip("/"))
+    if target == "/":
+        raise _place(one, mount).error('invalid mount target "/"', hint="add target=/path")
+    return target
+
+
+def _place(one: RunInstruction, mount: Mount) -> Span:
+    return one.span.at(f"type={mount.type}")
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -17,7 +17,7 @@ from wherry.build.cachekey import step_key
 from wherry.build.executor import Executor
 from wherry.build.filehash import FileHashes
 from wherry.build.gather import Gathered, digest, gather
-from wherry.build.graph import Copy, Graph, Run, RunMount, Source, Vertex, Workdir
+from wherry.build.graph import Copy, Graph, Run, Source, Vertex, Workdir
 from wherry.build.ops.layer import Bench, open_tree
 from wherry.build.pattern import literal
 from wherry.build.progress import Progress
@@ -28,6 +28,8 @@ from wherry.oci.digest import DiffID
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
+
+    from wherry.build.ops.cachemounts import CacheFolders
 
 __all__ = ["Solver"]
 
@@ -47,8 +49,8 @@ class _Job(NamedTuple):
 
 
 class Solver:
-    """One build. `context` is the tree of the build context, None when there is none. `cache_folder(mount)` makes and
-    returns the host's folder of a cache mount.
+    """One build. `context` is the tree of the build context, None when there is none. `cache_folder` says
+    where cache mounts live.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Solver:
         executor: Executor,
         progress: Progress,
         context: Tree | None,
-        cache_folder: Callable[[RunMount], str],
+        cache_folder: CacheFolders,
     ) -> None:
         self._bench = bench
         self._cache = cache

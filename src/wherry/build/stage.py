@@ -19,7 +19,8 @@ PROXIES = frozenset(
 class StageState:
     """`env` is what words and RUN see: the image's environment and the ARGs, in the order of the instructions.
 
-    `args` are the ARGs that this stage itself declared, for the history. `vertex` is the file system so far (None: an
+    `base_id` stands for the content of the image that it begins with. `args` are the ARGs that this stage itself
+    declared, for the history. `vertex` is the file system so far (None: an
     empty one), `index` of `total` the steps that are shown as [label index/total].
     """
 
@@ -28,6 +29,7 @@ class StageState:
         self.platform = platform
         self.config = config
         self.base_name = base_name
+        self.base_id = base_name
         self.env = environment(config.env)
         self.args: dict[str, str] = {}
         self.history: list[History] = []
@@ -44,6 +46,7 @@ class StageState:
         state.env = {**self.env, **environment(self.config.env)}
         state.history = list(self.history)
         state.author = self.author
+        state.base_id = self.base_id
         state.vertex = self.vertex
         return state
 

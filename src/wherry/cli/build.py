@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wherry.cli import build_inputs
 from wherry.cli.flags import Flag, FlagError, Verb
 from wherry.cli.render import clean
 from wherry.errors import InputError
@@ -47,6 +48,7 @@ VERB = Verb(
         Flag("shm-size", "Size of /dev/shm of the RUN steps", kind="string", type_name="bytes"),
         Flag("tag", "Name and optionally a tag (format: name:tag)", short="t", kind="list"),
         Flag("target", "Set the target stage to build", kind="string"),
+        *build_inputs.FLAGS,
         Flag("ulimit", "Ulimit options of the RUN steps (name=soft[:hard])", kind="list"),
     ],
     least=1,
@@ -112,6 +114,8 @@ def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
         ambient_cache=_switch(args, "no-ambient-cache", wants.ambient_cache),
         sbom=_sbom(args.text("sbom")),
         provenance=_provenance(args.text("provenance")),
+        secrets=build_inputs.secrets(args),
+        ssh=build_inputs.ssh(args),
     )
 
 

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from hashlib import sha256
 from typing import NamedTuple
 
 from wherry.build import ambient
+from wherry.engine.builder_folders import AMBIENT, note
 from wherry.errors import HostError, Locked
 from wherry.fs.private import private_folder
 
@@ -16,17 +18,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.build.executor import StepRequest
     from wherry.cancel import Cancel
-    from wherry.host import Host
+    from wherry.engine import Engine
     from wherry.runtime.options import MountRequest
-    from wherry.settings import Settings
 
-__all__ = ["Surroundings", "Told"]
+__all__ = ["Surroundings", "Told", "project"]
 
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )  # fmt: skip
 _LOCAL = "/usr/local/share/ca-certificates"
+
+
+def project(context: str, cwd: str) -> str:
+    """What stands for the thing that is built: the folder or address of its context, else the caller's folder."""
+    if "://" in context:
+        return context
+    return os.path.realpath(os.path.join(cwd, "" if context == "-" else context))
 
 
 class Told(NamedTuple):
@@ -39,8 +47,10 @@ class Told(NamedTuple):
 class Surroundings:
     """For one build. Files of the host are read once, when the first step needs them."""
 
-    def __init__(self, settings: Settings, host: Host, wishes: ambient.Wishes) -> None:
-        self._settings, self._host, self._wishes = settings, host, wishes
+    def __init__(self, engine: Engine, wishes: ambient.Wishes, project: str) -> None:
+        """`project` stands for what is built: see build.ambient.Step."""
+        self._engine, self._wishes, self._project = engine, wishes, project
+        self._settings, self._host = engine.settings, engine.host
 
     @contextmanager
     def around(self, request: StepRequest, uid: int, gid: int) -> Iterator[Told]:
@@ -48,7 +58,7 @@ class Surroundings:
 
         The mountpoints are all below /dev, a file system of the step's own. Raises: Cancelled, OSError.
         """
-        plan = ambient.plan(self._side(request), _step(request, uid, gid), self._wishes)
+        plan = ambient.plan(self._side(request), _step(request, (uid, gid), self._project), self._wishes)
         folder = f"{request.workdir}/ambient"
         os.mkdir(folder, 0o755)
         for name, data in plan.files.items():
@@ -56,7 +66,21 @@ class Surroundings:
         with ExitStack() as stack:
             caches = [mount for one in plan.caches for mount in self._cache(one, request, (uid, gid), stack)]
             shown = [_bind(folder, ambient.FOLDER, read_only=True)] if plan.files or caches else []
-            yield Told(plan.env, tuple(shown + caches))
+            try:
+                yield Told(plan.env, tuple(shown + caches))
+            finally:
+                self._note(plan.caches)
+
+    def _note(self, caches: Sequence[ambient.AmbientCache]) -> None:
+        """Those that hold something are in use."""
+        top = f"{self._settings.paths.cache}/{AMBIENT}"
+        used = [
+            (f"{AMBIENT}/{one.name}", f"{one.name.partition('-')[0]} of {self._project}")
+            for one in caches
+            if any(_has_entries(f"{top}/{one.name}/{part}".rstrip("/")) for part in one.parts or ("",))
+        ]
+        if used:
+            note(self._engine.db, used)
 
     def _side(self, request: StepRequest) -> ambient.HostSide:
         return ambient.HostSide(self._settings.env, self._bundle, self._apt if "apt" in _text(request) else "")
@@ -83,11 +107,11 @@ class Surroundings:
     def _cache(
         self, cache: ambient.AmbientCache, request: StepRequest, owner: tuple[int, int], stack: ExitStack
     ) -> list[MountRequest]:
-        kept = f"{self._settings.paths.cache}/ambient/{cache.name}"
-        _own_folder(kept, owner)
+        kept = f"{self._settings.paths.cache}/{AMBIENT}/{cache.name}"
         os.makedirs(f"{request.workdir}/ambient/{os.path.relpath(cache.target, ambient.FOLDER)}", mode=0o755)
-        if cache.is_locked:
-            _wait_for(f"{kept}.lock", request.cancel, stack)
+        private_folder(os.path.dirname(kept))
+        _wait_for(f"{kept}.lock", request.cancel, stack, shared=not cache.is_locked)
+        _own_folder(kept, owner)
         if not cache.parts:
             return [_bind(kept, cache.target)]
         own = f"{request.workdir}/{cache.name}"
@@ -100,12 +124,12 @@ class Surroundings:
         return mounts
 
 
-def _step(request: StepRequest, uid: int, gid: int) -> ambient.Step:
+def _step(request: StepRequest, owner: tuple[int, int], project: str) -> ambient.Step:
     run = request.run
     names = frozenset(word.partition("=")[0] for word in (*run.env, *run.hidden_env))
-    # ROOT/layers/HEX/fs: the lowest layer stands for the base image
-    base = os.path.basename(os.path.dirname(request.lowers[0]))[:12] if request.lowers else ""
-    return ambient.Step(names, _text(request), tuple(m.target for m in run.mounts), uid, gid, base)
+    targets = tuple(mount.target for mount in run.mounts if mount.kind != "secret")
+    tag = sha256(project.encode()).hexdigest()[:12]
+    return ambient.Step(names, _text(request), targets, *owner, run.base, tag)
 
 
 def _text(request: StepRequest) -> str:
@@ -131,16 +155,24 @@ def _own_folder(path: str, owner: tuple[int, int]) -> None:
             os.rmdir(fresh)
 
 
-def _wait_for(path: str, cancel: Cancel, stack: ExitStack) -> None:
+def _wait_for(path: str, cancel: Cancel, stack: ExitStack, *, shared: bool) -> None:
     from wherry.fs.lock import locked
 
     while True:
         try:
-            stack.enter_context(locked(path, timeout_s=0))
+            stack.enter_context(locked(path, shared=shared, timeout_s=0))
             return
         except Locked:
             cancel.wait(0.1)
             cancel.check()
+
+
+def _has_entries(path: str) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def _local_certificates() -> Sequence[str]:

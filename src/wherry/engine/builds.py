@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from hashlib import sha256
 from typing import NamedTuple
 
 from wherry.engine.pull_base import Bases
-from wherry.fs.private import private_folder
 from wherry.oci.reference import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.build.graph import Graph, RunMount
+    from wherry.build.graph import Graph
     from wherry.build.options import BuildOptions
     from wherry.build.progress import Progress
+    from wherry.build.secrets import SecretSource, SshSource
     from wherry.build.tree import Tree
     from wherry.cancel import Cancel
     from wherry.dockerfile import Dockerfile
     from wherry.engine import Engine
+    from wherry.engine.steps import Steps
     from wherry.engine.trust_build import Attest
     from wherry.image.tar.stream import Reader
     from wherry.oci.config import ImageConfig
@@ -48,6 +48,8 @@ class BuildRequest(NamedTuple):
     jobs: int = 0
     sbom: tuple[str, ...] = ()
     provenance: str = ""
+    secrets: tuple[SecretSource, ...] = ()
+    ssh: tuple[SshSource, ...] = ()
 
 
 class _Place(NamedTuple):
@@ -77,6 +79,7 @@ class Builds:
         self._engine.scratch.sweep()
         self._engine.leases.sweep()
         with ExitStack() as stack:
+            steps = self._steps(request, progress, stack)
             attest = self._attest(request)
             place = self._locate(request, stack)
             dockerfile = _parse(place, progress)
@@ -88,13 +91,19 @@ class Builds:
             context = self._context(graph, place, stack)
             what = request.tags[0].familiar if request.tags else place.context or "a Dockerfile"
             lease = stack.enter_context(self._engine.leases.hold(f"build {what}"))
-            config = self._solve(graph, request._replace(options=options), context, lease, progress, cancel)
+            config = self._solve(graph, request._replace(options=options), context, lease, steps, progress, cancel)
             image = self._export(config, request.tags, progress)
             if attest:
                 from wherry.engine.trust_build import Built
 
                 attest.attach(image, Built(graph, options, context, place.name, place.text), progress, cancel)
             return image
+
+    def _steps(self, request: BuildRequest, progress: Progress, stack: ExitStack) -> Steps:
+        """Raises: InputError, before the work, for a secret or a key that is not there."""
+        from wherry.engine.steps import Steps
+
+        return stack.enter_context(Steps(self._engine, request, progress))
 
     def _attest(self, request: BuildRequest) -> Attest | None:
         """What is to be attached, None when nothing is. Raises: HostError, before the work, without the library."""
@@ -201,6 +210,7 @@ class Builds:
         request: BuildRequest,
         context: Tree | None,
         lease: Lease,
+        steps: Steps,
         progress: Progress,
         cancel: Cancel,
     ) -> ImageConfig:
@@ -211,14 +221,13 @@ class Builds:
         from wherry.build.ops.layer import Bench
         from wherry.build.solve import Solver
         from wherry.build.split.rules import Rules
-        from wherry.engine.steps import Steps
+        from wherry.engine.builder_folders import BuilderFolders
 
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
         bench = Bench(engine.host, engine.layers, lease, request.options.clamp_ns, cancel, split)
-        steps = Steps(engine, request, progress)
         hashes = FileHashes(engine.db, jobs)
-        solver = Solver(bench, StepCache(engine.db), hashes, steps, progress, context, self._cache_folder)
+        solver = Solver(bench, StepCache(engine.db), hashes, steps, progress, context, BuilderFolders(engine))
         layers = solver.solve(graph, jobs)
         comments = [self._comments(added) for added in solver.added(graph)]
         return graph.config._replace(diff_ids=layers, history=spread(graph.config.history, comments))
@@ -230,22 +239,6 @@ class Builds:
         from wherry.image.packages.layer import look, title
 
         return [*(f"wherry: {title(look(self._engine.layers.path(diff_id)))}" for diff_id in added[:-1]), ""]
-
-    def _cache_folder(self, mount: RunMount) -> str:
-        """ROOT/cache/mounts/HASH: made with the mount's mode and owner, and never changed after."""
-        name = sha256(mount.cache_id.encode()).hexdigest()[:32]
-        folder = f"{self._engine.settings.paths.cache}/mounts/{name}"
-        if not os.path.isdir(folder):
-            private_folder(os.path.dirname(folder))
-            fresh = f"{folder}.{os.urandom(6).hex()}"
-            os.mkdir(fresh, 0o700)
-            os.chown(fresh, mount.uid, mount.gid)
-            os.chmod(fresh, mount.mode)
-            try:
-                os.rename(fresh, folder)
-            except OSError:  # another build was quicker, and has put something in
-                os.rmdir(fresh)
-        return folder
 
     def _export(self, config: ImageConfig, tags: tuple[Reference, ...], progress: Progress) -> ImageRecord:
         progress.start("export", "exporting to image")

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
+from wherry.engine.ambient import Told, project
+from wherry.engine.build_inputs import Lending
+from wherry.engine.build_mounts import shown
 from wherry.fs.private import private_folder
 from wherry.oci.config import ContainerConfig, ImageConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.build.executor import StepMount, StepRequest
+    from collections.abc import Sequence
+
+    from wherry.build.executor import StepRequest
     from wherry.build.graph import Run
     from wherry.build.progress import Progress
+    from wherry.build.secrets import SshSource
     from wherry.engine import Engine
-    from wherry.engine.ambient import Surroundings, Told
+    from wherry.engine.ambient import Surroundings
+    from wherry.engine.build_ssh import Agents
     from wherry.engine.builds import BuildRequest
     from wherry.runtime.driver import Runtime
     from wherry.runtime.machine import Machine
-    from wherry.runtime.options import MountRequest
     from wherry.runtime.users import User
 
 __all__ = ["Steps"]
@@ -30,7 +37,7 @@ HOSTNAME = "buildkitsandbox"
 
 
 class Steps:
-    """One build's executor."""
+    """One build's executor, as a context. Raises, where it is made: InputError (a secret or key that is not there)."""
 
     def __init__(self, engine: Engine, request: BuildRequest, progress: Progress) -> None:
         self._engine = engine
@@ -39,6 +46,21 @@ class Steps:
         self._platform = request.options.host_platform
         self._lock = threading.Lock()
         self._is_prepared = False
+        self._stack = ExitStack()
+        self._lending = Lending(engine.settings, engine.host, request.secrets, self._agents(request.ssh))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._stack.close()
+
+    def _agents(self, sources: Sequence[SshSource]) -> Agents:
+        from wherry.engine.build_ssh import Agents
+
+        agents = Agents(self._engine.settings, self._engine.host, sources)
+        self._stack.callback(agents.close)
+        return agents
 
     @cached_property
     def _runtime(self) -> Runtime:
@@ -59,7 +81,7 @@ class Steps:
         from wherry.engine.ambient import Surroundings
 
         wishes = Wishes(self._request.host_ca, self._request.ambient_cache)
-        return Surroundings(self._engine.settings, self._engine.host, wishes)
+        return Surroundings(self._engine, wishes, project(self._request.context, self._engine.settings.cwd))
 
     @property
     def _state(self) -> str:
@@ -77,8 +99,7 @@ class Steps:
                 self._is_prepared = True
 
     def mountpoints(self, run: Run) -> tuple[str, ...]:
-        del run
-        return ()
+        return self._lending.targets(run.mounts)
 
     def run(self, request: StepRequest) -> int:
         """Raises: Cancelled, CommandNotFound, NotExecutable, RuntimeFailure, HostError, InputError (unknown user)."""
@@ -99,18 +120,19 @@ class Steps:
                 self._write_hosts(request, gateway)
 
         user = resolve(request.root_fd, request.run.user)
-        with self._surroundings.around(request, user.uid, user.gid) as told:
+        with (
+            self._surroundings.around(request, user.uid, user.gid) as told,
+            self._lending.around(request.run.mounts, request.workdir) as lent,
+        ):
+            mounts, trees = shown(request, lent, bundle)
+            told = Told((*told.env, *lent.env), (*told.mounts, *mounts))
             spec, sysctls = self._spec(request, name, network, user, told)
+            whole = step.StepRequest(
+                name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls, trees,
+                lent.tmpfs_fd,
+            )  # fmt: skip
             try:
-                return step.run_step(
-                    host,
-                    step.StepRequest(
-                        name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls
-                    ),
-                    request.cancel,
-                    request.write,
-                    plumb if network == "bridge" else None,
-                )
+                return step.run_step(host, whole, request.cancel, request.write, plumb if network == "bridge" else None)
             finally:
                 if network == "bridge":
                     self._engine.networks.release(name)
@@ -122,7 +144,7 @@ class Steps:
         from wherry.runtime.spec import SpecFacts, network_sysctls, runtime_spec
 
         run = request.run
-        mounts = [*told.mounts, *(_mount_request(one) for one in request.mounts)]
+        mounts = list(told.mounts)
         if run.script:
             mounts.append(MountRequest("bind", self._script(request), f"/dev/pipes/{run.script[0]}", read_only=True))
         options = RunOptions(
@@ -180,15 +202,6 @@ class Steps:
         text = dns.resolv_conf(networks_files.resolvers(), FileRequest(HOSTNAME), own_netns=network == "bridge")
         _write(path, text.encode(), 0o644)
         return path
-
-
-def _mount_request(one: StepMount) -> MountRequest:
-    from wherry.runtime.options import MountRequest
-
-    if not one.source:
-        options = (f"size={one.size}",) if one.size else ()
-        return MountRequest("tmpfs", "", one.target, one.readonly, options=options)
-    return MountRequest("bind", one.source, one.target, one.readonly)
 
 
 def _write(path: str, data: bytes, mode: int) -> None:

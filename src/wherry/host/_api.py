@@ -70,6 +70,11 @@ class Host(Protocol):
         gives it a path. The caller closes, and then the mount is gone. Raises: HostError, OSError.
         """
 
+    def tmpfs(self, size_bytes: int) -> int:
+        """A detached, empty file system in memory, root's alone (0700), never written to swap where the kernel can
+        say so: for what no disk may hold. Its fd opens and makes files; else as `overlay`. Raises: OSError.
+        """
+
     def attach(self, mount_fd: int, target: str) -> None:
         """Show a detached mount at `target` in the caller's mount namespace; the fd stays open. Raises: OSError."""
 

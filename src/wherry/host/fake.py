@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 
 from wherry.errors import HostError
@@ -49,6 +51,13 @@ class FakeHost:
             return os.open(overlay.upper, os.O_RDONLY | os.O_DIRECTORY)
         with tempfile.TemporaryDirectory() as folder:
             return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    def tmpfs(self, size_bytes: int) -> int:
+        """A fd of an empty temporary folder, which goes with this host."""
+        self._record("tmpfs", size_bytes)
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def attach(self, mount_fd: int, target: str) -> None:
         os.fstat(mount_fd)

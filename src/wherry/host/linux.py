@@ -31,6 +31,11 @@ class LinuxHost:
 
         return overlayfs.detached(overlay)
 
+    def tmpfs(self, size_bytes: int) -> int:
+        from wherry.host import overlayfs
+
+        return overlayfs.detached_tmpfs(size_bytes)
+
     def attach(self, mount_fd: int, target: str) -> None:
         from wherry.fs import kernel
 

@@ -1,4 +1,4 @@
-"""Overlay mounts by the mount API of Linux 5.2+: detached, so that a killed process leaves none behind."""
+"""Mounts by the mount API of Linux 5.2+: detached, so that a killed process leaves none behind."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from wherry.errors import HostError
 from wherry.fs import kernel
 from wherry.host._api import Mount, Overlay
 
-__all__ = ["classic_mount", "detached", "unmount"]
+__all__ = ["classic_mount", "detached", "detached_tmpfs", "unmount"]
 
 _OPEN_TREE, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 430, 431, 432
 _SET_FLAG, _SET_STRING, _CMD_CREATE = 0, 1, 6
 _OPEN_TREE_CLONE = 1
 _MNT_DETACH = 2
+_QUIET = 0x2 | 0x4 | 0x8  # MOUNT_ATTR_NOSUID, _NODEV, _NOEXEC
 _AT_FDCWD = -100
 _PAGE = 4095
 
@@ -69,6 +70,29 @@ def detached(overlay: Overlay) -> int:
         if fault.filename != "lowerdir+":
             raise
     return _by_mount(overlay)
+
+
+def detached_tmpfs(size_bytes: int) -> int:
+    """A mount fd; see Host.tmpfs. Raises: OSError."""
+    try:
+        return _tmpfs(size_bytes, noswap=True)
+    except OSError as fault:
+        if fault.filename != "noswap":
+            raise
+    return _tmpfs(size_bytes, noswap=False)  # before Linux 6.4
+
+
+def _tmpfs(size_bytes: int, *, noswap: bool) -> int:
+    context = kernel.call(_FSOPEN, b"tmpfs", 1, what="tmpfs")
+    try:
+        for key, value in (("source", "tmpfs"), ("mode", "700"), ("size", str(size_bytes))):
+            kernel.call(_FSCONFIG, context, _SET_STRING, key.encode(), value.encode(), 0, what=key)
+        if noswap:
+            kernel.call(_FSCONFIG, context, _SET_FLAG, b"noswap", None, 0, what="noswap")
+        kernel.call(_FSCONFIG, context, _CMD_CREATE, None, None, 0, what="tmpfs")
+        return kernel.call(_FSMOUNT, context, 1, _QUIET, what="tmpfs")
+    finally:
+        os.close(context)
 
 
 def _by_fsconfig(overlay: Overlay) -> int:

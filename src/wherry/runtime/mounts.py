@@ -16,6 +16,7 @@ __all__ = ["DEFAULT_SHM_BYTES", "bind", "default_mounts", "lay_over", "make_read
 
 DEFAULT_SHM_BYTES = 64 << 20
 _OWN_PROPAGATION = frozenset({"shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable"})
+_QUIET = frozenset({"nosuid", "nodev", "noexec"})
 _KERNEL_WITH_RRO = (5, 12)
 
 
@@ -62,6 +63,7 @@ def user_mount(request: MountRequest, kernel: tuple[int, int]) -> dict[str, Any]
     # "shared" can't reach the host: the mount namespace that the runtime is started in is a slave of the host's
     propagation = request.propagation or "rprivate"
     options.append(propagation if propagation in _OWN_PROPAGATION else "rprivate")
+    options += [one for one in request.options if one in _QUIET]
     if request.read_only:
         options.append("ro")
         if request.recursive and kernel >= _KERNEL_WITH_RRO:

@@ -31,7 +31,7 @@ class MountRequest(NamedTuple):
     `source` is a host path (bind; "./x" is already joined to the caller's folder), a volume's name, or "" for an
     anonymous volume. `create_source` makes a missing host folder (-v does, --mount type=bind does not). `copy` False
     is nocopy. `propagation` is "" (rprivate), "shared", "rslave", ... `options` are tmpfs's own (size=64m, mode=1777)
-    and, for binds, "z"/"Z". `recursive` False binds without submounts.
+    and, for binds, "z"/"Z" (nothing happens) and nosuid, nodev, noexec. `recursive` False binds without submounts.
     """
 
     type: str

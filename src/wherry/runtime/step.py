@@ -44,6 +44,8 @@ class StepRequest(NamedTuple):
     `id` comes from `step_id`; its cgroup is the spec's cgroupsPath. `network` is "bridge", "none" (both a namespace of
     the step's own, lo up) or "host". `folder` is an empty folder of the caller's, on any file system, used as the
     bundle and left for the caller to remove. `runtime` is the program's path, `runtime_root` its state folder.
+    `trees` are detached mounts (the caller closes them) that the runtime finds at these paths, made where they are
+    missing; `bundle_fd` is one more, shown at `folder`, to hold a spec that no disk may hold; -1 is none.
     `sysctls` are written in the step's own network namespace (`spec.network_sysctls`).
     """
 
@@ -55,6 +57,14 @@ class StepRequest(NamedTuple):
     folder: str
     network: str = "none"
     sysctls: Mapping[str, str] = _NONE
+    trees: tuple[tuple[int, str], ...] = ()
+    bundle_fd: int = -1
+
+    @property
+    def mounts(self) -> tuple[tuple[int, str], ...]:
+        """What the child has to attach, in order."""
+        bundle = () if self.bundle_fd < 0 else ((self.bundle_fd, self.folder),)
+        return (*bundle, (self.rootfs_fd, f"{self.folder}/rootfs"), *self.trees)
 
 
 def step_id(host: Host) -> str:
@@ -122,7 +132,12 @@ def _has_owner(id: str, host: Host) -> bool:
 
 def _write_bundle(request: StepRequest) -> None:
     spec = {**request.spec, "root": {**request.spec.get("root", {}), "path": f"{request.folder}/rootfs"}}
-    with open(f"{request.folder}/config.json", "w", encoding="utf-8") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    if request.bundle_fd < 0:
+        fd = os.open(f"{request.folder}/config.json", flags, 0o600)
+    else:
+        fd = os.open("config.json", flags, 0o600, dir_fd=request.bundle_fd)
+    with open(fd, "w", encoding="utf-8") as file:
         json.dump(spec, file)
 
 
@@ -132,13 +147,14 @@ class _Step:
     def __init__(self, host: Host, request: StepRequest) -> None:
         self._host, self._request = host, request
         self._lines = b""
+        fds = [fd for fd, _ in request.mounts]
         self._control, theirs = socket.socketpair()
         self._output, writer = os.pipe()
         try:
             self._pid = host.spawn(
                 Command(
-                    [sys.executable, "-I", "-S", step_child.__file__, str(theirs.fileno()), str(request.rootfs_fd)],
-                    pass_fds=[theirs.fileno(), request.rootfs_fd],
+                    [sys.executable, "-I", "-S", step_child.__file__, *map(str, [theirs.fileno(), *fds])],
+                    pass_fds=[theirs.fileno(), *fds],
                 ),
                 stdout=writer,
                 stderr=writer,
@@ -160,7 +176,7 @@ class _Step:
         base = [one.runtime, "--root", one.runtime_root]
         log, pid_file = f"{one.folder}/runtime.log", f"{one.folder}/pid"
         order = {
-            "rootfs": f"{one.folder}/rootfs",
+            "mounts": [path for _, path in one.mounts],
             "own_network": one.network != "host",
             "sysctls": dict(one.sysctls),
             "run": [*base, "--log", log, "--log-format", "json", "run", "--detach", "--bundle", one.folder,

@@ -1,10 +1,10 @@
 """The process that owns one RUN step: its mount and network namespaces, the runtime's run, the exit status.
 
-Run as `python -I -S step_child.py CONTROL_FD ROOTFS_FD` by `runtime.step`: alone and single-threaded, since a namespace
-can't be left by one thread of many; standard library only, since it starts with every step. CONTROL_FD is a socket: it
-reads one line with the order, writes one line for each event ({"ready"}, {"status"}, {"failed"}, {"fault"}), and takes
-the other end's closing as the order to end the step: however wherry dies, the step dies. Lines are dicts as `pack`
-writes them.
+Run as `python -I -S step_child.py CONTROL_FD MOUNT_FD...` by `runtime.step`: alone and single-threaded, since a
+namespace can't be left by one thread of many; standard library only, since it starts with every step. CONTROL_FD is a
+socket: it reads one line with the order, writes one line for each event ({"ready"}, {"status"}, {"failed"}, {"fault"}),
+and takes the other end's closing as the order to end the step: however wherry dies, the step dies. Lines are dicts as
+`pack` writes them.
 """
 
 from __future__ import annotations
@@ -151,22 +151,23 @@ def tear_down(order: dict[str, Any], runtime_pid: int) -> None:
     os.waitpid(spawn(order["delete"]), 0)
 
 
-def keep_only(fds: tuple[int, int]) -> None:
+def keep_only(fds: list[int]) -> None:
     """Neither the runtime nor the step may hold what we were given (CVE-2024-21626), and we nothing of another step's,
     which a thread of the builder may just have been starting."""
-    low, high = sorted(fds)
-    os.closerange(3, low)
-    os.closerange(low + 1, high)
-    os.closerange(high + 1, 1 << 20)
+    low = 3
+    for high in (*sorted(fds), 1 << 20):
+        os.closerange(low, high)
+        low = high + 1
     for fd in fds:
         os.set_inheritable(fd, False)
 
 
-def run(control: int, rootfs_fd: int, order: dict[str, Any]) -> None:
-    """`order`: rootfs, own_network, sysctls, run and delete (command lines), pid_file, log."""
+def run(control: int, mount_fds: list[int], order: dict[str, Any]) -> None:
+    """`order`: mounts (where each fd goes), own_network, sysctls, run and delete (command lines), pid_file, log."""
     enter_namespaces(order["own_network"])
     check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "become a subreaper")
-    attach(rootfs_fd, order["rootfs"])
+    for fd, target in zip(mount_fds, order["mounts"], strict=True):
+        attach(fd, target)
     if order["own_network"]:
         write_sysctls(order["sysctls"])
     say(control, ready=os.getpid())
@@ -203,12 +204,13 @@ def read_log(path: str) -> str:
         return ""
 
 
-def main(control: int, rootfs_fd: int) -> int:
-    keep_only((control, rootfs_fd))
+def main(control: int, *mount_fds: int) -> int:
+    fds = list(mount_fds)
+    keep_only([control, *fds])
     try:
         order = unpack(read_line(control))
         try:
-            run(control, rootfs_fd, order)
+            run(control, fds, order)
         except OSError as fault:
             say(control, fault=fault.strerror or str(fault), what=str(fault.filename or ""), code=fault.errno or 0)
     except Ended:
@@ -217,4 +219,4 @@ def main(control: int, rootfs_fd: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), int(sys.argv[2])))
+    raise SystemExit(main(*map(int, sys.argv[1:])))

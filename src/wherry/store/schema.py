@@ -183,6 +183,20 @@ CREATE TABLE IF NOT EXISTS file_hash (
 ) WITHOUT ROWID;
 """
 
+# cache_folder: what RUN steps keep between builds (engine.builder_folders). `name` is the path below ROOT/cache; `size`
+# is what it held at `measured_ns`
+CACHE_FOLDER = """
+CREATE TABLE IF NOT EXISTS cache_folder (
+  name TEXT PRIMARY KEY,
+  what TEXT NOT NULL,
+  created_ns INTEGER NOT NULL,
+  used_ns INTEGER NOT NULL,
+  uses INTEGER NOT NULL DEFAULT 1,
+  size INTEGER NOT NULL DEFAULT 0,
+  measured_ns INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+
 # layer_form: compressed forms of layers (store.compressed). known_blob: what is where (store.known_blobs). Both are
 # hints that outlive the layers; nothing is kept for their sake
 TRANSFER = """
@@ -236,7 +250,7 @@ CREATE TABLE IF NOT EXISTS attachment (
 ) WITHOUT ROWID;
 """
 
-_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT, INDEX)
+_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT, INDEX, CACHE_FOLDER)
 
 # (table, column, declaration) of columns that came after the table was first released
 COLUMNS: tuple[tuple[str, str, str], ...] = (("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),)

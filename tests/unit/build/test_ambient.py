@@ -86,9 +86,12 @@ def test_only_pips_downloads_outlive_the_step_and_not_the_wheels_it_built() -> N
     assert pip.parts == ("http", "http-v2")
 
 
-def test_what_uv_built_for_one_base_image_is_not_given_to_another() -> None:
-    one, other = (names(plan(HOST, STEP._replace(base=base), Wishes())) for base in ("aaaa", "bbbb"))
-    assert [name for name in one if name.startswith("uv")] != [name for name in other if name.startswith("uv")]
+@pytest.mark.parametrize("field", ["base", "project"])
+def test_what_one_image_or_project_left_in_a_cache_no_other_meets(field: str) -> None:
+    step = STEP._replace(text="apt-get install pip")
+    one, other = (names(plan(HOST, step._replace(**{field: value}), Wishes())) for value in ("aaaa", "bbbb"))
+    assert len(one) == len(other) == 6
+    assert not set(one) & set(other)
 
 
 def test_each_user_has_caches_of_its_own() -> None:
@@ -98,11 +101,11 @@ def test_each_user_has_caches_of_its_own() -> None:
 def test_apts_cache_is_locked_and_only_for_steps_of_root_that_name_apt() -> None:
     apt = Step(frozenset(), "apt-get update && apt-get install -y git")
     told = plan(HOST, apt, Wishes())
-    (cache,) = (cache for cache in told.caches if cache.name == "apt")
+    (cache,) = (cache for cache in told.caches if cache.name == "apt-0")
     assert cache.is_locked
     assert b"Dir::Cache::archives" in told.files["apt.conf"]
-    assert "apt" not in names(plan(HOST, apt._replace(uid=5), Wishes()))
-    assert "apt" not in names(plan(HOST, STEP, Wishes()))
+    for other in (apt._replace(uid=5), STEP):
+        assert not [name for name in names(plan(HOST, other, Wishes())) if name.startswith("apt")]
 
 
 def test_of_apts_options_only_proxies_and_dates_go_in_and_no_path_of_the_host() -> None:

@@ -94,9 +94,8 @@ class World:
         self.events = Events()
         with self.leases.hold("test") as lease:
             bench = Bench(self.host, self.layers, lease, 0, cancel or Cancel())
-            solver = Solver(
-                bench, StepCache(self.db), FileHashes(self.db), executor, self.events, None, lambda _: "/nowhere"
-            )
+            hashes = FileHashes(self.db)
+            solver = Solver(bench, StepCache(self.db), hashes, executor, self.events, None, lambda *_: "/nowhere")
             return solver.solve(self.plan(text), jobs=4)
 
 

@@ -1,21 +1,24 @@
-"""RUN --mount: cache folders, copies of what a bind shows, tmpfs."""
+"""RUN --mount: what a bind shows, cache folders, tmpfs. Secrets and agents are the executor's."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from wherry.build.executor import StepMount
 from wherry.build.gather import gather
 from wherry.build.graph import Copy, RunMount
+from wherry.build.ops.cachemounts import CacheFolders, CacheMounts, cache_name
 from wherry.build.ops.layer import Bench, open_tree
 from wherry.build.ops.place import Placer
 from wherry.build.pattern import literal
+from wherry.build.resolve import lstat, resolve
 from wherry.build.tree import Tree
-from wherry.errors import Locked
+from wherry.errors import NotFound
+from wherry.host import Overlay
 from wherry.oci.digest import DiffID
 
 TYPE_CHECKING = False
@@ -33,13 +36,13 @@ class Mounter:
         bench: Bench,
         context: Tree,
         inputs: Sequence[tuple[DiffID, ...]],
-        cache_folder: Callable[[RunMount], str],
+        cache_folder: CacheFolders,
     ) -> None:
         self._bench = bench
         self._context = context
         self._inputs = inputs
-        self._cache_folder = cache_folder
         self._stack = ExitStack()
+        self._caches = CacheMounts(bench, cache_folder, self._stack)
 
     def __enter__(self) -> Self:
         return self
@@ -50,48 +53,52 @@ class Mounter:
         self._stack.close()
 
     def mounts(self, wanted: Sequence[RunMount]) -> list[StepMount]:
-        """Raises: NotFound (a bind of what is not there), BuildError, OSError, Cancelled."""
-        return [self._mount(one) for one in wanted]
+        """Waits for caches that are locked. Raises: NotFound (a bind of what is not there), BuildError, OSError,
+        Cancelled.
+        """
+        own = [one for one in wanted if one.kind in {"bind", "cache", "tmpfs"}]
+        caches = {one: self._seed(one) for one in own if one.kind == "cache"}
+        # In one order for all steps: two that each want the other's would wait for ever
+        ordered = sorted(caches, key=lambda one: cache_name(one, caches[one]))
+        folders = {one: self._caches.folder(one, caches[one]) for one in ordered}
+        return [self._mount(one, folders.get(one, "")) for one in own]
 
-    def _mount(self, one: RunMount) -> StepMount:
+    def _seed(self, one: RunMount) -> tuple[DiffID, ...]:
+        return () if one.input is None else self._inputs[one.input]
+
+    def _mount(self, one: RunMount, cache: str) -> StepMount:
         if one.kind == "tmpfs":
-            return StepMount("", one.target, False, one.size)
+            return StepMount("", one.target, one.readonly, one.size)
         if one.kind == "cache":
-            return StepMount(self._cache(one), one.target, one.readonly)
-        return StepMount(self._bind(one), one.target, one.readonly)
+            return StepMount(cache, one.target, one.readonly)
+        if one.input is None or not self._inputs[one.input]:
+            return StepMount(self._copied(one), one.target, one.readonly)
+        return self._shown(one, self._inputs[one.input])
 
-    def _cache(self, one: RunMount) -> str:
-        """Shared by all builds, unless `sharing` says otherwise: locked waits, private gets an empty one."""
-        from wherry.fs.lock import locked
+    def _shown(self, one: RunMount, layers: Sequence[DiffID]) -> StepMount:
+        """A merged view of the layers, without a copy; what the step writes goes into a folder that is thrown away."""
+        if one.readonly:
+            tree_fd = open_tree(self._bench, layers)
+        else:
+            folder = self._stack.enter_context(self._bench.layers.workdir())
+            upper, work = f"{folder}/fs", f"{folder}/overlay"
+            os.mkdir(upper, 0o755)
+            os.mkdir(work, 0o755)
+            lowers = tuple(self._bench.layers.path(layer) for layer in layers)
+            _dress(upper, lowers[-1])
+            tree_fd = self._bench.host.overlay(Overlay(lowers, upper, work, volatile=True))
+        self._stack.callback(os.close, tree_fd)
+        # Without links: the runtime opens it by its name, as this machine's root
+        path = resolve(tree_fd, one.source)
+        if lstat(tree_fd, path) is None:
+            raise NotFound(f'"{one.source}": not found', hint="is it in that stage or image?")
+        return StepMount(path, one.target, one.readonly, tree_fd=tree_fd)
 
-        folder = self._cache_folder(one)
-        if one.sharing == "locked":
-            self._wait_for(f"{folder}.lock")
-        elif one.sharing == "private":
-            try:
-                self._stack.enter_context(locked(f"{folder}.lock", timeout_s=0))
-            except Locked:
-                folder = self._stack.enter_context(self._bench.layers.workdir())
-                os.chown(folder, one.uid, one.gid)
-                os.chmod(folder, one.mode)
-        return folder
-
-    def _wait_for(self, path: str) -> None:
-        from wherry.fs.lock import locked
-
-        while True:
-            try:
-                self._stack.enter_context(locked(path, timeout_s=0))
-                return
-            except Locked:
-                self._bench.cancel.wait(0.1)
-                self._bench.cancel.check()
-
-    def _bind(self, one: RunMount) -> str:
-        """A copy of the source: a step can neither change the context nor a layer, and sees no ignored file."""
+    def _copied(self, one: RunMount) -> str:
+        """A copy of the source: a step can't change the context, and sees no ignored file."""
         tree = self._context
         if one.input is not None:
-            root_fd = open_tree(self._bench, self._inputs[one.input])
+            root_fd = open_tree(self._bench, ())
             self._stack.callback(os.close, root_fd)
             tree = Tree(root_fd, "the stage")
         folder = self._stack.enter_context(self._bench.layers.workdir())
@@ -109,3 +116,10 @@ class Mounter:
         if found.match.is_folder:
             os.chmod(folder, stat.S_IMODE(found.entries[0].mode) if found.entries else 0o755)
         return f"{folder}/{top}".rstrip("/")
+
+
+def _dress(upper: str, lower: str) -> None:
+    """The merged root shows the upper folder's owner and mode."""
+    found = os.stat(lower)
+    os.chown(upper, found.st_uid, found.st_gid)
+    os.chmod(upper, stat.S_IMODE(found.st_mode))

@@ -1,0 +1,35 @@
+"""The flags of `wherry build` that lend something to the build."""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.build.secrets import SecretSource, SshSource
+    from wherry.cli.flags import Args
+
+__all__ = ["FLAGS", "secrets", "ssh"]
+
+FLAGS = (
+    Flag("secret", "Secret for RUN steps that mount it: id=NAME[,src=FILE|,env=VARIABLE]", kind="list"),
+    Flag("ssh", "ssh agent, or keys, for RUN steps that mount it: default|NAME[=SOCKET|KEY[,KEY]]", kind="list"),
+)
+
+
+def secrets(args: Args) -> tuple[SecretSource, ...]:
+    """Raises: InputError."""
+    if not args.given("secret"):
+        return ()
+    from wherry.build.secrets import parse_secret
+
+    return tuple(map(parse_secret, args.all("secret")))
+
+
+def ssh(args: Args) -> tuple[SshSource, ...]:
+    """Raises: InputError."""
+    if not args.given("ssh"):
+        return ()
+    from wherry.build.secrets import parse_ssh
+
+    return tuple(map(parse_ssh, args.all("ssh")))
