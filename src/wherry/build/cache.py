@@ -18,10 +18,14 @@ _FRESH_NS = 60 * 60 * 10**9
 
 
 class StepCache:
-    """Rows in the state database. The layers stay as long as their row does: garbage collection reads it."""
+    """Rows in the state database. The layers stay as long as their row does: garbage collection reads it.
 
-    def __init__(self, db: Database) -> None:
+    `remember` False: what is put is forgotten.
+    """
+
+    def __init__(self, db: Database, *, remember: bool = True) -> None:
         self._db = db
+        self._remembers = remember
 
     def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
         """The layers that the step adds, base first, or None. Whether they are still there is the caller's to see."""
@@ -43,6 +47,8 @@ class StepCache:
 
     def put(self, key: str, layers: Sequence[DiffID], what: str, *, kind: str = ORDINARY) -> None:
         """Idempotent: the last one wins, whole. `what` is the step as people know it."""
+        if not self._remembers:
+            return
         now = time.time_ns()
         with self._db.write() as connection:
             connection.execute("DELETE FROM step WHERE key = ?", (key,))

@@ -36,6 +36,7 @@ class BuildRequest(NamedTuple):
     `dockerfile` is -f: "" is Dockerfile in the context, "-" reads it from `stdin`; relative to the caller's folder.
     `options` without its times: those come from SOURCE_DATE_EPOCH, git, or the constant. `jobs` 0 is the machine's.
     `sbom` (formats) and `provenance` ("min", "max") are attached to the image; they change nothing in it.
+    `remember` False keeps nothing of the steps in the cache, and believes no remembered hash of the context.
     """
 
     context: str
@@ -50,6 +51,7 @@ class BuildRequest(NamedTuple):
     provenance: str = ""
     secrets: tuple[SecretSource, ...] = ()
     ssh: tuple[SshSource, ...] = ()
+    remember: bool = True
 
 
 class _Place(NamedTuple):
@@ -226,8 +228,9 @@ class Builds:
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
         bench = Bench(engine.host, engine.layers, lease, request.options.clamp_ns, cancel, split)
-        hashes = FileHashes(engine.db, jobs)
-        solver = Solver(bench, StepCache(engine.db), hashes, steps, progress, context, BuilderFolders(engine))
+        hashes = FileHashes(engine.db if request.remember else None, jobs)
+        cache = StepCache(engine.db, remember=request.remember)
+        solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
         layers = solver.solve(graph, jobs)
         comments = [self._comments(added) for added in solver.added(graph)]
         return graph.config._replace(diff_ids=layers, history=spread(graph.config.history, comments))

@@ -17,3 +17,13 @@ def test_a_step_that_was_pruned_while_it_was_looked_up_is_a_miss(tmp_path: Path)
         connection.execute("DELETE FROM step_layer")
     assert cache.get("key") is None
     db.close()
+
+
+def test_what_shall_not_be_remembered_is_not(tmp_path: Path) -> None:
+    db = Database(str(tmp_path / "state.db"))
+    layers = [DiffID("sha256:" + "a" * 64)]
+    StepCache(db, remember=False).put("key", layers, "RUN true")
+    assert StepCache(db).get("key") is None
+    StepCache(db).put("key", layers, "RUN true")
+    assert StepCache(db, remember=False).get("key") == tuple(layers)
+    db.close()
