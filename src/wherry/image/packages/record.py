@@ -6,6 +6,7 @@ Spec: https://packaging.python.org/en/latest/specifications/recording-installed-
 from __future__ import annotations
 
 import csv
+import io
 import os
 import posixpath
 import re
@@ -60,7 +61,7 @@ def claims(record: bytes, folder: bytes) -> Iterator[Claim]:
     site = folder.rpartition(b"/")[0]
     text = record.decode("utf-8", "surrogateescape")
     try:
-        for row in csv.reader(text.splitlines(), strict=True):
+        for row in csv.reader(io.StringIO(text, newline=""), strict=True):
             if not row or not row[0]:
                 continue
             path = os.fsencode(row[0])
