@@ -27,7 +27,9 @@ VERB = Verb(
     [
         Flag("add-host", "Add a custom host-to-IP mapping (host:ip)", kind="list"),
         Flag("build-arg", "Set a build-time variable (NAME alone takes it from the environment)", kind="list"),
+        Flag("check", "Build twice, say which files differ and why, and exit with 3 if any do"),
         Flag("file", "The Dockerfile (default: PATH/Dockerfile; - reads it from stdin)", short="f", kind="string"),
+        Flag("format", "How --check prints what it found: text or json", kind="string", default="text"),
         Flag("iidfile", "Write the image ID to a file", kind="string"),
         Flag("label", "Set metadata for the image", kind="list"),
         Flag("network", "Network of the RUN steps: default, none or host", kind="string", default="default"),
@@ -57,6 +59,7 @@ VERB = Verb(
         "wherry build -t api .",
         "wherry build -f prod.Dockerfile --target test .",
         "wherry build - < Dockerfile",
+        "wherry build --check .",
     ],
 )
 
@@ -68,15 +71,21 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.build_progress import choose
     from wherry.errors import WherryError
 
+    if args.text("format") not in ("text", "json"):
+        raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
     request = _request(engine, args, out)
     cancel = Cancel()
-    display = choose(args.text("progress"), out, engine.settings.env)
+    code = 0
     try:
-        if args.on("quiet"):
-            image = engine.builds.build(request, Quiet(), cancel)
+        if args.on("check"):
+            from wherry.cli import build_check
+
+            image, code = build_check.run(engine, request, args, out, cancel)
+        elif args.on("quiet"):
+            image = str(engine.builds.build(request, Quiet(), cancel).id)
         else:
-            with display:
-                image = engine.builds.build(request, display, cancel)
+            with choose(args.text("progress"), out, engine.settings.env) as display:
+                image = str(engine.builds.build(request, display, cancel).id)
     except (WherryError, KeyboardInterrupt) as fault:
         cancel.set()
         # -q hides what goes well; docker too shows the output of the step that failed
@@ -86,10 +95,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     if path := args.text("iidfile"):
         from wherry.fs.atomic import replace_file
 
-        replace_file(path, str(image.id).encode(), 0o644, durable=False)
-    if args.on("quiet"):
-        out.line(str(image.id))
-    return 0
+        replace_file(path, image.encode(), 0o644, durable=False)
+    if args.on("quiet") and not args.on("check"):
+        out.line(image)
+    return code
 
 
 def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:

@@ -1,0 +1,116 @@
+"""wherry build --check: two builds, and what of them differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.build_lab import Lab
+
+pytestmark = pytest.mark.requires("root", "runc", "busybox")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("check"))
+    yield lab
+    assert lab.leftovers() == {}
+    lab.close()
+
+
+def ids(lab: Lab) -> set[str]:
+    return {str(image.id) for image in lab.engine.images.list()}
+
+
+def test_a_build_that_is_the_same_twice_says_so_and_exits_with_0(lab: Lab) -> None:
+    files = {"Dockerfile": "FROM busybox\nCOPY f /f\nRUN cat /f > /g; mkdir -p /a/b\n", "f": "1"}
+    before = ids(lab)
+    done = lab.wherry("build", "--check", "-t", "same", "--iidfile", "iid", str(lab.context("same", files)))
+    assert done.returncode == 0, done.stderr
+    image = (lab.folder / "iid").read_text()
+    assert done.stdout == f"Both builds gave the same image: {image}\n"
+    assert "=> first build" in done.stderr
+    assert "=> second build, without the cache" in done.stderr
+    assert ids(lab) - before == {image}
+    assert str(lab.engine.image_store.resolve("same").id) == image
+
+
+DIFFERENT = """FROM busybox
+COPY f /f
+RUN cat /f > /steady && date > /stamp && head -c 12 /dev/urandom > /seed
+RUN mkdir /d && mktemp -d /d/XXXXXX && ln -s $(cat /proc/sys/kernel/random/uuid) /link
+RUN echo steady
+"""
+
+
+def test_what_differs_is_named_with_its_step_its_lines_and_its_cause(lab: Lab) -> None:
+    context = lab.context("different", {"Dockerfile": DIFFERENT, "f": "1"})
+    before = ids(lab)
+    done = lab.wherry("build", "--check", "-q", "-t", "different", str(context))
+    assert done.returncode == 3
+    assert done.stderr == ""
+    text = done.stdout
+    assert "The two builds gave different images" in text
+    assert "Layer 3 of 5: RUN cat /f > /steady" in text
+    assert "Layer 4 of 5: RUN mkdir /d" in text
+    assert "Layer 2" not in text
+    assert "Layer 5" not in text
+    assert "/steady" not in text.split("head -c")[1]
+    assert "  /stamp (text): other content (" in text
+    assert "    why: a date or a time of day" in text
+    assert "SOURCE_DATE_EPOCH" in text
+    assert "  /seed (" in text
+    assert "a folder that only the first build has" in text
+    assert "a folder that only the second build has" in text
+    assert "a name that is random, or holds a time" in text
+    assert "  /link: target " in text
+    assert "why: a random identifier" in text
+    # The second image is gone, and what the cache knows is the first's
+    assert len(ids(lab) - before) == 1
+    assert f"first  {lab.engine.image_store.resolve('different').id}" in text
+    assert lab.build(context) == str(lab.engine.image_store.resolve("different").id)
+
+
+def test_json_says_the_same(lab: Lab) -> None:
+    context = lab.context("json", {"Dockerfile": "FROM busybox\nRUN date > /stamp; echo x > /steady\n"})
+    done = lab.wherry("build", "--check", "--format", "json", str(context))
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert found["equal"] is False
+    assert found["first"] != found["second"]
+    (step,) = found["steps"]
+    assert (step["layer"], step["of"], step["files"]) == (2, 2, 3)
+    (one,) = step["differences"]
+    assert (one["path"], one["format"], one["content"]) == ("/stamp", "text", True)
+    assert one["why"] == "a date or a time of day"
+    assert [line[0] for line in one["lines"]] == ["-", "+"]
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo x > /steady\n")
+    done = lab.wherry("build", "--check", "--format", "json", "-q", str(context))
+    assert (done.returncode, json.loads(done.stdout)["equal"], json.loads(done.stdout)["steps"]) == (0, True, [])
+    done = lab.wherry("build", "--check", "--format", "yaml", str(context))
+    assert done.returncode == 125
+    assert "text or json" in done.stderr
+
+
+def test_a_step_that_a_build_stage_left_to_copy_shows_where_it_arrives(lab: Lab) -> None:
+    text = "FROM busybox AS made\nRUN date > /stamp\nFROM busybox\nCOPY --from=made /stamp /stamp\n"
+    done = lab.wherry("build", "--check", "-q", str(lab.context("stages", {"Dockerfile": text})))
+    assert done.returncode == 3
+    assert "Layer 2 of 2: COPY /stamp /stamp" in done.stdout
+
+
+def test_both_builds_read_what_came_through_stdin(lab: Lab) -> None:
+    done = lab.wherry("build", "--check", "-q", "-", stdin=b"FROM busybox\nRUN echo 1 > /f\n")
+    assert done.returncode == 0, done.stderr
+    context = lab.context("stdin", {"f": "1"})
+    done = lab.wherry("build", "--check", "-q", "-f", "-", str(context), stdin=b"FROM busybox\nCOPY f /\n")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_build_that_fails_fails_as_ever(lab: Lab) -> None:
+    done = lab.wherry("build", "--check", str(lab.context("fails", {"Dockerfile": "FROM busybox\nRUN exit 7\n"})))
+    assert done.returncode == 1
+    assert "exit code: 7" in done.stderr
+    assert done.stdout == ""
