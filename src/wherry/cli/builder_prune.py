@@ -6,6 +6,7 @@ from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wherry.build.evict import Policy
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
@@ -15,12 +16,16 @@ VERB = Verb(
     "Remove build cache",
     [
         Flag("all", "Remove all build cache, also of steps whose layers an image has", short="a"),
-        Flag("filter", 'Provide filter values (e.g. "until=24h": not used for so long)', kind="list"),
+        Flag("filter", "Provide filter values: until (e.g. 24h), type, id, description, inuse, shared", kind="list"),
         Flag("force", "Do not prompt for confirmation", short="f"),
-        Flag("keep-storage", "Amount of disk space to keep for cache (as 500MB, 2GB)", kind="string"),
+        Flag("keep-storage", "The older name of --reserved-space", kind="string", type_name="bytes"),
+        Flag("max-used-space", "Remove until the cache takes no more than this", kind="string", type_name="bytes"),
+        Flag("min-free-space", "Remove until so much of the disk is free", kind="string", type_name="bytes"),
+        Flag("reserved-space", "Keep this much of the cache in any case", kind="string", type_name="bytes"),
+        Flag("verbose", "Provide a more verbose output"),
     ],
     most=0,
-    examples=["wherry builder prune -f", "wherry builder prune --keep-storage 5GB"],
+    examples=["wherry builder prune -f", "wherry builder prune --filter until=48h --reserved-space 5GB"],
 )
 
 
@@ -28,27 +33,36 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """Asks first, unless --force."""
     import time
 
+    from wherry.cli.builder_du import parse_query, verbose
     from wherry.cli.render import human_size
-    from wherry.engine.filters import parse_filters, parse_moment
-    from wherry.engine.prune import builder_prune
-    from wherry.runtime.parse_values import size_bytes
+    from wherry.engine.builder_cache import prune
 
-    now = time.time_ns()
-    since = 0
-    for one in parse_filters(args.all("filter"), ("until",)):
-        since = max(since, now - parse_moment(one.value, now))
-    keep = size_bytes(args.text("keep-storage"), step=1000) if args.text("keep-storage") else 0
-    everything = args.on("all")
+    query = parse_query(args.all("filter"), time.time_ns())
+    policy = _policy(args)._replace(before_ns=query.before_ns)
     warning = "WARNING! This will remove all dangling build cache."
-    if everything:
+    if policy.everything:
         warning = "WARNING! This will remove all build cache."
     if not args.on("force") and not out.confirm(warning):
         return 0
-    gone, freed = builder_prune(engine, everything=everything, unused_for_ns=since, keep_bytes=keep)
-    if gone:
+    pruned = prune(engine, policy, query.takes)
+    if pruned.entries and args.on("verbose"):
+        verbose(pruned.entries, out)
+    elif pruned.entries:
         out.line("Deleted build cache objects:")
-        for key in gone:
-            out.line(key[:25])
+        for one in pruned.entries:
+            out.line(one.id)
         out.line()
-    out.line(f"Total reclaimed space: {human_size(freed)}")
+    out.line(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
     return 0
+
+
+def _policy(args: Args) -> Policy:
+    """Raises: InputError."""
+    from wherry.build.evict import Policy
+    from wherry.runtime.parse_values import size_bytes
+
+    def size(name: str) -> int:
+        return size_bytes(args.text(name), step=1000) if args.text(name) else 0
+
+    reserved = size("reserved-space") or size("keep-storage")
+    return Policy(args.on("all"), 0, reserved, size("max-used-space"), size("min-free-space"))

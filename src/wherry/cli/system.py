@@ -52,7 +52,8 @@ def _reclaimable(one: Usage) -> str:
 
 def _df(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.images import is_json
-    from wherry.engine.prune import cache_steps, usage
+    from wherry.engine.builder_cache import entries
+    from wherry.engine.prune import usage
 
     wants_json = is_json(args.text("format"))
     rows = usage(engine)
@@ -73,9 +74,9 @@ def _df(engine: Engine, args: Args, out: Output) -> int:
         out.table(
             ["CACHE ID", "STEP", "SIZE", "LAST USED", "SHARED"],
             [
-                (step.key[:12], step.what[:60], human_size(step.size), f"{ago((now - step.used_ns) / 1e9)} ago",
-                 str(step.is_shared).lower())
-                for step in cache_steps(engine)
+                (one.id[:12], one.what[:60], human_size(one.size), f"{ago((now - one.used_ns) / 1e9)} ago",
+                 str(one.is_shared).lower())
+                for one in entries(engine)
             ],
         )  # fmt: skip
     return 0
@@ -97,9 +98,9 @@ def _warning(args: Args) -> str:
 
 
 def _prune(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine import containers_list
+    from wherry.build.evict import Policy
+    from wherry.engine import builder_cache, containers_list
     from wherry.engine.filters import parse_filters
-    from wherry.engine.prune import builder_prune
 
     filters = parse_filters(args.all("filter"), ("until", "label", "label!"))
     if not args.on("force") and not out.confirm(_warning(args)):
@@ -113,9 +114,9 @@ def _prune(engine: Engine, args: Args, out: Output) -> int:
         freed += more
     pruned = engine.images.prune(everything=args.on("all"), filters=filters)
     _section(out, "Deleted Images:", pruned.lines)
-    steps, cache = builder_prune(engine, everything=args.on("all"))
-    _section(out, "Deleted build cache objects:", [key[:25] for key in steps])
-    out.line(f"Total reclaimed space: {human_size(freed + pruned.freed_bytes + cache)}")
+    cache = builder_cache.prune(engine, Policy(everything=args.on("all")))
+    _section(out, "Deleted build cache objects:", [one.id for one in cache.entries])
+    out.line(f"Total reclaimed space: {human_size(freed + pruned.freed_bytes + cache.freed_bytes)}")
     return 0
 
 

@@ -68,6 +68,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "volume ls": ("volume", "List volumes"),
     "volume prune": ("volume", "Remove unused local volumes"),
     "volume rm": ("volume", "Remove one or more volumes"),
+    "builder du": ("builder_du", "Show what the build cache holds"),
     "builder prune": ("builder_prune", "Remove build cache"),
     "registry gc": ("registry", "Free what no manifest of a registry's storage needs"),
     "registry serve": ("registry", "Serve a registry of your own"),
@@ -79,6 +80,7 @@ COMMON = ("run", "exec", "ps", "build", "images", "bootstrap", "version", "info"
 
 GROUPS = {
     "builder": "Manage builds",
+    "buildx": "Manage builds, as docker's plugin of that name",
     "container": "Manage containers",
     "image": "Manage images",
     "manifest": "Look at image manifests and manifest lists",
@@ -96,6 +98,7 @@ ALIASES = {
     **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "push", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
     "builder build": "build", "system info": "info",
+    "buildx build": "build", "buildx du": "builder du", "buildx prune": "builder prune",
     "network list": "network ls", "network remove": "network rm",
     "volume list": "volume ls", "volume remove": "volume rm",
 }  # fmt: skip
@@ -107,5 +110,4 @@ LATER = {
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
     **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),
-    "buildx": "`wherry build` is the builder",
 }

@@ -8,6 +8,7 @@ was lost) counts by its own times.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from contextlib import suppress
 from typing import NamedTuple
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.store.db import Database
 
-__all__ = ["AMBIENT", "MOUNTS", "BuilderFolders", "FolderRow", "folders", "forget", "measure", "note"]
+__all__ = [
+    "AMBIENT", "MOUNTS", "BuilderFolders", "FolderRow", "folders", "forget", "forget_rows", "is_in_use", "measure",
+    "note", "size_now",
+]  # fmt: skip
 
 MOUNTS, AMBIENT = "mounts", "ambient"
 _NOTES = (".lock", ".begin")
@@ -84,22 +88,39 @@ def _there(cache: str) -> Iterator[tuple[str, int]]:
                         yield f"{kind}/{name}", os.lstat(f"{cache}/{kind}/{name}").st_mtime_ns
 
 
-def measure(db: Database, cache: str, row: FolderRow) -> FolderRow:
-    """With the size that it has now. Walks the folder."""
+def size_now(cache: str, name: str) -> int:
+    """Bytes in the folder. Raises: FileNotFoundError."""
     from wherry.fs.tree import disk_usage
 
-    path = f"{cache}/{row.name}"
-    size = disk_usage(path) if os.path.isdir(path) else os.lstat(path).st_size
-    now = time.time_ns()
+    path = f"{cache}/{name}"
+    found = os.lstat(path)
+    return disk_usage(path) if stat.S_ISDIR(found.st_mode) else found.st_size
+
+
+def measure(db: Database, cache: str, row: FolderRow) -> FolderRow:
+    """With the size that it has now, which is noted. Raises: FileNotFoundError."""
+    size, now = size_now(cache, row.name), time.time_ns()
     with db.write() as conn:
         conn.execute("UPDATE cache_folder SET size = ?, measured_ns = ? WHERE name = ?", (size, now, row.name))
     return row._replace(size=size, measured_ns=now)
 
 
-def forget(db: Database, cache: str, name: str, away: str) -> bool:
+def is_in_use(cache: str, name: str) -> bool:
+    """Whether a step has it now."""
+    from wherry.errors import Locked
+    from wherry.fs.lock import locked
+
+    try:
+        with locked(f"{cache}/{name}.lock", timeout_s=0):
+            return False
+    except Locked:
+        return True
+
+
+def forget(cache: str, name: str, away: str) -> bool:
     """Move the folder to `away`, for the caller to remove; False when a step uses it, or it is gone. Raises: OSError.
 
-    Killed in between, the next sweep of ROOT/tmp removes what was moved; a row without a folder says nothing.
+    Killed after that, the next sweep of ROOT/tmp removes what was moved; a row without a folder says nothing.
     """
     from wherry.errors import Locked
     from wherry.fs.lock import locked
@@ -108,8 +129,11 @@ def forget(db: Database, cache: str, name: str, away: str) -> bool:
     try:
         with locked(f"{path}.lock", timeout_s=0):
             os.rename(path, away)
-            with db.write() as conn:
-                conn.execute("DELETE FROM cache_folder WHERE name = ?", (name,))
     except (Locked, FileNotFoundError):
         return False
     return True
+
+
+def forget_rows(db: Database, names: Sequence[str]) -> None:
+    with db.write() as conn:
+        conn.executemany("DELETE FROM cache_folder WHERE name = ?", [(name,) for name in names])

@@ -99,7 +99,18 @@ class Builds:
                 from wherry.engine.trust_build import Built
 
                 attest.attach(image, Built(graph, options, context, place.name, place.text), progress, cancel)
+            self._trim(progress)
             return image
+
+    def _trim(self, progress: Progress) -> None:
+        """Keep the cache in its bounds. The build is done: what goes wrong here does not undo it."""
+        from wherry.engine.builder_limit import enforce
+        from wherry.errors import WherryError
+
+        try:
+            enforce(self._engine)
+        except (WherryError, OSError) as fault:
+            progress.note(f"the build cache could not be kept within its limit: {fault}")
 
     def _steps(self, request: BuildRequest, progress: Progress, stack: ExitStack) -> Steps:
         """Raises: InputError, before the work, for a secret or a key that is not there."""
