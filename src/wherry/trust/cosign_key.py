@@ -16,24 +16,26 @@ from typing import Any
 from wherry.errors import InputError
 from wherry.trust.extra import needs
 
-__all__ = ["LABELS", "decrypt", "encrypt"]
+__all__ = ["COST", "LABELS", "decrypt", "encrypt"]
 
 LABEL = "ENCRYPTED SIGSTORE PRIVATE KEY"
 LABELS = frozenset({LABEL, "ENCRYPTED COSIGN PRIVATE KEY"})
-_N, _R, _P = 65536, 8, 1
+COST = 65536
+"""As cosign's own: a sixth of a second for each guess at the password."""
+_R, _P = 8, 1
 # scrypt takes 128 * N * r bytes: a file must not ask for the whole memory
 _LARGEST_N_TIMES_R = 1 << 21
 _LARGEST_P = 16
 
 
-def encrypt(pkcs8: bytes, password: bytes) -> bytes:
-    """The PEM. Raises: HostError."""
+def encrypt(pkcs8: bytes, password: bytes, cost: int = COST) -> bytes:
+    """The PEM. `cost` is scrypt's N. Raises: HostError."""
     with needs("trust", "encrypting a key"):
         from nacl.secret import SecretBox
     salt, nonce = os.urandom(32), os.urandom(24)
-    sealed = SecretBox(_stretch(password, salt, _N, _R, _P)).encrypt(pkcs8, nonce).ciphertext
+    sealed = SecretBox(_stretch(password, salt, cost, _R, _P)).encrypt(pkcs8, nonce).ciphertext
     doc = {
-        "kdf": {"name": "scrypt", "params": {"N": _N, "r": _R, "p": _P}, "salt": _text(salt)},
+        "kdf": {"name": "scrypt", "params": {"N": cost, "r": _R, "p": _P}, "salt": _text(salt)},
         "cipher": {"name": "nacl/secretbox", "nonce": _text(nonce)},
         "ciphertext": _text(sealed),
     }

@@ -155,14 +155,16 @@ def load_public(pem: bytes, name: str) -> PublicKey:
     return PublicKey(key)
 
 
-def generate(password: bytes) -> tuple[bytes, bytes]:
-    """A new P-256 key: (private PEM in cosign's encrypted form, public PEM). Raises: HostError."""
+def generate(password: bytes, cost: int = cosign_key.COST) -> tuple[bytes, bytes]:
+    """A new P-256 key: (private PEM in cosign's encrypted form, public PEM). `cost` is what a guess at the password
+    takes (scrypt's N). Raises: HostError.
+    """
     with needs("trust", "making keys"):
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     key = ec.generate_private_key(ec.SECP256R1())
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return cosign_key.encrypt(der, password), PublicKey(key.public_key()).pem
+    return cosign_key.encrypt(der, password, cost), PublicKey(key.public_key()).pem
 
 
 def _label(pem: bytes, name: str) -> str:

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wherry._version import __version__
@@ -149,14 +150,22 @@ def _expression(text: str) -> Any:
     """The SPDX expression in `text`, or None when it is none."""
     with needs("sbom", "an SBOM"):
         from boolean.boolean import ParseError
-        from license_expression import ExpressionError, get_spdx_licensing
+        from license_expression import ExpressionError
     if not text:
         return None
     try:
-        return get_spdx_licensing().parse(text, validate=True)
+        return _licensing().parse(text, validate=True)
     except (ExpressionError, ParseError, ValueError, TypeError, AttributeError, IndexError):
         # Its parser answers garbage with whatever breaks first
         return None
+
+
+@cache
+def _licensing() -> Any:
+    """All of SPDX's licences: 20 ms to make, so not for each package."""
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
 
 
 def _purl(one: Package, distribution: Distribution) -> PackageURL:

@@ -22,8 +22,12 @@ class Limits(NamedTuple):
     window_bytes: int = 4 << 10
     threads: int = 512
     connections: int = 4096
-    linger_s: float = 0.25
-    """How long a thread waits for the next request of a connection before it goes to somebody else."""
+    tick_s: float = 0.25
+    """How often a thread that waits for a peer looks at its deadline, and how long it waits for the next request of a
+    connection before it goes to somebody else.
+    """
+    sweep_s: float = 0.5
+    """How often idle connections are looked at."""
 
 
 class BadRequest(Exception):

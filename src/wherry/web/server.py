@@ -29,7 +29,6 @@ from wherry.web.workers import Workers
 __all__ = ["BadRequest", "Exchange", "HttpServer", "Limits", "PeerGone", "Request", "Responder", "Sent"]
 
 _DRAIN_BYTES = 256 << 10
-_SWEEP_S = 0.5
 _ONCE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 
 
@@ -92,12 +91,12 @@ class HttpServer:
         self._epoll.register(self._wake_fd, select.EPOLLIN)
         swept = time.monotonic()
         while not self._stopping:
-            for fd, _ in self._epoll.poll(_SWEEP_S):
+            for fd, _ in self._epoll.poll(self.limits.sweep_s):
                 if fd == self._listener.fileno():
                     self._accept()
                 elif (connection := self._parked.pop(fd, None)) is not None:
                     self._workers.submit(connection)
-            if time.monotonic() - swept >= _SWEEP_S:
+            if time.monotonic() - swept >= self.limits.sweep_s:
                 swept = time.monotonic()
                 self._sweep(swept)
         self._listener.close()
@@ -151,7 +150,8 @@ class HttpServer:
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                wire = TlsWire(sock, self._tls) if self._tls else PlainWire(sock)
+                tick_s = self.limits.tick_s
+                wire = TlsWire(sock, self._tls, tick_s) if self._tls else PlainWire(sock, tick_s)
             except OSError:
                 sock.close()
                 continue

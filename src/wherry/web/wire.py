@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wherry.web.limits import PeerGone
+from wherry.web.limits import Limits, PeerGone
 
 __all__ = ["Pace", "PlainWire", "TlsWire", "Wire"]
 
-TICK_S = 0.25
-_TIMEVAL = struct.pack("ll", 0, int(TICK_S * 1_000_000))
+TICK_S = Limits().tick_s
 _RESET = (BrokenPipeError, ConnectionError)
 
 
@@ -54,12 +53,13 @@ class PlainWire:
 
     is_tls = False
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, tick_s: float = TICK_S) -> None:
         self.sock = sock
+        tick = struct.pack("ll", int(tick_s), int(tick_s % 1 * 1_000_000))
         # Timeouts of the kernel's: Python's own would cost a poll(2) before each call
         sock.settimeout(None)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, tick)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, tick)
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -160,7 +160,8 @@ class TlsWire:
 
     is_tls = True
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, tick_s: float = TICK_S) -> None:
+        self._tick_s = tick_s
         self.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
     def handshake(self, timeout_s: float) -> None:
@@ -183,7 +184,7 @@ class TlsWire:
 
     def poll(self, size: int, *, wait: bool) -> bytes | None:
         try:
-            self.sock.settimeout(TICK_S if wait else 0)
+            self.sock.settimeout(self._tick_s if wait else 0)
             return self.sock.recv(size)
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return None
@@ -200,7 +201,7 @@ class TlsWire:
         """A readable socket may hold half a record: only what was decrypted is there for sure."""
         if self.sock.pending():
             return b""
-        self.sock.settimeout(TICK_S)
+        self.sock.settimeout(self._tick_s)
         while True:
             try:
                 data = self.sock.recv(16384)
@@ -215,7 +216,7 @@ class TlsWire:
             return data
 
     def recv_into(self, view: memoryview, pace: Pace) -> int:
-        self.sock.settimeout(TICK_S)
+        self.sock.settimeout(self._tick_s)
         while True:
             try:
                 count = self.sock.recv_into(view)
@@ -228,7 +229,7 @@ class TlsWire:
             return count
 
     def send(self, data: bytes | memoryview, pace: Pace, *, more: bool = False) -> None:
-        self.sock.settimeout(TICK_S)
+        self.sock.settimeout(self._tick_s)
         view = memoryview(data)
         while view:
             try:

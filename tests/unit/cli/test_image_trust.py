@@ -14,6 +14,7 @@ import pytest
 from tests.unit.engine.registry_in_memory import MemoryRemote, MemoryRepository
 from wherry.cli.main import main
 from wherry.engine import trust_remote
+from wherry.trust.keys import generate
 
 Run = Callable[..., tuple[int, str, str]]
 NAME = "reg.example/shop/api:1"
@@ -43,6 +44,13 @@ def remote(monkeypatch: pytest.MonkeyPatch) -> MemoryRemote:
     return made
 
 
+def make_pair(folder: Path, name: str) -> None:
+    """As `generate-key-pair`, with a password that is guessed quickly."""
+    private, public = generate(b"pass-word-1", cost=2)
+    (folder / f"{name}.key").write_bytes(private)
+    (folder / f"{name}.pub").write_bytes(public)
+
+
 def test_a_pair_is_made_once_and_never_written_over(run: Run, tmp_path: Path) -> None:
     assert run("image", "generate-key-pair")[0] == 0
     private, public = tmp_path / "cosign.key", tmp_path / "cosign.pub"
@@ -59,8 +67,10 @@ def test_a_pair_is_made_once_and_never_written_over(run: Run, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["bundle", "tag", "both"])
-def test_a_signed_image_verifies_and_another_does_not(run: Run, remote: MemoryRemote, kind: str) -> None:
-    run("image", "generate-key-pair")
+def test_a_signed_image_verifies_and_another_does_not(
+    run: Run, remote: MemoryRemote, tmp_path: Path, kind: str
+) -> None:
+    make_pair(tmp_path, "cosign")
     assert run("image", "verify", "--key", "cosign.pub", NAME)[0] == 10
     code, out, _ = run("image", "sign", "--key", "cosign.key", "--signature-format", kind, NAME)
     assert code == 0
@@ -70,13 +80,13 @@ def test_a_signed_image_verifies_and_another_does_not(run: Run, remote: MemoryRe
     assert (code, err) == (0, "")
     assert out.splitlines()[1].split() == ["SIGNATURE", "FORMAT", "SIGNED", "BY", "FOR", "CREATED"]
     assert out.splitlines()[2].startswith("ok")
-    run("image", "generate-key-pair", "--output-key-prefix", "other")
+    make_pair(tmp_path, "other")
     code, out, err = run("image", "verify", "--key", "other.pub", NAME)
     assert (code, "not signed by this key" in err, "BAD" in out) == (12, True, True)
 
 
-def test_json_says_of_each_signature_whether_it_is_good(run: Run, remote: MemoryRemote) -> None:
-    run("image", "generate-key-pair")
+def test_json_says_of_each_signature_whether_it_is_good(run: Run, remote: MemoryRemote, tmp_path: Path) -> None:
+    make_pair(tmp_path, "cosign")
     run("image", "sign", "--key", "cosign.key", "-a", "env=prod", NAME)
     code, out, _ = run("image", "verify", "--key", "cosign.pub", "--format", "json", NAME)
     found = json.loads(out)

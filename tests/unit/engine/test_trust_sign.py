@@ -33,7 +33,7 @@ class Keys(NamedTuple):
 
 @pytest.fixture(scope="module")
 def keys() -> Keys:
-    return Keys(*(load_private(generate(b"")[0], lambda: b"", "key") for _ in range(2)))
+    return Keys(*(load_private(generate(b"", cost=2)[0], lambda: b"", "key") for _ in range(2)))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ COMPRESS = {
     "xz": lzma.compress,
     "": bytes,
 }
-DATA = os.urandom(200_000) + b"text " * 300_000
+DATA = os.urandom(200_000) + b"text " * 60_000
 
 
 def read(data: bytes, size: int = 1 << 16) -> bytes:

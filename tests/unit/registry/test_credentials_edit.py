@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wherry.errors import InputError
@@ -72,6 +72,7 @@ def test_login_then_logout_leaves_every_other_byte(data: st.DataObject) -> None:
         assert remove(after, ("auths",)) == text or not document
 
 
+@settings(max_examples=40)  # the two above remove and put in as many documents
 @given(st.data())
 def test_removing_takes_one_member(data: st.DataObject) -> None:
     document = data.draw(DOCUMENTS)

@@ -93,7 +93,7 @@ def test_silence_ends_an_exchange(pieces: tuple[bytes, ...]) -> None:
     done = threading.Event()
     with (
         scripted(lambda _: Raw(pieces, wait=done, close=True)) as server,
-        transport(timeouts=Timeouts(answer_s=0.5, stall_s=0.5)) as wire,
+        transport(timeouts=Timeouts(answer_s=0.2, stall_s=0.2)) as wire,
     ):
         with pytest.raises(Broken, match="nothing came"):
             get(wire, at(server))
@@ -106,11 +106,11 @@ def test_a_trickle_ends_though_bytes_keep_coming() -> None:
     def handler(_: Seen) -> Answer:
         sock = server._open[-1]
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while not done.wait(0.1):
+        while not done.wait(0.05):
             sock.sendall(b"x")
         return Raw((), close=True)
 
-    with scripted(handler) as server, transport(timeouts=Timeouts(window_s=1.0)) as wire:
+    with scripted(handler) as server, transport(timeouts=Timeouts(window_s=0.3)) as wire:
         with pytest.raises(Broken, match=r"sent \d+ bytes in"):
             get(wire, at(server))
         done.set()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wherry.oci.config import Healthcheck
@@ -58,6 +58,7 @@ def test_a_row_of_a_newer_version_still_reads() -> None:
 texts = st.text(max_size=8)
 
 
+@settings(max_examples=40)
 @given(
     st.builds(
         RunOptions,

@@ -74,7 +74,7 @@ def test_without_the_internet_the_error_names_the_other_way(answers: Any, fault:
 
 
 def test_a_bundle_by_a_key_is_none_that_the_library_takes() -> None:
-    key = load_private(generate(b"")[0], lambda: b"", "key")
+    key = load_private(generate(b"", cost=2)[0], lambda: b"", "key")
     data = bundle.sign(statement.image_signature(statement.Digest.of(b"x"), "r/x"), key)
     with pytest.raises(models.InvalidBundle):
         models.Bundle.from_json(data)
@@ -113,7 +113,7 @@ def test_another_implementation_of_dsse_verifies_our_bundle() -> None:
     from securesystemslib.signer import SSlibKey
     from sigstore_models.bundle.v1 import Bundle
 
-    private, public = generate(b"")
+    private, public = generate(b"", cost=2)
     said = statement.image_signature(statement.Digest.of(b"x"), "r/x")
     data = bundle.sign(said, load_private(private, lambda: b"", "key"))
     parsed = Bundle.from_json(data)

@@ -23,7 +23,7 @@ DIGEST = Digest.of(b"image")
 
 @pytest.fixture(scope="module")
 def key() -> PrivateKey:
-    private, _ = generate(b"")
+    private, _ = generate(b"", cost=2)
     return load_private(private, lambda: b"", "key")
 
 

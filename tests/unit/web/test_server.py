@@ -67,6 +67,8 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
+QUICK = Limits(tick_s=0.02, sweep_s=0.02)
+"""For tests that wait until the server has waited long enough."""
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -86,7 +88,12 @@ def test_requests_that_come_at_once_are_answered_in_order(lab: Lab) -> None:
     assert b"PUT abc" in answer
 
 
-def test_a_connection_is_used_again_after_a_pause(lab: Lab) -> None:
+def test_a_connection_is_used_again_after_a_pause() -> None:
+    with running(QUICK) as lab:
+        use_after_a_pause(lab)
+
+
+def use_after_a_pause(lab: Lab) -> None:
     connection = http.client.HTTPConnection(*lab.server.address)
     for _ in range(3):
         connection.request("GET", "/a")
@@ -205,27 +212,27 @@ def test_an_unknown_expectation_is_refused(lab: Lab) -> None:
 
 
 def test_a_head_that_does_not_end_in_time_is_dropped() -> None:
-    with running(Limits(head_s=0.2)) as lab, lab.connect() as sock:
+    with running(QUICK._replace(head_s=0.1)) as lab, lab.connect() as sock:
         sock.sendall(b"GET / HTTP/1.1\r\n")
         assert sock.recv(100) == b""
 
 
 def test_an_idle_connection_is_dropped() -> None:
-    with running(Limits(idle_s=0.2)) as lab, lab.connect() as sock:
+    with running(QUICK._replace(idle_s=0.1)) as lab, lab.connect() as sock:
         sock.sendall(GET)
         assert sock.recv(65536).startswith(b"HTTP/1.1 200")
         assert sock.recv(100) == b""
 
 
 def test_a_body_that_trickles_is_given_up() -> None:
-    with running(Limits(window_s=0.3, window_bytes=4096)) as lab, lab.connect() as sock:
+    with running(QUICK._replace(window_s=0.1, window_bytes=4096)) as lab, lab.connect() as sock:
         sock.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")
         assert sock.recv(65536).startswith(b"HTTP/1.1 408")
 
 
 def test_a_reader_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(64 << 20))
-    with running(Limits(window_s=0.3)) as lab:
+    with running(QUICK._replace(window_s=0.1)) as lab:
 
         def handle(request: Request, responder: Responder) -> None:
             fd = os.open(tmp_path / "file", os.O_RDONLY)
@@ -252,7 +259,7 @@ def test_idle_connections_hold_no_thread() -> None:
 
 
 def test_bodies_that_trickle_give_way_when_all_threads_are_taken() -> None:
-    with running(Limits(threads=2, window_s=3600, hurried_window_s=0.3)) as lab:
+    with running(QUICK._replace(threads=2, window_s=3600, hurried_window_s=0.1)) as lab:
         slow = [lab.connect() for _ in range(4)]
         for sock in slow:
             sock.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")

@@ -37,10 +37,13 @@ _METHODS = {
 
 
 class Policy(NamedTuple):
-    """What the server does at all, whoever asks. `can_delete` is about manifests, tags and blobs."""
+    """What the server does at all, whoever asks. `can_delete` is about manifests, tags and blobs; `patience_s` is how
+    long a request waits for another one at the same upload.
+    """
 
     can_write: bool = True
     can_delete: bool = False
+    patience_s: float = 1.0
 
 
 class App:
@@ -60,7 +63,7 @@ class App:
         self._policy = policy or Policy()
         self._guard: Guard = guard or AllowAll()
         self._pages, self._on_fault = pages, on_fault
-        self.uploads = Uploads(storage, self._may_pull)
+        self.uploads = Uploads(storage, self._may_pull, self._policy.patience_s)
         self._blobs = Blobs(storage, proxy)
         self._manifests = ManifestCalls(storage, self.uploads.buffers, proxy, self._may_pull)
 

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Uploads"]
 
-_PATIENCE_S = 1.0
 _RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?")
 
 
 class Uploads:
-    """`may_pull(request, repository)` is the guard's word on the source of a mount."""
+    """`may_pull(request, repository)` is the guard's word on the source of a mount. `patience_s` is how long a request
+    waits for another one at the same upload.
+    """
 
-    def __init__(self, storage: Storage, may_pull: Callable[[Request, str], bool]) -> None:
+    def __init__(self, storage: Storage, may_pull: Callable[[Request, str], bool], patience_s: float = 1.0) -> None:
+        self._patience_s = patience_s
         self._storage, self._may_pull = storage, may_pull
         self._layout = storage.layout
         self.sessions = Sessions(storage.layout, storage.now)
@@ -98,7 +100,7 @@ class Uploads:
         connection left behind.
         """
         session = self.sessions.find(repository, id)
-        if not session.lock.acquire(timeout=_PATIENCE_S):
+        if not session.lock.acquire(timeout=self._patience_s):
             raise Fault(409, "BLOB_UPLOAD_INVALID", "another request works at this upload")
         try:
             if session.is_ended:

@@ -429,7 +429,7 @@ def test_an_upstream_cannot_lead_the_server_into_its_own_network(tmp_path: Path,
     status, header = LED[kind]
     handler = type("Led", (Misleading,), {"status": status, "header": header})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as leading:
-        thread = threading.Thread(target=leading.serve_forever)
+        thread = threading.Thread(target=leading.serve_forever, args=(0.02,))
         thread.start()
         try:
             address = f"http://127.0.0.1:{leading.server_address[1]}"

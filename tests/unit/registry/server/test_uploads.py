@@ -16,6 +16,7 @@ from tests.conformance.push import begin, push_blob, uploads
 from tests.conformance.wire import digest_of, with_query
 from tests.unit.registry.server.lab import Site, serving
 from wherry.registry.server import receive
+from wherry.registry.server.app import Policy
 from wherry.registry.server.hooks import Decision
 from wherry.web.server import Request
 
@@ -77,7 +78,12 @@ def test_an_id_can_be_neither_guessed_nor_changed(site: Site, change: object) ->
     assert wire.patch(f"{head}/{change(id)}", b"x").status == 404  # type: ignore[operator]
 
 
-def test_a_second_request_at_one_upload_is_refused_while_the_first_runs(site: Site) -> None:
+def test_a_second_request_at_one_upload_is_refused_while_the_first_runs(tmp_path: Path) -> None:
+    with serving(tmp_path / "storage", policy=Policy(can_delete=True, patience_s=0.05)) as site:
+        refuse_a_second_request(site)
+
+
+def refuse_a_second_request(site: Site) -> None:
     wire = site.wire()
     where = begin(wire, "a").location
     first_part, go_on = threading.Event(), threading.Event()
