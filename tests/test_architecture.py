@@ -16,7 +16,7 @@ RANK = {  # equal rank = siblings, which may not import each other
     "oci": 1, "settings": 1, "cancel": 1,
     "fs": 2,
     "host": 3,
-    "image": 4, "dockerfile": 4, "web": 4,
+    "image": 4, "dockerfile": 4, "web": 4, "trace": 4,
     "store": 5,
     "bootstrap": 6, "build": 6, "runtime": 6, "network": 6, "volume": 6, "registry": 6, "trust": 6,
     "engine": 7,
