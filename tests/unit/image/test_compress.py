@@ -22,6 +22,7 @@ COMPRESS = {
     "": bytes,
 }
 DATA = os.urandom(200_000) + b"text " * 60_000
+LARGE = DATA + b"text " * 240_000
 
 
 def read(data: bytes, size: int = 1 << 16) -> bytes:
@@ -94,7 +95,7 @@ def zipped(data: bytes, step: int, threads: int, level: int = 1) -> bytes:
 
 
 def test_gzip_is_the_same_whatever_the_threads_and_pieces() -> None:
-    data = DATA * 3
+    data = LARGE * 3
     first = zipped(data, 1 << 20, 1)
     assert zipped(data, 77_777, 4) == zipped(data, len(data), 2) == first
     assert gzip.decompress(first) == data
@@ -118,7 +119,7 @@ def squeezed(data: bytes, step: int, threads: int) -> bytes:
 
 
 def test_zstd_is_the_same_whatever_the_threads_and_pieces() -> None:
-    data = DATA * 10
+    data = LARGE * 10
     first = squeezed(data, 1 << 20, 1)
     assert squeezed(data, 77_777, 3) == first
     assert read(first) == data
