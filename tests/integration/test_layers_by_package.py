@@ -21,6 +21,7 @@ from tests.registries.real import DockerRegistry
 from tests.unit.build.split.wheels import SITE, install, listing, split, write
 from wherry.host import Overlay
 from wherry.host.linux import LinuxHost
+from wherry.image.packages.merged import Merged
 from wherry.oci.config import History
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
@@ -170,6 +171,69 @@ def test_the_layers_of_an_image_have_a_limit(lab: Lab) -> None:
     assert said[-2:] == ["wherry: p00 1, p29 1, p30 1 and 1 more", "buildkit.dockerfile.v0"]
 
 
+def test_the_tree_shows_which_packages_are_in_which_layer(lab: Lab) -> None:
+    built(lab, TWO_STEPS, "-t", "app")
+    drawn = lab.wherry("image", "tree", "app").stdout.splitlines()
+    found = [re.split(r"\s{2,}", line.strip(" │├└─"))[0] for line in drawn[3:]]
+    assert found == ["layer 1", "layer 2", "torch 2.3.0", "layer 3", "click 8.1", "layer 4", "layer 5", "six 1.0"]
+    tree = json.loads(lab.wherry("image", "tree", "--format", "json", "app").stdout)
+    layers = tree["children"][0]["children"]
+    assert [one["digest"] for one in layers] == list(lab.engine.images.resolve("app").layers)
+    (torch,) = layers[1]["children"]
+    assert (torch["name"], torch["kind"], torch["digest"]) == ("torch 2.3.0", "package", None)
+    assert torch["size"] > 20 << 20
+
+
+def test_history_names_all_packages_when_nothing_is_cut(lab: Lab) -> None:
+    small = " && ".join(f"install-wheel s{number} 1 1" for number in range(5))
+    built(lab, f"FROM python\nRUN {small} && install-wheel torch 2 16\n", "-t", "many")
+    assert "wherry: s0 1, s1 1, s2 1 and 2 more" in lab.wherry("history", "many").stdout
+    assert "wherry: s0 1, s1 1, s2 1, s3 1, s4 1\n" in lab.wherry("history", "--no-trunc", "many").stdout
+    rows = [json.loads(line) for line in lab.wherry("history", "--format", "json", "many").stdout.splitlines()]
+    assert rows[1]["Comment"] == "wherry: s0 1, s1 1, s2 1 and 2 more"
+
+
+def test_a_diff_of_two_images_goes_by_package_and_by_file(lab: Lab) -> None:
+    built(
+        lab,
+        "FROM python\nRUN install-wheel torch 2.3.0 20 && install-wheel six 1 1\nRUN echo 1 > /app.py\n",
+        "-t",
+        "d:1",
+    )
+    built(lab, "FROM python\nRUN install-wheel torch 2.4.0 30\nRUN echo 12 > /app.py; chmod 600 /app.py\n", "-t", "d:2")
+    done = lab.wherry("image", "diff", "d:1", "d:2")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()]
+    assert lines[1][:4] == ["six", "removed", "1", "-"]
+    assert lines[2][:5] == ["torch", "changed", "2.3.0", "2.4.0", "+10.5MB"]
+    assert lines[5] == ["/app.py", "changed", "+1B", "content, mode"]
+    assert lines[-1][0].startswith("files and folders: ")
+    whole = lab.wherry("image", "diff", "-a", "d:1", "d:2").stdout
+    assert f"/{SITE}/torch/lib/libtorch.so" in whole
+    doc = json.loads(lab.wherry("image", "diff", "--format", "json", "d:1", "d:2").stdout)
+    assert [one["Name"] for one in doc["Packages"]] == ["six", "torch"]
+    assert {one["Package"] for one in doc["Files"]} == {"", "six", "torch"}
+    template = "{{range .Packages}}{{.Name}} {{.To}};{{end}}"
+    assert lab.wherry("image", "diff", "--format", template, "d:1", "d:2").stdout == "six ;torch 2.4.0;\n"
+    assert lab.wherry("image", "diff", "d:1", "d:1").stdout == "no difference\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "said"),
+    [
+        (["python", "nowhere"], 1, "nowhere:latest"),
+        (["nowhere", "python"], 1, "nowhere:latest"),
+        (["--format", "{{.Nope}}", "python", "python"], 1, "no field .Nope"),
+        (["python"], 1, "requires"),
+        (["--nope", "python", "python"], 125, "unknown flag"),
+    ],
+)
+def test_a_diff_that_can_not_be_made_says_why(lab: Lab, argv: list[str], status: int, said: str) -> None:
+    done = lab.wherry("image", "diff", *argv)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+
+
 def test_images_of_many_layers_pass_through_docker_and_a_registry(lab: Lab) -> None:
     text = (
         TWO_STEPS
@@ -278,7 +342,12 @@ def test_the_kernel_shows_the_same_tree_for_the_diff_and_for_its_layers(tmp_path
     whole = tmp_path / "whole"
     subprocess.run(["cp", "-a", str(work / "fs"), str(whole)], check=True)
     layers = split(work, lowers=(str(lower),))
-    assert shown(tmp_path, lower, *layers) == shown(tmp_path, lower, whole)
+    expected = shown(tmp_path, lower, whole)
+    assert shown(tmp_path, lower, *layers) == expected
+    with Merged([str(lower), *map(str, layers)]) as merged:
+        assert {os.fsdecode(path): node.status.st_mode for path, node in merged.root.walk()} == {
+            path: entry[0] for path, entry in expected.items() if path != "."
+        }
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.images import is_json
 
     wants_json = is_json(args.text("format"))
-    rows = engine.images.history(args.rest[0])
+    rows = engine.images.history(args.rest[0], whole=args.on("no-trunc"))
     if args.on("quiet"):
         for row in rows:
             out.line(_id(row, args))

@@ -16,10 +16,10 @@ __all__ = ["VERB", "run"]
 
 VERB = Verb(
     "[OPTIONS] NAME[:TAG|@DIGEST]",
-    "Show an image with its platforms and what is attached: signatures, SBOM, provenance",
+    "Show an image with its layers and their packages, and what is attached: signatures, SBOM, provenance",
     [
         Flag("format", "Format output: 'json', or the default tree", kind="string"),
-        Flag("no-trunc", "Don't truncate digests"),
+        Flag("no-trunc", "Don't truncate digests and steps"),
         Flag("remote", "Look in the registry, also when the image is here"),
     ],
     least=1,
@@ -40,13 +40,24 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.render import human_size
     from wherry.engine.image_tree import lines
 
+    whole = args.on("no-trunc")
     rows = [
-        (name, str(node.digest) if args.on("no-trunc") else node.digest.short, human_size(node.size),
-         node.created or "-", node.note)
+        (name, _digest(node, whole), human_size(node.size), node.created or "-", _note(node, whole))
         for name, node in lines(tree)
-    ]  # fmt: skip
+    ]
     out.table(["IMAGE", "DIGEST", "SIZE", "CREATED", "ABOUT"], rows)
     return 0
+
+
+def _digest(node: Node, whole: bool) -> str:
+    if node.digest is None:
+        return "-"
+    return str(node.digest) if whole else node.digest.short
+
+
+def _note(node: Node, whole: bool) -> str:
+    """A layer's step may be a whole script."""
+    return node.note if whole or node.kind != "layer" or len(node.note) <= 45 else node.note[:44] + "…"
 
 
 def _tree(engine: Engine, text: str, *, remote: bool) -> Node:

@@ -50,6 +50,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "image inspect": ("inspect", "Display detailed information on one or more images"),
     "container inspect": ("inspect", "Display detailed information on one or more containers"),
     "image attach": ("image_attach", "Attach a file to an image"),
+    "image diff": ("image_diff", "Show what differs between two images: packages and files"),
     "image sbom": ("image_sbom", "Print what is installed in a local image: an SBOM"),
     "image tree": ("image_tree", "Show an image with its platforms and what is attached"),
     "image generate-key-pair": ("image_sign", "Make a key pair to sign images with"),

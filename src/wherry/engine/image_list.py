@@ -125,16 +125,28 @@ def _character_class(text: str) -> str:
     return f"[{'^/' if negated else ''}{''.join(parts)}]"
 
 
-def history(engine: Engine, record: ImageRecord) -> list[HistoryRow]:
-    """The newest step first; layers without a history entry are listed too."""
+def _packages(folder: str) -> str:
+    from wherry.image.packages.layer import look
+
+    packages = look(folder).packages
+    return f"wherry: {', '.join(map(str, packages))}" if packages else ""
+
+
+def history(engine: Engine, record: ImageRecord, *, whole: bool = False) -> list[HistoryRow]:
+    """The newest step first; layers without a history entry are listed too. `whole`: where the comment names some of a
+    layer's packages, it names all.
+    """
     config = engine.images.config(record.id)
     layers = list(record.layers)
     rows = []
     for step in config.history:
-        size = 0
+        size, comment = 0, step.comment
         if not step.empty_layer and layers:
-            size = engine.layers.get(layers.pop(0)).size
-        rows.append(HistoryRow("<missing>", created_ns(step.created), step.created_by, size, step.comment))
+            layer = engine.layers.get(layers.pop(0))
+            size = layer.size
+            if whole and comment.startswith("wherry: "):
+                comment = _packages(engine.layers.path(layer.diff_id)) or comment
+        rows.append(HistoryRow("<missing>", created_ns(step.created), step.created_by, size, comment))
     rows += [HistoryRow("<missing>", 0, "", engine.layers.get(diff_id).size, "") for diff_id in layers]
     rows.reverse()
     if rows:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from wherry.engine import Engine
     from wherry.oci.descriptor import Descriptor
-    from wherry.oci.digest import Digest
+    from wherry.oci.digest import DiffID, Digest
     from wherry.store.images import ImageRecord
 
 __all__ = ["Node", "local_tree", "remote_tree"]
@@ -30,13 +30,14 @@ _REFERENCE = "vnd.docker.reference.digest"
 
 
 class Node(NamedTuple):
-    """`name` is the image's name, a platform, or an artifact's type. `size` in bytes: of a manifest with its blobs
-    where that is known, else of the manifest. `created` is RFC 3339 or "". `note` says more, as a title.
+    """`name` is the image's name, a platform, a layer's number, a package, or an artifact's type. `size` in bytes: of a
+    manifest with its blobs where that is known, else of the manifest; of a layer's tar; of a package's files.
+    `digest` of a layer is its DiffID; a package has none. `created` is RFC 3339 or "". `note` says more, as a title.
     """
 
     name: str
     kind: str
-    digest: Digest
+    digest: Digest | DiffID | None
     size: int
     created: str = ""
     note: str = ""
@@ -51,11 +52,26 @@ def local_tree(engine: Engine, image: ImageRecord, name: str) -> Node:
         Node(one.artifact_type, "attachment", one.digest, one.size, rfc3339(one.created_ns // 10**9 * 10**9), one.title)
         for one in attachments(engine, image)
     )
+    children = (*_layers(engine, image), *attached)
     platform = Node(
-        str(engine.images.config(image.id).platform), "manifest", image.manifest, image.size, children=attached
+        str(engine.images.config(image.id).platform), "manifest", image.manifest, image.size, children=children
     )
     created = rfc3339(image.created_ns) if image.created_ns > 0 else ""
     return Node(name, "image", image.id, image.size, created, children=(platform,))
+
+
+def _layers(engine: Engine, image: ImageRecord) -> Iterator[Node]:
+    """Base first, each with the packages that it brought. `note` is the step that made it."""
+    from wherry.image.packages.merged import Merged
+
+    steps = [one.created_by for one in engine.images.config(image.id).history if not one.empty_layer]
+    steps += [""] * (len(image.layers) - len(steps))
+    with Merged([engine.layers.path(one) for one in image.layers]) as merged:
+        installed = merged.installed()
+    for number, diff_id in enumerate(image.layers):
+        packages = tuple(Node(str(one.package), "package", None, one.size) for one in installed if one.layer == number)
+        size = engine.layers.get(diff_id).size
+        yield Node(f"layer {number + 1}", "layer", diff_id, size, note=steps[number], children=packages)
 
 
 def remote_tree(remote: Remote, name: str) -> Node:

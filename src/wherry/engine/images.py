@@ -68,11 +68,11 @@ class Images:
 
         return image_prune.prune(self._engine, everything=everything, filters=filters)
 
-    def history(self, text: str) -> Sequence[HistoryRow]:
-        """The newest step first. Raises: NotFound."""
+    def history(self, text: str, *, whole: bool = False) -> Sequence[HistoryRow]:
+        """The newest step first; `whole`: comments name all packages of a layer. Raises: NotFound."""
         from wherry.engine import image_list
 
-        return image_list.history(self._engine, self.resolve(text))
+        return image_list.history(self._engine, self.resolve(text), whole=whole)
 
     def inspect(self, text: str) -> dict[str, Any]:
         """docker's JSON of an image (API 1.45), keys in its order. Raises: NotFound."""
