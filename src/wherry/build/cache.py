@@ -11,9 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.store.db import Database
 
-__all__ = ["ORDINARY", "StepCache"]
+__all__ = ["MADE", "ORDINARY", "TRACED", "StepCache"]
 
-ORDINARY = "ordinary"
+ORDINARY, TRACED = "ordinary", "traced"
+MADE = "none"
+"""Not a kind of key: no key found the step."""
 _FRESH_NS = 60 * 60 * 10**9
 
 
@@ -26,6 +28,16 @@ class StepCache:
     def __init__(self, db: Database, *, remember: bool = True) -> None:
         self._db = db
         self._remembers = remember
+
+    @property
+    def db(self) -> Database:
+        """Where the rows are."""
+        return self._db
+
+    @property
+    def remembers(self) -> bool:
+        """False: what is put is forgotten."""
+        return self._remembers
 
     def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
         """The layers that the step adds, base first, or None. Whether they are still there is the caller's to see."""

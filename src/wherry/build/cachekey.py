@@ -2,7 +2,7 @@
 
 The key of a step is made of the *layers* below it (their DiffIDs, so that a step before it that gives the same files
 as last time disturbs nothing), of the operation, and of the content that it brings in. What a RUN really read is not
-in it: that will be another kind of key beside this one (the table `step` says which kind a row is of).
+in it: that is another kind of key beside this one (weakkey; the table `step` says which kind a row is of).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from wherry.build.owner import is_numeric
 from wherry.build.tree import Entry
 from wherry.oci.digest import DiffID
 
-__all__ = ["content", "step_key"]
+__all__ = ["VERSION", "content", "operation", "step_key"]
 
-_VERSION = 1
+VERSION = 1
 
 
 def content(matches: Sequence[tuple[str, Sequence[Entry]]], digests: Mapping[str, str]) -> str:
@@ -48,11 +48,11 @@ def step_key(
     what comes from the build context, "" when nothing does. `shape` is what else shapes the layers (Bench.shape).
     """
     op = vertex.op
-    fields: list[object] = [_VERSION, type(op).__name__, vertex.platform, list(shape), contents]
+    fields: list[object] = [VERSION, type(op).__name__, vertex.platform, list(shape), contents]
     fields.append(list(map(list, inputs)))
     if not (isinstance(op, Copy) and _stands_alone(op)):
         fields.append(list(below))
-    fields.append(_operation(op))
+    fields.append(operation(op))
     return sha256(json.dumps(fields, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -61,7 +61,8 @@ def _stands_alone(op: Copy) -> bool:
     return op.link and is_numeric(op.chown or "0")
 
 
-def _operation(op: object) -> list[object]:
+def operation(op: object) -> list[object]:
+    """All that it says, for a key."""
     if isinstance(op, Run):
         script = [op.script[0], op.script[1].hex()] if op.script else None
         # hidden_env is left out: proxies change how a step fetches, not what

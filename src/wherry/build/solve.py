@@ -9,19 +9,22 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from functools import cached_property
 from graphlib import TopologicalSorter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from wherry.build.cache import StepCache
+from wherry.build.cache import MADE, ORDINARY, TRACED, StepCache
 from wherry.build.cachekey import step_key
 from wherry.build.executor import Executor
 from wherry.build.filehash import FileHashes
 from wherry.build.gather import Gathered, digest, gather
 from wherry.build.graph import Copy, Graph, Run, Source, Vertex, Workdir
+from wherry.build.job import Job, Outcome, Trace
 from wherry.build.ops.layer import Bench, open_tree
 from wherry.build.pattern import literal
 from wherry.build.progress import Progress
 from wherry.build.tree import Tree
+from wherry.build.weakkey import Stack
 from wherry.errors import BuildError, Cancelled, InputError, NotFound, RuntimeFailure, StepFailed, WherryError
 from wherry.oci.digest import DiffID
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from wherry.build.ops.cachemounts import CacheFolders
+    from wherry.build.traced_steps import TracedSteps
 
 __all__ = ["Solver"]
 
@@ -38,19 +42,12 @@ _Layers = tuple[DiffID, ...]
 _T = TypeVar("_T")
 
 
-class _Job(NamedTuple):
-    """A vertex that is ready: the layers below it and of its inputs, what it brings from the context, and its key."""
-
-    vertex: Vertex
-    below: _Layers
-    inputs: tuple[_Layers, ...]
-    gathered: tuple[Gathered, ...]
-    key: str
-
-
 class Solver:
     """One build. `context` is the tree of the build context, None when there is none. `cache_folder` says
-    where cache mounts live.
+    where cache mounts live. With a tracer at the bench, RUN steps are keyed by what they read
+    too.
+
+    `outcomes` tells of each vertex that is done what became of it.
     """
 
     def __init__(
@@ -70,7 +67,9 @@ class Solver:
         self._progress = progress
         self._context = context
         self._cache_folder = cache_folder
-        self._results: dict[int, _Layers] = {}
+        self._results: dict[int, Stack] = {}
+        self._missed: dict[int, Trace] = {}
+        self.outcomes: dict[int, Outcome] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._shown: set[int] = set()
         self._failure: WherryError | None = None
@@ -99,7 +98,7 @@ class Solver:
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=True, cancel_futures=True)
-        return () if graph.target is None else self._results[graph.target]
+        return () if graph.target is None else self._results[graph.target].layers
 
     def added(self, graph: Graph) -> tuple[_Layers, ...]:
         """After `solve`: what each step of the target's chain added, the first step first (a base image is no step).
@@ -110,8 +109,8 @@ class Solver:
         number = graph.target
         while number is not None and not isinstance(graph.vertices[number].op, Source):
             parent = graph.vertices[number].parent
-            below = 0 if parent is None else len(self._results[parent])
-            found.append(self._results[number][below:])
+            below = 0 if parent is None else len(self._results[parent].layers)
+            found.append(self._results[number].layers[below:])
             number = parent
         return tuple(reversed(found))
 
@@ -121,7 +120,7 @@ class Solver:
             job = self._told(vertex, lambda: self._prepare(vertex))
             layers = self._told(vertex, lambda: self._look_up(job))
             if layers is not None:
-                self._results[vertex.number] = layers
+                self._settle(vertex, layers)
                 return False
             from concurrent.futures import ThreadPoolExecutor
 
@@ -138,8 +137,14 @@ class Solver:
         ended, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
         for future in sorted(ended, key=lambda one: running[one].number):
             vertex = running.pop(future)
-            self._results[vertex.number] = future.result()
+            self._settle(vertex, future.result())
             sorter.done(vertex.number)
+
+    def _settle(self, vertex: Vertex, layers: _Layers) -> None:
+        self._results[vertex.number] = self._below(vertex).with_step(vertex.op, layers)
+
+    def _below(self, vertex: Vertex) -> Stack:
+        return Stack() if vertex.parent is None else self._results[vertex.parent]
 
     def _whole(self, vertex: Vertex) -> _Layers:
         def work() -> _Layers:
@@ -170,19 +175,20 @@ class Solver:
             self._shown.add(vertex.number)
             self._progress.start(str(vertex.number), vertex.name)
 
-    def _prepare(self, vertex: Vertex) -> _Job:
+    def _prepare(self, vertex: Vertex) -> Job:
         self._bench.cancel.check()
-        below = () if vertex.parent is None else self._results[vertex.parent]
-        inputs = tuple(self._results[number] for number in vertex.inputs)
+        below = self._below(vertex)
+        inputs = tuple(self._results[number].layers for number in vertex.inputs)
         gathered: tuple[Gathered, ...] = ()
         content = ""
         if self._context is not None and (op := _from_context(vertex.op)):
             gathered = tuple(gather(self._context, op, self._bench.cancel))
             content = digest(self._context, gathered, self._hashes, self._bench.cancel)
-        key = "" if isinstance(vertex.op, Source) else step_key(vertex, below, inputs, content, self._bench.shape)
-        return _Job(vertex, below, inputs, gathered, key)
+        is_step = not isinstance(vertex.op, Source)
+        key = step_key(vertex, below.layers, inputs, content, self._bench.shape) if is_step else ""
+        return Job(vertex, below, inputs, gathered, content, key)
 
-    def _look_up(self, job: _Job) -> _Layers | None:
+    def _look_up(self, job: Job) -> _Layers | None:
         """The vertex's layers when nothing has to be done for them."""
         vertex = job.vertex
         if isinstance(vertex.op, Source):
@@ -191,64 +197,86 @@ class Solver:
             for diff_id in vertex.op.layers:
                 if not self._bench.layers.has(diff_id):
                     raise NotFound(f"layer {diff_id.short} of {vertex.op.image} is missing", hint="load the image anew")
-            self._show(vertex)
-            self._progress.cached(str(vertex.number))
-            return vertex.op.layers
+            return self._cached(job, vertex.op.layers, Outcome(job, ORDINARY))
         if vertex.no_cache:
             return None
         found = self._cache.get(job.key)
-        if found is None:
-            return None
-        self._bench.lease.add_layer(*found)
-        if not all(map(self._bench.layers.has, found)):
-            return None
-        self._show(vertex)
-        self._progress.cached(str(vertex.number))
-        return job.below + found
+        if found is not None:
+            self._bench.lease.add_layer(*found)
+            if all(map(self._bench.layers.has, found)):
+                return self._cached(job, found, Outcome(job, ORDINARY))
+        return self._look_up_traced(job)
 
-    def _make(self, job: _Job) -> _Layers:
+    def _look_up_traced(self, job: Job) -> _Layers | None:
+        if self._bench.tracer is None or not isinstance(job.vertex.op, Run) or not job.below.transparent:
+            return None
+        found = self._traced.find(job)
+        if found.layers is None:
+            self._missed[job.vertex.number] = found.trace
+            return None
+        # Next time, when nothing changed, it is found at once
+        self._cache.put(job.key, found.layers, job.vertex.name)
+        return self._cached(job, found.layers, Outcome(job, TRACED, found.trace))
+
+    def _cached(self, job: Job, added: _Layers, outcome: Outcome) -> _Layers:
+        self.outcomes[job.vertex.number] = outcome
+        self._show(job.vertex)
+        self._progress.cached(str(job.vertex.number))
+        return job.below.layers + added
+
+    def _make(self, job: Job) -> _Layers:
         key = str(job.vertex.number)
         self._show(job.vertex)
         added = self._operate(job)
         self._cache.put(job.key, added, job.vertex.name)
+        self.outcomes[job.vertex.number] = Outcome(job, MADE, self._missed.get(job.vertex.number, Trace()))
         self._progress.done(key)
-        return job.below + added
+        return job.below.layers + added
 
-    def _operate(self, job: _Job) -> _Layers:
+    def _operate(self, job: Job) -> _Layers:
         op = job.vertex.op
         if isinstance(op, Workdir):
             from wherry.build.ops.workdir import workdir
 
-            return workdir(self._bench, op, job.below)
+            return workdir(self._bench, op, job.below.layers)
         if isinstance(op, Copy):
             return self._copy(job, op)
         assert isinstance(op, Run)
         return self._run(job, op)
 
-    def _copy(self, job: _Job, op: Copy) -> _Layers:
+    def _copy(self, job: Job, op: Copy) -> _Layers:
         from wherry.build.ops.copy import copy
 
         if not op.from_stage:
-            return copy(self._bench, op, job.below, self._context or _NOWHERE, job.gathered)
+            return copy(self._bench, op, job.below.layers, self._context or _NOWHERE, job.gathered)
         root_fd = open_tree(self._bench, job.inputs[0])
         try:
             name = job.vertex.name.partition("--from=")[2].partition(" ")[0]
             tree = Tree(root_fd, f"{name} (--from)")
             gathered = gather(tree, op, self._bench.cancel)
-            return copy(self._bench, op, job.below, tree, gathered)
+            return copy(self._bench, op, job.below.layers, tree, gathered)
         finally:
             os.close(root_fd)
 
-    def _run(self, job: _Job, op: Run) -> _Layers:
+    def _run(self, job: Job, op: Run) -> _Layers:
         from wherry.build.ops.mounts import Mounter
-        from wherry.build.ops.run import run
+        from wherry.build.ops.run import Stage, run
 
-        key = str(job.vertex.number)
+        number = job.vertex.number
         with Mounter(self._bench, self._context or _NOWHERE, job.inputs, self._cache_folder) as mounter:
             mounts = mounter.mounts(op.mounts)
-            return run(
-                self._bench, op, job.below, self._executor, lambda data: self._progress.output(key, data), mounts
-            )
+            stage = Stage(self._executor, lambda data: self._progress.output(str(number), data), mounts)
+            if self._bench.tracer is None:
+                return run(self._bench, op, job.below.layers, stage)
+            found = self._traced.run(job, op, stage, self._missed.get(number, Trace()))
+            self._missed[number] = found.trace
+            return found.layers
+
+    @cached_property
+    def _traced(self) -> TracedSteps:
+        from wherry.build.traced_steps import TracedSteps
+
+        return TracedSteps(self._bench, self._cache)
 
 
 def _placed(fault: WherryError | OSError, vertex: Vertex) -> WherryError:

@@ -157,6 +157,7 @@ CREATE INDEX IF NOT EXISTS volume_use_volume ON volume_use (volume);
 # step: what a build step made. key: hex of everything the step depends on; kind: "ordinary" now, another kind of key
 # (what the step read) can stand beside it. step_layer: what the step adds, base first,
 # never the tree below it.
+# step_source: which cache of another machine the record came from; no row when it was made here.
 # file_hash: the content of a file of a build context, as it was at that size, mtime and ctime
 BUILD = """
 CREATE TABLE IF NOT EXISTS step (
@@ -172,6 +173,10 @@ CREATE TABLE IF NOT EXISTS step_layer (
   diff_id TEXT NOT NULL,
   PRIMARY KEY (key, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS step_source (
+  key TEXT PRIMARY KEY REFERENCES step(key) ON DELETE CASCADE,
+  source TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file_hash (
   device INTEGER NOT NULL,
   inode INTEGER NOT NULL,
@@ -180,6 +185,42 @@ CREATE TABLE IF NOT EXISTS file_hash (
   ctime_ns INTEGER NOT NULL,
   digest TEXT NOT NULL,
   PRIMARY KEY (device, inode)
+) WITHOUT ROWID;
+"""
+
+# traced_paths: what a RUN with the key `weak` looked at, one row for each way it went (build.traced_store).
+# traced_result: a step of kind 'traced': what was found there; `vals` is for people only, since `key` has it all.
+# build_seen, copy_seen: what the last build of a project was made of, for --explain only
+TRACED = """
+CREATE TABLE IF NOT EXISTS traced_paths (
+  weak TEXT NOT NULL,
+  id TEXT NOT NULL,
+  paths BLOB NOT NULL,
+  looks INTEGER NOT NULL,
+  used_ns INTEGER NOT NULL,
+  PRIMARY KEY (weak, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS traced_result (
+  key TEXT PRIMARY KEY REFERENCES step(key) ON DELETE CASCADE,
+  weak TEXT NOT NULL,
+  paths_id TEXT NOT NULL,
+  vals BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS traced_result_paths ON traced_result (weak, paths_id);
+CREATE TRIGGER IF NOT EXISTS traced_result_gone AFTER DELETE ON traced_result BEGIN DELETE FROM traced_paths
+  WHERE weak = OLD.weak AND id = OLD.paths_id AND NOT EXISTS
+  (SELECT 1 FROM traced_result WHERE weak = OLD.weak AND paths_id = OLD.paths_id); END;
+CREATE TABLE IF NOT EXISTS build_seen (
+  project TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  steps BLOB NOT NULL,
+  used_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS copy_seen (
+  project TEXT NOT NULL,
+  slot TEXT NOT NULL,
+  files BLOB NOT NULL,
+  PRIMARY KEY (project, slot)
 ) WITHOUT ROWID;
 """
 
@@ -250,7 +291,10 @@ CREATE TABLE IF NOT EXISTS attachment (
 ) WITHOUT ROWID;
 """
 
-_ALL = (IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT, INDEX, CACHE_FOLDER)
+_ALL = (
+    IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT, INDEX, CACHE_FOLDER,
+    TRACED,
+)  # fmt: skip
 
 # (table, column, declaration) of columns that came after the table was first released
 COLUMNS: tuple[tuple[str, str, str], ...] = (("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),)

@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from wherry.build.split.rules import Rules
 from wherry.cancel import Cancel
+from wherry.errors import Cancelled, WherryError
 from wherry.host import Overlay
 from wherry.oci.digest import DiffID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wherry.build.traced_run import Tracer
     from wherry.host import Host
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["Bench", "Work", "make_layer", "open_tree"]
+__all__ = ["Bench", "Opening", "Work", "make_layer", "open_tree", "root_attributes"]
 
 
 class Bench(NamedTuple):
     """What every step works with. `lease` keeps the build's layers; `clamp_ns` becomes every time in them.
 
     `split` says which parts of a step's diff are layers of their own; None: every step gives one layer.
+    `tracer` None: RUN steps are keyed by the layers below them only.
     """
 
     host: Host
@@ -33,6 +36,7 @@ class Bench(NamedTuple):
     clamp_ns: int
     cancel: Cancel
     split: Rules | None = None
+    tracer: Tracer | None = None
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -49,8 +53,43 @@ class Work(NamedTuple):
     lowers: tuple[str, ...]
 
 
+class Opening(Protocol):
+    """Another way to open a step's root. `settle` is called when the step is over and the root still open, however it
+    ended: what it raises counts instead.
+    """
+
+    def open(self, overlay: Overlay) -> int: ...
+
+    def settle(self) -> None: ...
+
+    def close(self) -> None:
+        """Close the root. Idempotent, also when `open` raised."""
+
+
+class _Plain:
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._fd = -1
+
+    def open(self, overlay: Overlay) -> int:
+        self._fd = self._host.overlay(overlay)
+        return self._fd
+
+    def settle(self) -> None: ...
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+
 def make_layer(
-    bench: Bench, below: Sequence[DiffID], fill: Callable[[Work], None], *, after: Callable[[], object] | None = None
+    bench: Bench,
+    below: Sequence[DiffID],
+    fill: Callable[[Work], None],
+    *,
+    after: Callable[[], object] | None = None,
+    opening: Opening | None = None,
 ) -> tuple[DiffID, ...]:
     """Run `fill` over a detached overlay and commit what it changed, base first. Nothing is left behind when it raises.
 
@@ -65,15 +104,27 @@ def make_layer(
             os.mkdir(path, 0o755)
             os.chmod(path, 0o755)
         _dress_root(upper, lowers[-1])
-        root_fd = bench.host.overlay(Overlay(lowers, upper, scratch, volatile=True))
+        opening = opening or _Plain(bench.host)
         try:
-            fill(Work(root_fd, upper, folder, lowers))
+            root_fd = opening.open(Overlay(lowers, upper, scratch, volatile=True))
+            _filled(fill, Work(root_fd, upper, folder, lowers), opening)
         finally:
-            os.close(root_fd)
+            opening.close()
         bench.cancel.check()
         if after:
             after()
         return _commit(bench, folder, below)
+
+
+def _filled(fill: Callable[[Work], None], work: Work, opening: Opening) -> None:
+    try:
+        fill(work)
+    except Cancelled:
+        raise
+    except (WherryError, OSError):
+        opening.settle()
+        raise
+    opening.settle()
 
 
 def _commit(bench: Bench, folder: str, below: Sequence[DiffID]) -> tuple[DiffID, ...]:
@@ -106,11 +157,17 @@ def _parts(bench: Bench, folder: str, below: Sequence[DiffID]) -> list[str]:
     return stage.stage(folder, plan, tuple(map(bench.layers.path, below)), bench.clamp_ns)
 
 
+def root_attributes(lower: str) -> tuple[int, int, int]:
+    """Owner, group and mode of a layer's root folder."""
+    found = os.stat(lower)
+    return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
 def _dress_root(upper: str, lower: str) -> None:
     """The merged root shows the upper folder's owner and mode: they must be those of the tree below."""
-    found = os.stat(lower)
-    os.chown(upper, found.st_uid, found.st_gid)
-    os.chmod(upper, stat.S_IMODE(found.st_mode))
+    uid, gid, mode = root_attributes(lower)
+    os.chown(upper, uid, gid)
+    os.chmod(upper, mode)
 
 
 def open_tree(bench: Bench, layers: Sequence[DiffID]) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from wherry.build.executor import Executor, StepMount, StepRequest
 from wherry.build.graph import Run
-from wherry.build.ops.layer import Bench, Work, make_layer
+from wherry.build.ops.layer import Bench, Opening, Work, make_layer
 from wherry.build.ops.stubs import Stubs
 from wherry.errors import StepFailed
 from wherry.oci.digest import DiffID
 
-__all__ = ["FAILED_LINES", "Tail", "run"]
+__all__ = ["FAILED_LINES", "Stage", "Tail", "run"]
 
 _ALWAYS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
 FAILED_LINES = 20
@@ -39,23 +40,28 @@ class Tail:
         return tuple([*self._lines, *last][-self._limit :])
 
 
-def run(
-    bench: Bench,
-    op: Run,
-    below: Sequence[DiffID],
-    executor: Executor,
-    write: Callable[[bytes], None],
-    mounts: Sequence[StepMount] = (),
-) -> tuple[DiffID, ...]:
-    """The layers that the step leaves, base first. `mounts` are those of the operation, ready to be shown.
+class Stage(NamedTuple):
+    """What a step runs on: `write` gets its output; `mounts` are those of the operation, ready to be shown; `opening`
+    opens its root (None: the plain way).
+    """
+
+    executor: Executor
+    write: Callable[[bytes], None]
+    mounts: Sequence[StepMount] = ()
+    opening: Opening | None = None
+
+
+def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[DiffID, ...]:
+    """The layers that the step leaves, base first.
 
     Raises: StepFailed, RuntimeFailure, HostError, OSError, Cancelled.
     """
     tail = Tail()
+    executor, mounts = stage.executor, stage.mounts
 
     def both(data: bytes) -> None:
         tail.add(data)
-        write(data)
+        stage.write(data)
 
     left: list[tuple[Stubs, str]] = []
 
@@ -77,7 +83,7 @@ def run(
         for stubs, upper in left:
             stubs.forget_parents(upper)
 
-    return make_layer(bench, below, fill, after=after)
+    return make_layer(bench, below, fill, after=after, opening=stage.opening)
 
 
 def _failed(op: Run, status: int, tail: Tail) -> StepFailed:
