@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli import build_inputs
+from wherry.cli import build_cache, build_inputs
 from wherry.cli.flags import Flag, FlagError, Verb
 from wherry.cli.render import clean
 from wherry.errors import InputError
@@ -51,6 +51,7 @@ VERB = Verb(
         Flag("tag", "Name and optionally a tag (format: name:tag)", short="t", kind="list"),
         Flag("target", "Set the target stage to build", kind="string"),
         *build_inputs.FLAGS,
+        *build_cache.FLAGS,
         Flag("ulimit", "Ulimit options of the RUN steps (name=soft[:hard])", kind="list"),
     ],
     least=1,
@@ -125,6 +126,8 @@ def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
         provenance=_provenance(args.text("provenance")),
         secrets=build_inputs.secrets(args),
         ssh=build_inputs.ssh(args),
+        cache_from=build_cache.cache_from(args),
+        cache_to=build_cache.cache_to(args, _build_args(args.all("build-arg"), engine.settings.env)),
     )
 
 

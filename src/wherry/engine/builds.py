@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from wherry.build.options import BuildOptions
     from wherry.build.progress import Progress
     from wherry.build.secrets import SecretSource, SshSource
+    from wherry.build.travel_cache import TravelCache
+    from wherry.build.travel_spec import CacheFrom, CacheTo
     from wherry.build.tree import Tree
     from wherry.cancel import Cancel
     from wherry.dockerfile import Dockerfile
@@ -51,6 +53,8 @@ class BuildRequest(NamedTuple):
     provenance: str = ""
     secrets: tuple[SecretSource, ...] = ()
     ssh: tuple[SshSource, ...] = ()
+    cache_from: tuple[CacheFrom, ...] = ()
+    cache_to: tuple[CacheTo, ...] = ()
     remember: bool = True
 
 
@@ -93,12 +97,17 @@ class Builds:
             context = self._context(graph, place, stack)
             what = request.tags[0].familiar if request.tags else place.context or "a Dockerfile"
             lease = stack.enter_context(self._engine.leases.hold(f"build {what}"))
-            config = self._solve(graph, request._replace(options=options), context, lease, steps, progress, cancel)
+            cache = self._cache(request, lease, progress, cancel, stack)
+            config = self._solve(graph, request._replace(options=options), context, cache, steps, progress, cancel)
             image = self._export(config, request.tags, progress)
             if attest:
                 from wherry.engine.trust_build import Built
 
                 attest.attach(image, Built(graph, options, context, place.name, place.text), progress, cancel)
+            if request.cache_to and request.remember:
+                from wherry.engine.cache_export import Export, export_all
+
+                export_all(Export(self._engine, cache, image, progress, cancel), request.cache_to)
             self._trim(progress)
             return image
 
@@ -217,18 +226,31 @@ class Builds:
         stack.callback(os.close, tree.root_fd)
         return tree
 
+    def _cache(
+        self, request: BuildRequest, lease: Lease, progress: Progress, cancel: Cancel, stack: ExitStack
+    ) -> TravelCache:
+        """The steps of this machine, and behind them those of the caches that were named."""
+        from wherry.build.travel_cache import Nowhere, Remote, TravelCache
+
+        remote: Remote = Nowhere()
+        if request.cache_from:
+            from wherry.engine.cache_import import Imports
+
+            remote = imports = Imports(self._engine, request.cache_from, lease, progress, cancel)
+            stack.callback(imports.close)
+        return TravelCache(self._engine.db, self._engine.layers, lease, remote, remember=request.remember)
+
     def _solve(
         self,
         graph: Graph,
         request: BuildRequest,
         context: Tree | None,
-        lease: Lease,
+        cache: TravelCache,
         steps: Steps,
         progress: Progress,
         cancel: Cancel,
     ) -> ImageConfig:
         """The finished configuration: the graph's, with the layers and a history entry for each."""
-        from wherry.build.cache import StepCache
         from wherry.build.filehash import FileHashes
         from wherry.build.history import spread
         from wherry.build.ops.layer import Bench
@@ -238,9 +260,8 @@ class Builds:
 
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
-        bench = Bench(engine.host, engine.layers, lease, request.options.clamp_ns, cancel, split)
+        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, cancel, split)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
-        cache = StepCache(engine.db, remember=request.remember)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
         layers = solver.solve(graph, jobs)
         comments = [self._comments(added) for added in solver.added(graph)]

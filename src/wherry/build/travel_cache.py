@@ -1,0 +1,139 @@
+"""The step cache with what came from elsewhere behind it, and a record of what the build used of it.
+
+What is here comes first, and nothing that came from elsewhere ever takes its place. A record from elsewhere costs
+nothing until a step asks for its key: then its layers are brought here and checked, and only after that is it kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from wherry.build.cache import ORDINARY, StepCache
+from wherry.build.travel_document import CacheDocument, CarriedLayer, Step, Trace
+from wherry.oci.digest import DiffID
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.store.db import Database
+    from wherry.store.layers import LayerStore
+    from wherry.store.lease import Lease
+
+__all__ = ["Carried", "Nowhere", "Origins", "Remote", "TravelCache"]
+
+
+class Carried(NamedTuple):
+    """A record of a cache that the user named. `source` names that cache, to be shown."""
+
+    source: str
+    what: str
+    layers: tuple[DiffID, ...]
+
+
+class Remote(Protocol):
+    """The caches that the user named. Calls come from several threads; nothing is asked of anybody before the first."""
+
+    def find(self, key: str) -> Sequence[Carried]:
+        """What a step with this key (ordinary or strong) gave, the cache named first coming first."""
+
+    def traces(self, weak: str) -> Sequence[Trace]:
+        """What steps with this weak key looked at, the cache named first coming first."""
+
+    def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
+        """Lease these layers and bring those here that are not. False when one can't be had: the user was told why.
+
+        Raises: Cancelled.
+        """
+
+
+class Nowhere:
+    """No cache was named."""
+
+    def find(self, key: str) -> Sequence[Carried]:
+        return ()
+
+    def traces(self, weak: str) -> Sequence[Trace]:
+        return ()
+
+    def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
+        return False
+
+
+class Origins:
+    """Which records came from elsewhere, as long as they are kept. A step that runs here has none."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, key: str) -> str:
+        """The cache that the record of this key (ordinary or strong) came from; "" when it was made here."""
+        row = self._db.read().execute("SELECT source FROM step_source WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def put(self, key: str, source: str) -> None:
+        """Of a record that is there."""
+        with self._db.write() as conn:
+            conn.execute("INSERT OR REPLACE INTO step_source (key, source) VALUES (?, ?)", (key, source[:400]))
+
+
+class TravelCache(StepCache):
+    """One build's. `lease` is the build's own: what a look-up gives is leased with it, and is here."""
+
+    def __init__(
+        self, db: Database, layers: LayerStore, lease: Lease, remote: Remote, *, remember: bool = True
+    ) -> None:
+        super().__init__(db, remember=remember)
+        self.remote, self.lease = remote, lease
+        self._layers = layers
+        self._origins = Origins(db)
+        self._used: dict[str, Step] = {}
+        self._came: dict[tuple[DiffID, ...], str] = {}
+
+    def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
+        """Raises: Cancelled."""
+        found = super().get(key, kind=kind)
+        if found is not None and not (self._are_here(found) or self.remote.fetch(found)):
+            found = None
+        if found is None and kind == ORDINARY and (carried := self.bring(key)):
+            self.put(key, carried.layers, carried.what)
+            return carried.layers
+        if found is not None and kind == ORDINARY:
+            self._used[key] = Step(key, "", found)
+        return found
+
+    def put(self, key: str, layers: Sequence[DiffID], what: str, *, kind: str = ORDINARY) -> None:
+        super().put(key, layers, what, kind=kind)
+        if kind == ORDINARY:
+            self._used[key] = Step(key, what, tuple(layers))
+        if self.remembers and (source := self._came.get(tuple(layers))):
+            self._origins.put(key, source)
+
+    def bring(self, key: str) -> Carried | None:
+        """A record from elsewhere, once its layers are here; what is put with them is known to come from there.
+
+        For a key that has no record of this machine's own. Raises: Cancelled.
+        """
+        for carried in self.remote.find(key):
+            had = self._are_here(carried.layers)
+            if had or self.remote.fetch(carried.layers):
+                self._came.setdefault(carried.layers, carried.source)
+                return carried
+        return None
+
+    def _are_here(self, layers: Sequence[DiffID]) -> bool:
+        # Leased first, then looked for: what is there now stays
+        self.lease.add_layer(*layers)
+        return all(map(self._layers.has, layers))
+
+    def document(self, only: Iterable[DiffID] | None = None) -> CacheDocument:
+        """The records that this build used or made, without blobs. `only`: those whose layers are all among these."""
+        steps = sorted(map(self._named, self._used.values()))
+        diff_ids = dict.fromkeys(diff_id for one in steps for diff_id in one.layers)
+        whole = CacheDocument(tuple(map(CarriedLayer, diff_ids)), tuple(steps), ())
+        return whole if only is None else whole.only(only)
+
+    def _named(self, step: Step) -> Step:
+        if step.what:
+            return step
+        row = self._db.read().execute("SELECT what FROM step WHERE key = ?", (step.key,)).fetchone()
+        return step._replace(what=str(row[0]) if row else "")
