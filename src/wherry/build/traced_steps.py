@@ -9,7 +9,7 @@ from wherry.build.graph import Run
 from wherry.build.job import Job, Trace
 from wherry.build.ops.layer import Bench, root_attributes
 from wherry.build.traced_hashes import LayerHashes
-from wherry.build.traced_store import TracedStore
+from wherry.build.travel_traced import store_of
 from wherry.build.weakkey import weak_key
 from wherry.oci.digest import DiffID
 from wherry.trace.values import Evaluator
@@ -40,7 +40,7 @@ class TracedSteps:
 
     def __init__(self, bench: Bench, cache: StepCache) -> None:
         self._bench = bench
-        self._store = TracedStore(cache)
+        self._store = store_of(cache)
         self._hashes = LayerHashes()
 
     def find(self, job: Job) -> Found:

@@ -6,10 +6,11 @@ nothing until a step asks for its key: then its layers are brought here and chec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from wherry.build.cache import ORDINARY, StepCache
+from wherry.build.cache import ORDINARY, TRACED, StepCache
 from wherry.build.travel_document import CacheDocument, CarriedLayer, Step, Trace
 from wherry.oci.digest import DiffID
 
@@ -129,11 +130,26 @@ class TravelCache(StepCache):
         """The records that this build used or made, without blobs. `only`: those whose layers are all among these."""
         steps = sorted(map(self._named, self._used.values()))
         diff_ids = dict.fromkeys(diff_id for one in steps for diff_id in one.layers)
-        whole = CacheDocument(tuple(map(CarriedLayer, diff_ids)), tuple(steps), ())
+        traces = self._traces({one.layers for one in steps})
+        whole = CacheDocument(tuple(map(CarriedLayer, diff_ids)), tuple(steps), tuple(traces))
         return whole if only is None else whole.only(only)
+
+    def _traces(self, results: set[tuple[DiffID, ...]]) -> list[Trace]:
+        """What is known of steps that gave these layers. All of it is true, whichever way this build found them."""
+        rows = self.db.read().execute(
+            "SELECT r.weak, r.key, s.what, p.paths FROM step_layer l JOIN traced_result r ON r.key = l.key"
+            " JOIN traced_paths p ON p.weak = r.weak AND p.id = r.paths_id JOIN step s ON s.key = r.key"
+            " WHERE l.position = 0 AND l.diff_id IN (SELECT value FROM json_each(?)) ORDER BY r.weak, r.key",
+            (json.dumps([layers[0] for layers in results]),),
+        )
+        found = [
+            Trace(weak, key, what, paths, StepCache.get(self, key, kind=TRACED) or ())
+            for weak, key, what, paths in rows.fetchall()
+        ]
+        return [one for one in found if one.layers in results]
 
     def _named(self, step: Step) -> Step:
         if step.what:
             return step
-        row = self._db.read().execute("SELECT what FROM step WHERE key = ?", (step.key,)).fetchone()
+        row = self.db.read().execute("SELECT what FROM step WHERE key = ?", (step.key,)).fetchone()
         return step._replace(what=str(row[0]) if row else "")

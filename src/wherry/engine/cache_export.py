@@ -119,10 +119,15 @@ def _bounded(export: Export, document: CacheDocument) -> CacheDocument:
     if len(diff_ids) > MOST_LAYERS - 1:
         export.progress.note(f"the cache has {len(diff_ids)} layers: only {MOST_LAYERS - 1} of them are exported")
         document = document.only(diff_ids[: MOST_LAYERS - 1])
-    if len(document.to_bytes()) > LIMIT_BYTES:
-        export.progress.note("what the steps read is too much for a cache: it is left out")
-        document = document._replace(traces=())
-    return document
+    kept, room = [], LIMIT_BYTES // 2
+    for trace in sorted(document.traces, key=lambda one: len(one.paths)):
+        room -= 2 * len(trace.paths)
+        if room > 0:
+            kept.append(trace)
+    if len(kept) < len(document.traces):
+        count = len(document.traces) - len(kept)
+        export.progress.note(f"what {count} steps read is too much for a cache: it is left out")
+    return document._replace(traces=tuple(sorted(kept)))
 
 
 def _site(export: Export, spec: CacheTo, there: Destination) -> LayerSite:
