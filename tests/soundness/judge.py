@@ -18,6 +18,8 @@ __all__ = ["Builder", "Case", "Fault", "Judge", "Verdict", "layers_of_steps"]
 
 # A whole comparison although the layers are equal: an image's layers are what their names say, or not
 _SAMPLE = 12
+# Two processes that race often come in the same order
+_TIMES_MORE = 6
 _NOT_IN_A_STEP = ("LABEL", "EXPOSE", "CMD", "STOPSIGNAL", "VOLUME")
 
 
@@ -151,7 +153,7 @@ class Judge:
 
     def _is_steady(self, state: State, target: str, theirs: Built) -> bool:
         """Whether the build without cache gives the same again: when it does not, a difference says nothing."""
-        for _ in range(2):
+        for _ in range(_TIMES_MORE):
             again = self._anew.build(self._folder, state, target, cache=False)
             if bool(again.error) != bool(theirs.error) or again.layers != theirs.layers:
                 return False

@@ -36,6 +36,10 @@ GROUP = "root:x:0:\napp:x:1001:\nstaff:x:50:\n"
 _VERTEX = re.compile(r"^\[(\S+) +(\d+)/\d+\] RUN\b")
 
 
+# A step that copies a tree into itself, or a file onto its own end, would otherwise fill the disk
+_LARGEST = 1 << 24
+
+
 class Layer(NamedTuple):
     """One layer of an image. `made_by` is its history: steps that gave several layers have one entry for each."""
 
@@ -108,7 +112,7 @@ class Root:
         """`cache` False makes every step anew."""
         options = BuildOptions(
             target=target, build_args=dict(state.arguments), no_cache=not cache, network="none",
-            traced_cache=traced and cache,
+            traced_cache=traced and cache, ulimits=(("fsize", _LARGEST, _LARGEST),),
         )  # fmt: skip
         text = os.fsencode(state.doc.text())
         request = BuildRequest(
