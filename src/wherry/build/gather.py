@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from wherry.build import cachekey, pattern
@@ -14,7 +14,7 @@ from wherry.build.tree import Entry, Match, Tree, find, walk
 from wherry.cancel import Cancel
 from wherry.errors import BuildError
 
-__all__ = ["Gathered", "digest", "gather"]
+__all__ = ["Gathered", "digest", "files", "gather", "whole"]
 
 
 class Gathered(NamedTuple):
@@ -50,8 +50,17 @@ def _gather(tree: Tree, op: Copy, cancel: Cancel) -> list[Gathered]:
 
 def digest(tree: Tree, gathered: Sequence[Gathered], hashes: FileHashes, cancel: Cancel) -> str:
     """Of names and content. Reads the files that are not remembered. Raises: BuildError, Cancelled."""
-    files = hashes.digests(tree, [entry for one in gathered for entry in one.entries], cancel)
-    return cachekey.content([(one.match.name, one.entries) for one in gathered], files)
+    return whole(gathered, files(tree, gathered, hashes, cancel))
+
+
+def files(tree: Tree, gathered: Sequence[Gathered], hashes: FileHashes, cancel: Cancel) -> dict[str, str]:
+    """Each file's digest by its `source`. Reads those that are not remembered. Raises: BuildError, Cancelled."""
+    return hashes.digests(tree, [entry for one in gathered for entry in one.entries], cancel)
+
+
+def whole(gathered: Sequence[Gathered], digests: Mapping[str, str]) -> str:
+    """Of names and content, made of what `files` gave."""
+    return cachekey.content([(one.match.name, one.entries) for one in gathered], digests)
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:

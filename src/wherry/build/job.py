@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wherry.build.gather import Gathered
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Outcome", "Trace"]
 
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
 class Job(NamedTuple):
     """`below` are the layers that it works upon, `inputs` those of its other inputs; `gathered` and `contents` (their
-    digest) are what it brings from the context; `key` is the ordinary one, "" for the root of an image.
+    digest) are what it brings from the context, `digests` those of the files by their `source`; `key` is the ordinary
+    one, "" for the root of an image.
     """
 
     vertex: Vertex
@@ -28,6 +34,7 @@ class Job(NamedTuple):
     gathered: tuple[Gathered, ...]
     contents: str
     key: str
+    digests: Mapping[str, str] = _NONE
 
 
 class Trace(NamedTuple):

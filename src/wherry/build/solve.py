@@ -17,7 +17,7 @@ from wherry.build.cache import MADE, ORDINARY, TRACED, StepCache
 from wherry.build.cachekey import step_key
 from wherry.build.executor import Executor
 from wherry.build.filehash import FileHashes
-from wherry.build.gather import Gathered, digest, gather
+from wherry.build.gather import Gathered, files, gather, whole
 from wherry.build.graph import Copy, Graph, Run, Source, Vertex, Workdir
 from wherry.build.job import Job, Outcome, Trace
 from wherry.build.ops.layer import Bench, open_tree
@@ -180,13 +180,14 @@ class Solver:
         below = self._below(vertex)
         inputs = tuple(self._results[number].layers for number in vertex.inputs)
         gathered: tuple[Gathered, ...] = ()
-        content = ""
+        content, digests = "", dict[str, str]()
         if self._context is not None and (op := _from_context(vertex.op)):
             gathered = tuple(gather(self._context, op, self._bench.cancel))
-            content = digest(self._context, gathered, self._hashes, self._bench.cancel)
+            digests = files(self._context, gathered, self._hashes, self._bench.cancel)
+            content = whole(gathered, digests)
         is_step = not isinstance(vertex.op, Source)
         key = step_key(vertex, below.layers, inputs, content, self._bench.shape) if is_step else ""
-        return Job(vertex, below, inputs, gathered, content, key)
+        return Job(vertex, below, inputs, gathered, content, key, digests)
 
     def _look_up(self, job: Job) -> _Layers | None:
         """The vertex's layers when nothing has to be done for them."""
