@@ -19,6 +19,8 @@ def missing(name: str) -> str:
     """Why `name` can't be had on this machine, or "" when it can."""
     if name == "root":
         return "" if os.geteuid() == 0 else f"running as uid {os.geteuid()}"
+    if name == "fuse":
+        return "" if os.access("/dev/fuse", os.R_OK | os.W_OK) else "/dev/fuse can't be opened"
     if name == "pypi":
         return _pypi()
     if name == "mirror":

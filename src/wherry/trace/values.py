@@ -11,6 +11,7 @@ import stat
 from hashlib import sha256
 
 from wherry.fs import kernel
+from wherry.trace import layer as files
 from wherry.trace.observe import CONTENT, LINK, LIST, NODE, XATTRS
 
 TYPE_CHECKING = False
@@ -29,13 +30,11 @@ ABSENT = "absent"
 _WALK = kernel.RESOLVE_NO_SYMLINKS | kernel.RESOLVE_NO_MAGICLINKS
 _READ_BYTES = 1 << 20
 _SHOWN_BYTES = 4096
-_OPAQUE = "trusted.overlay.opaque"
-_PRIVATE = "trusted.overlay."
-_LETTERS = {
+_TYPES = {
     stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFCHR: "char", stat.S_IFBLK: "block",
     stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket",
 }  # fmt: skip
-_ENTRY = {0o04: "d", 0o10: "f", 0o12: "l", 0o02: "c", 0o06: "b", 0o01: "p", 0o14: "s"}
+_ENTRY = {4: b"d", 8: b"f", 10: b"l", 2: b"c", 6: b"b", 1: b"p", 12: b"s"}
 
 
 class Hashes(Protocol):
@@ -140,20 +139,17 @@ class Evaluator:
         return self._fds[layer]
 
     def _node(self, layer: int, fd: int, found: os.stat_result) -> str:
-        kind = stat.S_IFMT(found.st_mode)
-        words = [
-            _LETTERS.get(kind, "?"), f"{stat.S_IMODE(found.st_mode):o}", f"{found.st_uid}:{found.st_gid}",
-            str(found.st_mtime_ns),
-        ]  # fmt: skip
-        if kind == stat.S_IFDIR:
-            words += ["opaque"] if is_opaque(fd) else []
-            return " ".join(words)
-        words.append(str(found.st_size))
+        told = files.node_attributes(found)
+        kind = stat.S_IFMT(told.mode)
+        words = [_TYPES.get(kind, "?"), f"{stat.S_IMODE(told.mode):o}", f"{told.uid}:{told.gid}", str(told.mtime_ns)]
+        words.append(str(told.size))
         if kind in (stat.S_IFCHR, stat.S_IFBLK):
-            words.append(f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}")
-        if found.st_nlink > 1:
+            words.append(f"{os.major(told.device)}:{os.minor(told.device)}")
+        if kind == stat.S_IFDIR:
+            words += ["opaque"] if files.is_opaque(fd) else []
+        elif told.links > 1:
             # A step can tell which names are one file: the first name of each stands for it
-            words.append(f"{found.st_nlink} links {_show(self._first_name(layer, found.st_ino))}")
+            words.append(f"{told.links} links {_show(self._first_name(layer, found.st_ino))}")
         return " ".join(words)
 
     def _content(self, layer: int, path: bytes, found: os.stat_result) -> str:
@@ -171,16 +167,6 @@ class Evaluator:
         return self._first[layer][inode]
 
 
-def is_opaque(fd: int) -> bool:
-    """Whether this folder of a layer hides all that is below it."""
-    try:
-        return os.getxattr(f"/proc/self/fd/{fd}", _OPAQUE) == b"y"
-    except OSError as fault:
-        if fault.errno in (61, 95):  # ENODATA, EOPNOTSUPP
-            return False
-        raise
-
-
 def _show(name: bytes) -> str:
     """Readable, printable as UTF-8, and another text for other bytes."""
     return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
@@ -189,30 +175,21 @@ def _show(name: bytes) -> str:
 def _listing(fd: int) -> str:
     folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
     try:
-        with os.scandir(folder) as entries:
-            found = sorted(
-                (os.fsencode(one.name), _ENTRY.get(one.stat(follow_symlinks=False).st_mode >> 12, "?"))
-                for one in entries
-            )
+        found = files.entries(folder)
     finally:
         os.close(folder)
-    whole = b"/".join(kind.encode() + name for name, kind in found)
+    whole = b"/".join(_ENTRY.get(one.kind, b"?") + one.name for one in found)
     if len(whole) <= _SHOWN_BYTES:
         return f"holds {_show(whole)}"
     return f"holds {len(found)} names {sha256(whole).hexdigest()}"
 
 
 def _xattrs(fd: int) -> str:
-    path = f"/proc/self/fd/{fd}"
-    hashed, names = sha256(), []
-    try:
-        names = sorted(name for name in os.listxattr(path) if not name.startswith(_PRIVATE))
-    except OSError as fault:
-        if fault.errno != 95:
-            raise
+    names = files.xattr_names(fd)
+    hashed = sha256()
     for name in names:
-        value = os.getxattr(path, name)
-        hashed.update(b"%d:%s%d:" % (len(os.fsencode(name)), os.fsencode(name), len(value)) + value)
+        value = files.xattr(fd, name) or b""
+        hashed.update(b"%d:%s%d:" % (len(name), name, len(value)) + value)
     return f"attributes {len(names)} {hashed.hexdigest()}" if names else "no attributes"
 
 
