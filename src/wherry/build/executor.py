@@ -32,6 +32,8 @@ class StepRequest(NamedTuple):
 
     `mounts` are the binds, caches and tmpfs of `run.mounts`; secrets and agents are the executor's to bring.
 
+    The executor adds the values of secrets to `hidden`: no error may quote them.
+
     `workdir` is a private folder of this build for the bundle. `write` gets the output in pieces, from one thread,
     the two streams merged in the order in which they came.
     """
@@ -45,6 +47,7 @@ class StepRequest(NamedTuple):
     cancel: Cancel
     mounts: tuple[StepMount, ...] = ()
     epoch_s: int = 0
+    hidden: list[bytes] | None = None
 
 
 class Executor(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from wherry.build.named_context import NamedContext
 from wherry.oci.config import ImageConfig
 from wherry.oci.digest import DiffID
 from wherry.oci.platform import Platform
@@ -14,6 +15,7 @@ __all__ = ["ZIP_EPOCH_NS", "Base", "BuildOptions", "FindBase"]
 
 ZIP_EPOCH_NS = 315_532_800 * 10**9
 _NONE: Mapping[str, str] = MappingProxyType({})
+_NO_CONTEXTS: Mapping[str, NamedContext] = MappingProxyType({})
 
 
 class BuildOptions(NamedTuple):
@@ -22,6 +24,8 @@ class BuildOptions(NamedTuple):
     `shm_size` in bytes, 0 is the default; `ulimits` is (name, soft, hard); `hosts` is (name, address).
     `platform` None is this machine's. `clamp_ns` becomes every time in a new layer (SOURCE_DATE_EPOCH, else
     1980-01-01, which zip can say); `created_ns` is when the image says it was made. Neither is the clock's.
+
+    `contexts` (--build-context) take the place of the stages and images that are named so.
 
     `traced_cache` False keys each RUN by its text and the layers below it only, as docker does; `split_packages` False
     leaves each RUN's diff one layer.
@@ -40,6 +44,7 @@ class BuildOptions(NamedTuple):
     host_platform: Platform = Platform("linux", "amd64")
     clamp_ns: int = ZIP_EPOCH_NS
     created_ns: int = ZIP_EPOCH_NS
+    contexts: Mapping[str, NamedContext] = _NO_CONTEXTS
     traced_cache: bool = True
     split_packages: bool = True
 

@@ -7,9 +7,11 @@ from hashlib import sha256
 from wherry.build import history
 from wherry.build.dispatch import dispatch, is_step
 from wherry.build.graph import Graph, Op, Source, Vertex
+from wherry.build.named_context import context_of
 from wherry.build.options import Base, BuildOptions, FindBase
 from wherry.build.stage import PROXIES, StageState
 from wherry.dockerfile import Dockerfile, Stage, parse_trigger
+from wherry.dockerfile.instructions import Instruction
 from wherry.dockerfile.span import Span
 from wherry.errors import InputError
 from wherry.oci.config import ContainerConfig, ImageConfig
@@ -85,8 +87,10 @@ class Planner:
             )
         self._open.append(stage.number)
         state = self._begin(stage)
-        instructions = [*map(parse_trigger, state.config.on_build), *stage.instructions]
-        state.config = state.config._replace(on_build=())
+        instructions: list[Instruction] = []
+        if not self._context(stage.name):
+            instructions = [*map(parse_trigger, state.config.on_build), *stage.instructions]
+            state.config = state.config._replace(on_build=())
         state.total += sum(is_step(one) for one in instructions)
         if state.first is not None:
             state.vertex = self._source_vertex(state, state.first, stage)
@@ -104,16 +108,26 @@ class Planner:
                 f"base name ({stage.origin.image}) should not be blank", hint="give the ARG in it a default"
             )
         platform = self._platform(origin.platform, stage.span)
+        if context := self._context(stage.name):
+            return self._from_image(label, context, platform, stage.span)
         if parent := self.dockerfile.stage(origin.image, before=stage.number, by_index=False):
             below = self.stage(parent, stage.span)
             return below.child(label)
         if origin.image == "scratch":
             return StageState(label, platform, ContainerConfig(env=(PATH,)), base_name="scratch")
-        base = self.base(origin.image, platform, stage.span)
-        state = StageState(label, base.config.platform, _with_path(base.config.config), base_name=origin.image)
+        return self._from_image(label, self._context(origin.image) or origin.image, platform, stage.span)
+
+    def _context(self, name: str) -> str:
+        """What `find` is asked for when a named context takes the place of the stage or image `name`; else ""."""
+        found = context_of(self.options.contexts, name) if name else ""
+        return f"context:{found}" if found else ""
+
+    def _from_image(self, label: str, name: str, platform: Platform, span: Span) -> StageState:
+        base = self.base(name, platform, span)
+        state = StageState(label, base.config.platform, _with_path(base.config.config), base_name=name)
         state.history = list(history.matching(base.config.history, len(base.layers)))
         state.author = base.config.author
-        state.first = Source(origin.image, base.layers)
+        state.first = Source(name, base.layers)
         state.base_id = sha256(" ".join(base.layers).encode()).hexdigest()[:12]
         state.total = 1
         return state
@@ -159,6 +173,7 @@ class Planner:
             if vertex is None:
                 return self.add(Source("scratch", ()), None, (), f"FROM scratch ({found})", state, span)
             return vertex
+        name = self._context(name) or name
         if name.isdecimal():
             count = len(self.dockerfile.stages)
             raise span.error(f"invalid stage index {name}", hint=f"the Dockerfile has {count} stages, 0 to {count - 1}")

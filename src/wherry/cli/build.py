@@ -191,6 +191,7 @@ def _options(args: Args, env: Mapping[str, str]) -> BuildOptions:
         target=args.text("target"),
         build_args=_build_args(args.all("build-arg"), env),
         labels=dict(_parsed("--label", text, _label) for text in args.all("label")),
+        contexts=build_inputs.contexts(args),
         no_cache=args.on("no-cache"),
         pull=args.on("pull"),
         network=_network(args.text("network")),

@@ -30,9 +30,12 @@ class SecretFile(NamedTuple):
 
 
 class Lent(NamedTuple):
-    """For one step. `tmpfs_fd` holds the secrets (-1: there are none), `sockets` are (host path, target)."""
+    """For one step. `values` are those of the secrets that it has, in whatever way. `tmpfs_fd` holds the secrets (-1:
+    there are none), `sockets` are (host path, target).
+    """
 
     env: tuple[str, ...] = ()
+    values: tuple[bytes, ...] = ()
     tmpfs_fd: int = -1
     files: tuple[SecretFile, ...] = ()
     sockets: tuple[tuple[str, str], ...] = ()
@@ -91,7 +94,7 @@ class Lending:
                 files.append(SecretFile(_place(tmpfs_fd, number, one, data), one.target))
             if one.env:
                 env.append(f"{one.env}={os.fsdecode(data)}")
-        return Lent(tuple(env), tmpfs_fd, tuple(files))
+        return Lent(tuple(env), tuple(data for _, data in wanted), tmpfs_fd, tuple(files))
 
 
 def _place(tmpfs_fd: int, number: int, one: RunMount, data: bytes) -> str:

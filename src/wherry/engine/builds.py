@@ -12,7 +12,7 @@ from wherry.oci.reference import Reference
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.build.graph import Graph
-    from wherry.build.options import BuildOptions
+    from wherry.build.options import BuildOptions, FindBase
     from wherry.build.progress import Progress
     from wherry.build.secrets import SecretSource, SshSource
     from wherry.build.travel_cache import TravelCache
@@ -91,7 +91,7 @@ class Builds:
             dockerfile = _parse(place, progress)
             clamp_ns, created_ns = self._times(request, place.context)
             options = request.options._replace(clamp_ns=clamp_ns, created_ns=created_ns)
-            graph = _plan(dockerfile, options, Bases(self._engine, options.pull, progress, cancel))
+            graph = _plan(dockerfile, options, self._bases(options, stack, progress, cancel))
             for text in graph.warnings:
                 progress.note(text)
             context = self._context(graph, place, stack)
@@ -110,6 +110,15 @@ class Builds:
                 export_all(Export(self._engine, cache, image, progress, cancel), request.cache_to)
             self._trim(progress)
             return image
+
+    def _bases(self, options: BuildOptions, stack: ExitStack, progress: Progress, cancel: Cancel) -> FindBase:
+        """Raises: InputError for a named context that is not there."""
+        bases = Bases(self._engine, options.pull, progress, cancel)
+        if not options.contexts:
+            return bases
+        from wherry.engine.named_contexts import NamedContexts
+
+        return NamedContexts(self._engine, options, bases, stack, (progress, cancel))
 
     def _trim(self, progress: Progress) -> None:
         """Keep the cache in its bounds. The build is done: what goes wrong here does not undo it."""
@@ -304,7 +313,7 @@ def _parse(place: _Place, progress: Progress) -> Dockerfile:
     return dockerfile
 
 
-def _plan(dockerfile: Dockerfile, options: BuildOptions, bases: Bases) -> Graph:
+def _plan(dockerfile: Dockerfile, options: BuildOptions, bases: FindBase) -> Graph:
     from wherry.build.plan import plan
 
     return plan(dockerfile, options, bases)

@@ -124,8 +124,10 @@ class Steps:
             self._surroundings.around(request, user.uid, user.gid) as told,
             self._lending.around(request.run.mounts, request.workdir) as lent,
         ):
+            if request.hidden is not None:
+                request.hidden.extend(lent.values)
             mounts, trees = shown(request, lent, bundle)
-            told = Told((*told.env, *lent.env), (*told.mounts, *mounts))
+            told = Told((*told.env, *_fitting(request.run, lent.env)), (*told.mounts, *mounts))
             spec, sysctls = self._spec(request, name, network, user, told)
             whole = step.StepRequest(
                 name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls, trees,
@@ -202,6 +204,12 @@ class Steps:
         text = dns.resolv_conf(networks_files.resolvers(), FileRequest(HOSTNAME), own_netns=network == "bridge")
         _write(path, text.encode(), 0o644)
         return path
+
+
+def _fitting(run: Run, lent: Sequence[str]) -> tuple[str, ...]:
+    """An agent's address gives way to the Dockerfile's own; a secret does not. As in BuildKit."""
+    own = any(word.startswith("SSH_AUTH_SOCK=") for word in run.env)
+    return tuple(word for word in lent if not (own and word.startswith("SSH_AUTH_SOCK=")))
 
 
 def _write(path: str, data: bytes, mode: int) -> None:

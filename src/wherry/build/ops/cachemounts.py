@@ -93,7 +93,7 @@ class CacheMounts:
             os.rename(fresh, path)
 
     def _copy(self, folder: str, one: RunMount, seed: Sequence[DiffID]) -> None:
-        """What the cache begins as; nothing when the seed has no such path, as in BuildKit."""
+        """What the cache begins as. Raises: NotFound when the seed has no such path."""
         root_fd = open_tree(self._bench, seed)
         target_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         placer = Placer(Tree(root_fd, "the stage"), target_fd, None, None, self._bench.cancel)
@@ -104,7 +104,7 @@ class CacheMounts:
             for entry in found.entries:
                 placer.put(entry, f"cache/{entry.path}".rstrip("/"), "")
         except NotFound:
-            return
+            raise NotFound(f'"{one.source}": not found', hint="is it in that stage or image?") from None
         finally:
             placer.close()
             os.close(target_fd)

@@ -13,7 +13,7 @@ from wherry.build.ops.stubs import Stubs
 from wherry.errors import StepFailed
 from wherry.oci.digest import DiffID
 
-__all__ = ["FAILED_LINES", "Stage", "Tail", "run"]
+__all__ = ["FAILED_LINES", "Stage", "Tail", "run", "without_secrets"]
 
 _ALWAYS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
 FAILED_LINES = 20
@@ -69,15 +69,16 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
         stubs = Stubs(work.root_fd, [*_ALWAYS, *executor.mountpoints(op), *(mount.target for mount in mounts)])
         folder = f"{work.folder}/step"
         os.mkdir(folder, 0o700)
+        hidden: list[bytes] = []
         request = StepRequest(
             run=op, root_fd=work.root_fd, upper=work.upper, lowers=work.lowers, workdir=folder, write=both,
-            cancel=bench.cancel, mounts=tuple(mounts), epoch_s=bench.clamp_ns // 10**9,
+            cancel=bench.cancel, mounts=tuple(mounts), epoch_s=bench.clamp_ns // 10**9, hidden=hidden,
         )  # fmt: skip
         status = executor.run(request)
         stubs.clean()
         left.append((stubs, work.upper))
         if status:
-            raise _failed(op, status, tail)
+            raise _failed(op, status, without_secrets(tail.lines, hidden))
 
     def after() -> None:
         for stubs, upper in left:
@@ -86,8 +87,19 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
     return make_layer(bench, below, fill, after=after, opening=stage.opening)
 
 
-def _failed(op: Run, status: int, tail: Tail) -> StepFailed:
+def without_secrets(lines: Sequence[str], secrets: Sequence[bytes]) -> tuple[str, ...]:
+    """With *** where the value of a secret stands, or a whole line of one. Very short ones are in everything."""
+    words = {
+        line.strip() for one in secrets for line in one.decode("utf-8", "replace").splitlines() if len(line.strip()) > 3
+    }
+    found = list(lines)
+    for word in sorted(words, key=len, reverse=True):
+        found = [line.replace(word, "***") for line in found]
+    return tuple(found)
+
+
+def _failed(op: Run, status: int, output: tuple[str, ...]) -> StepFailed:
     message = f'process "{" ".join(op.argv)}" did not complete successfully: exit code: {status}'
     if status == 137:
         message += " (killed: out of memory?)"
-    return StepFailed(message, status=status, output=tail.lines)
+    return StepFailed(message, status=status, output=output)
