@@ -13,7 +13,7 @@ from tests.soundness.commands import Command, Read, command
 
 __all__ = ["Doc", "Line", "Stage", "Step", "edit_doc", "make_doc"]
 
-ROOTS = ("/app", "/app", "/app", "/data", "/w/x", "/usr/local", "/srv")
+ROOTS = ("/app", "/app", "/app", "/data", "/w/x", "/usr/local", "/srv", "/srv", "/via")
 WORDS = ("one", "two", "th ree", "")
 
 
@@ -180,7 +180,7 @@ class _Writer:
                 ),
             )
         source = self.pick(".", ".", ".", "a*", "sub*", "*", "[ab] [ab]*", "s*/deep", "run.s*", "p*", "sub")
-        target = root + self.pick("/", "/", "/", "/sub/", "/$FOO/")
+        target = root + self.pick("/", "/", "/", "/sub/", "/$FOO/", "/dirlnk/", "/lnk/", "/sub")
         return Line("copy", f"COPY {flags}{source} {target}")
 
     def borrowed(self) -> Line | None:
@@ -223,8 +223,8 @@ class _Writer:
         if base != first.name:
             lines.append(Line("copy", "COPY . /app"))
             roots = ("/app",)
-        if self.rng.random() < 0.2:
-            lines.append(self.setting())
+        if self.rng.random() < 0.3:
+            lines.append(self.setting() if self.rng.random() < 0.6 else Line("set", "USER app"))
         for _ in range(self.rng.choice((1, 1, 2, 2, 3, 4))):
             draw = self.rng.random()
             if draw < 0.15:
@@ -236,6 +236,15 @@ class _Writer:
             lines.append(self.copy(name, roots))
         self.written += [line for line in lines if line.kind == "run" and "mount=" not in line.text]
         return Stage(name, base, tuple(lines), roots)
+
+    def last(self, probes: Sequence[Stage]) -> Stage:
+        """A stage that takes what others made, side by side, and looks at it."""
+        lines: list[Line] = []
+        for number, probe in enumerate(self.rng.sample(list(probes), 3)):
+            source = self.pick("/out/", "/app/", "/out/", "/etc/")
+            lines.append(Line("copy", f"COPY --from={probe.name} {source} /app/{self.pick('', 'sub/', str(number))}"))
+        lines += [self.run("last", ("/app",)) for _ in range(2)]
+        return Stage("last", self.doc.image, tuple(lines))
 
 
 def _trigger(line: Line) -> Line:
@@ -251,6 +260,8 @@ def make_doc(rng: random.Random, image: str, salt: str, tools: frozenset[str] = 
     first = writer.first()
     first = first._replace(lines=(Line("set", f"ENV SALT={salt}"), *first.lines))
     stages = [first, *(writer.probe(number, first) for number in range(1, probes + 1))]
+    if len(stages) > 3 and rng.random() < 0.4:
+        stages.append(writer.last(stages[1:]))
     salted = Line("set", f"ENV SALT={salt}")
     stages = [one if one.base != image or one is first else one._replace(lines=(salted, *one.lines)) for one in stages]
     return writer.doc._replace(stages=tuple(stages), serial=writer.serial)

@@ -163,6 +163,13 @@ def _busybox(base: Path) -> None:
     for name, mode in {"bin": 0o755, "etc": 0o755, "tmp": 0o1777, "out": 0o1777}.items():
         (base / name).mkdir()
         (base / name).chmod(mode)
+    # Links of the base into what COPY brings, and files that it may cover
+    (base / "via").symlink_to("/app")
+    (base / "opt").mkdir()
+    (base / "opt" / "up").symlink_to("../app/sub")
+    (base / "srv" / "sub").mkdir(parents=True)
+    for name in ("srv/a", "srv/sub/c", "srv/sub/d"):
+        (base / name).write_text("1\n")
     program = shutil.which("busybox") or "/bin/busybox"
     shutil.copy(program, base / "bin" / "busybox")
     for name in subprocess.check_output([program, "--list"], text=True).split():
