@@ -265,11 +265,13 @@ class Builds:
         from wherry.build.ops.layer import Bench
         from wherry.build.solve import Solver
         from wherry.build.split.rules import Rules
+        from wherry.engine.build_tracer import HostTracer
         from wherry.engine.builder_folders import BuilderFolders
 
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
-        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, cancel, split)
+        tracer = HostTracer(engine.host) if request.options.traced_cache else None
+        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, cancel, split, tracer)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
         layers = solver.solve(graph, jobs)
