@@ -1,37 +1,35 @@
 """Which file of a step's diff goes into which layer. Pure.
 
-A package's layer holds only what its wheel decides. So a file is the package's when exactly one RECORD names it, and
-with the size that it has; how it was installed (RECORD itself, INSTALLER, REQUESTED, direct_url.json) stays with the
-rest, and so does everything that is no regular file.
+A package's layer holds only what its wheel decides, whatever else is installed (owners.py). How it was installed
+(RECORD itself, INSTALLER, REQUESTED, direct_url.json) stays with the rest, and so does everything that is no regular
+file. A small file that several wheels bring is in the layer of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from wherry.build.split.owners import Installed, owners
 from wherry.build.split.rules import Rules
 from wherry.build.split.scan import Scan, join
-from wherry.image.packages.record import INSTALLERS, Claim, Package
 
-__all__ = ["Installed", "Move", "Plan", "arrange"]
+__all__ = ["Move", "Plan", "arrange"]
 
 _REST, _MIXED = -1, -2
 # The layers beside packages and large files: what an opaque folder hides, the small packages, and the rest
 _OTHERS = 3
 
 
-class Installed(NamedTuple):
-    package: Package
-    claims: Sequence[Claim]
-
-
 class Move(NamedTuple):
-    """`name` in `folder` (relative to the diff's root) goes to the part of this number, all below it too."""
+    """`name` in `folder` (relative to the diff's root) goes to the part of this number, all below it too. `copy`: the
+    part gets a copy of the file.
+    """
 
     folder: bytes
     name: bytes
     part: int
+    copy: bool = False
 
 
 class Plan(NamedTuple):
@@ -51,63 +49,51 @@ def arrange(scan: Scan, installed: Sequence[Installed], rules: Rules, share: int
 
     At most `share` layers, those of the most bytes first.
     """
-    owner = _owners(scan, installed)
+    owner = owners(scan, installed)
     groups = _groups(scan, installed, owner, rules)
     most = max(0, share - _OTHERS)
     chosen = {group.key for group in sorted(groups, key=lambda one: (-one.size, one.key))[:most]}
     parts = [group.paths for group in groups if group.key in chosen]
     if any(group.is_package for group in groups if group.key in chosen):
-        taken = {path for paths in parts for path in paths}
-        parts.append([path for path in owner if path not in taken])
-    part_of = {path: number for number, paths in enumerate(parts) for path in paths}
+        heavy = {group.number for group in groups if group.key in chosen}
+        parts.append([path for path, numbers in owner.items() if not heavy.issuperset(numbers)])
+    part_of: dict[bytes, tuple[int, ...]] = {}
+    for number, paths in enumerate(parts):
+        for path in paths:
+            part_of[path] = (*part_of.get(path, ()), number)
     _keep_links_together(scan, part_of)
-    numbers = {number: new for new, number in enumerate(sorted(set(part_of.values())))}
-    if not numbers:
+    used = sorted({number for numbers in part_of.values() for number in numbers})
+    if not used:
         return None
-    return _moves(scan, {path: numbers[number] for path, number in part_of.items()}, len(numbers))
+    new = {number: at for at, number in enumerate(used)}
+    return _moves(scan, {path: tuple(new[one] for one in numbers) for path, numbers in part_of.items()}, len(used))
 
 
 class _Group(NamedTuple):
-    """What may become one layer. `key` gives the order: packages stand before files."""
+    """What may become one layer. `key` gives the order: packages stand before files. `number` is the package's."""
 
     key: tuple[int, str, bytes]
     size: int
     paths: list[bytes]
+    number: int = -1
 
     @property
     def is_package(self) -> bool:
         return self.key[0] == 0
 
 
-def _owners(scan: Scan, installed: Sequence[Installed]) -> dict[bytes, int]:
-    """The files that one distribution alone has a right to."""
-    owner: dict[bytes, int] = {}
-    disputed: set[bytes] = set()
-    for number, one in enumerate(installed):
-        for claim in one.claims:
-            size = scan.size(claim.path)
-            if size is None or _is_installers(claim.path):
-                continue
-            if owner.setdefault(claim.path, number) != number or claim.size not in (None, size):
-                disputed.add(claim.path)
-    for path in disputed:
-        del owner[path]
-    return owner
+_Owners = Mapping[bytes, tuple[int, ...]]
 
 
-def _is_installers(path: bytes) -> bool:
-    folder, _, name = path.rpartition(b"/")
-    return name in INSTALLERS and folder.endswith(b".dist-info")
-
-
-def _groups(scan: Scan, installed: Sequence[Installed], owner: dict[bytes, int], rules: Rules) -> list[_Group]:
+def _groups(scan: Scan, installed: Sequence[Installed], owner: _Owners, rules: Rules) -> list[_Group]:
     paths: list[list[bytes]] = [[] for _ in installed]
     sizes = [0] * len(installed)
-    for path, number in owner.items():
-        paths[number].append(path)
-        sizes[number] += scan.size(path) or 0
+    for path, numbers in owner.items():
+        for number in numbers:
+            paths[number].append(path)
+            sizes[number] += scan.size(path) or 0
     found = [
-        _Group((0, one.package.name, one.package.folder), sizes[number], paths[number])
+        _Group((0, one.package.name, one.package.folder), sizes[number], paths[number], number)
         for number, one in enumerate(installed)
         if sizes[number] >= rules.heavy
     ]
@@ -116,7 +102,7 @@ def _groups(scan: Scan, installed: Sequence[Installed], owner: dict[bytes, int],
     return sorted(found)
 
 
-def _large(scan: Scan, owner: dict[bytes, int], large: int) -> Iterator[_Group]:
+def _large(scan: Scan, owner: _Owners, large: int) -> Iterator[_Group]:
     """Files that belong to no distribution; one with several names is one file."""
     names = {path: paths for paths in scan.linked.values() for path in paths}
     for folder, one in scan.folders.items():
@@ -127,23 +113,25 @@ def _large(scan: Scan, owner: dict[bytes, int], large: int) -> Iterator[_Group]:
                 yield _Group((1, "", path), size, paths)
 
 
-def _keep_links_together(scan: Scan, part_of: dict[bytes, int]) -> None:
+def _keep_links_together(scan: Scan, part_of: dict[bytes, tuple[int, ...]]) -> None:
     """A hard link exists within one layer only: a file whose names would be parted goes with the rest."""
     for paths in scan.linked.values():
-        if len({part_of.get(path, _REST) for path in paths}) > 1:
+        found = {part_of.get(path, ()) for path in paths}
+        if len(paths) > 1 and (len(found) > 1 or len(found.pop()) > 1):
             for path in paths:
                 part_of.pop(path, None)
 
 
-def _moves(scan: Scan, part_of: dict[bytes, int], parts: int) -> Plan:
+def _moves(scan: Scan, part_of: _Owners, parts: int) -> Plan:
     whole, has_rest = _whole(scan, part_of)
     moves: list[Move] = []
     pending = [b""]
     while pending:
         path = pending.pop()
         folder = scan.folders[path]
-        parted = ((name, part_of.get(join(path, name), _REST)) for name in folder.files)
-        moves += [Move(path, name, part) for name, part in parted if part != _REST]
+        for name in folder.files:
+            numbers = part_of.get(join(path, name), ())
+            moves += [Move(path, name, number, copy=number != numbers[-1]) for number in numbers]
         for name in folder.folders:
             part = whole[join(path, name)]
             if part == _MIXED:
@@ -154,13 +142,13 @@ def _moves(scan: Scan, part_of: dict[bytes, int], parts: int) -> Plan:
     return Plan(parts, tuple(moves), has_rest, opaque)
 
 
-def _whole(scan: Scan, part_of: dict[bytes, int]) -> tuple[dict[bytes, int], bool]:
+def _whole(scan: Scan, part_of: _Owners) -> tuple[dict[bytes, int], bool]:
     """Of each folder the part that everything below it goes to, and whether the rest has anything but folders."""
     whole: dict[bytes, int] = {}
     has_rest = False
     for path in reversed(scan.folders):
         one = scan.folders[path]
-        marks = {part_of.get(join(path, name), _REST) for name in one.files}
+        marks = {number for name in one.files for number in part_of.get(join(path, name), (_REST,))}
         if one.has_others or not (one.files or one.folders):
             marks.add(_REST)
         has_rest = has_rest or _REST in marks

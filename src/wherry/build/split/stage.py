@@ -8,7 +8,8 @@ import stat
 from collections.abc import Sequence
 
 from wherry.build.resolve import lstat
-from wherry.build.split.arrange import Installed, Plan, arrange
+from wherry.build.split.arrange import Plan, arrange
+from wherry.build.split.owners import Installed
 from wherry.build.split.rules import Rules
 from wherry.build.split.scan import Scan
 from wherry.fs.tree import open_folder
@@ -16,6 +17,8 @@ from wherry.image.packages import record
 from wherry.image.tar import whiteout
 
 __all__ = ["plan", "stage"]
+
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def plan(upper: str, scan: Scan, rules: Rules, share: int) -> Plan | None:
@@ -112,7 +115,10 @@ def _move(root_fd: int, plan: Plan, parts: Sequence[_Part]) -> list[bytes]:
                 here, fd = move.folder, -1
                 fd = open_folder(root_fd, here)
             touched[here] = None
-            os.rename(move.name, move.name, src_dir_fd=fd, dst_dir_fd=parts[move.part].open(here))
+            if move.copy:
+                parts[move.part].copy(fd, here, move.name)
+            else:
+                os.rename(move.name, move.name, src_dir_fd=fd, dst_dir_fd=parts[move.part].open(here))
     finally:
         if fd >= 0:
             os.close(fd)
@@ -175,16 +181,23 @@ class _Part:
             self._known.add(here)
 
     def _dress(self, fd: int, path: bytes) -> None:
-        """As the diff's folder: owner, then mode (a change of owner clears the set-id bits), then attributes."""
         like_fd = open_folder(self._like_fd, path)
         try:
-            status = os.fstat(like_fd)
-            os.fchown(fd, status.st_uid, status.st_gid)
-            os.fchmod(fd, stat.S_IMODE(status.st_mode))
-            for name, value in whiteout.public_xattrs(like_fd, whiteout.list_xattrs(like_fd)):
-                _set(fd, name, value)
+            _dress(fd, like_fd)
         finally:
             os.close(like_fd)
+
+    def copy(self, from_fd: int, folder: bytes, name: bytes) -> None:
+        """The small file `name` of the folder open as `from_fd`, with everything that it has."""
+        to_fd = self.open(folder)
+        with open(os.open(name, os.O_RDONLY | _FILE, dir_fd=from_fd), "rb") as source:
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=to_fd)
+            with open(fd, "wb") as target:
+                target.write(source.read())
+                target.flush()
+                _dress(fd, source.fileno())
+                status = os.fstat(source.fileno())
+                os.utime(fd, ns=(status.st_mtime_ns, status.st_mtime_ns))
 
     def seal(self, clamp_ns: int) -> None:
         """The times of all folders that were made here."""
@@ -197,6 +210,15 @@ class _Part:
             if fd >= 0:
                 os.close(fd)
         self._fd = self._root_fd = -1
+
+
+def _dress(fd: int, like_fd: int) -> None:
+    """As the other: owner, then mode (a change of owner clears the set-id bits), then attributes."""
+    status = os.fstat(like_fd)
+    os.fchown(fd, status.st_uid, status.st_gid)
+    os.fchmod(fd, stat.S_IMODE(status.st_mode))
+    for name, value in whiteout.public_xattrs(like_fd, whiteout.list_xattrs(like_fd)):
+        _set(fd, name, value)
 
 
 def _set(fd: int, name: str, value: bytes) -> None:

@@ -37,10 +37,11 @@ class Package(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A file that RECORD names. `size` in bytes is None where RECORD does not say it."""
+    """A file that RECORD names. `size` in bytes is None where RECORD does not say it, and `digest` ""."""
 
     path: bytes
     size: int | None
+    digest: str = ""
 
 
 def named(folder: bytes) -> Package | None:
@@ -70,7 +71,8 @@ def claims(record: bytes, folder: bytes) -> Iterator[Claim]:
             elif site:
                 path = site + b"/" + path
             size = row[2] if len(row) > 2 else ""
-            yield Claim(path, int(size) if size.isascii() and size.isdecimal() and len(size) < 19 else None)
+            known = size.isascii() and size.isdecimal() and len(size) < 19
+            yield Claim(path, int(size) if known else None, row[1] if len(row) > 1 else "")
     except csv.Error:
         return
 

@@ -100,6 +100,34 @@ def test_a_file_that_two_packages_name_goes_with_the_rest(work: Path) -> None:
     assert "tests/__init__.py" not in names(layers[0]) + names(layers[1])
 
 
+def test_a_small_file_that_wheels_agree_on_is_in_the_layer_of_each(tmp_path: Path) -> None:
+    shared = {"nvidia/__init__.py": 3}
+    for number, names_ in (("1", ("nvidia-a", "nvidia-b", "nvidia-small")), ("2", ("nvidia-b",))):
+        root = tmp_path / number / "fs"
+        for name in names_:
+            install(root, name, {**shared, f"nvidia/{name}/lib.so": 10 if "small" in name else 2000})
+            record = root / SITE / f"{name.replace('-', '_')}-1.dist-info" / "RECORD"
+            record.write_text(record.read_text() + "\nnvidia/__pycache__/__init__.cpython-311.pyc,,")
+        write(root, f"{SITE}/nvidia/__pycache__/__init__.cpython-311.pyc", "compiled")
+        (root / SITE / "nvidia/__init__.py").chmod(0o640)
+    before = listing(tmp_path / "1" / "fs")
+    several, alone = split(tmp_path / "1"), split(tmp_path / "2")
+    assert titles(several)[:3] == ["nvidia-a 1", "nvidia-b 1", "nvidia-small 1"]
+    for layer in several[:3]:
+        assert {"nvidia/__init__.py", "nvidia/__pycache__/__init__.cpython-311.pyc"} < set(names(layer))
+    assert digests(several)[1] == digests(alone)[0]
+    assert timeless(merged(several)) == timeless(before)
+
+
+def test_a_linked_file_is_never_copied(work: Path) -> None:
+    for name in ("nvidia-a", "nvidia-b"):
+        install(work / "fs", name, {"nvidia/__init__.py": 3, f"{name}/lib.so": 2000})
+    os.link(work / "fs" / SITE / "nvidia/__init__.py", work / "fs" / "other")
+    layers = split(work)
+    assert names(layers[2])[-2:] == ["nvidia_b-1.dist-info/REQUESTED", "other"]
+    assert os.path.samefile(layers[2] / "other", layers[2] / SITE / "nvidia/__init__.py")
+
+
 def test_a_file_of_another_size_than_recorded_goes_with_the_rest(work: Path) -> None:
     install(work / "fs", "torch", {"torch/lib.so": 3000, "torch/conf.py": 5})
     write(work / "fs", f"{SITE}/torch/conf.py", "patched by the step")

@@ -19,7 +19,7 @@ def paths(text: str, folder: bytes = INFO) -> list[bytes]:
 def test_a_record_gives_paths_below_the_root_and_sizes() -> None:
     text = b"a/__init__.py,sha256=x,12\na/b.pyc,,\na-1.dist-info/RECORD,,\n"
     assert list(record.claims(text, INFO)) == [
-        Claim(SITE + b"/a/__init__.py", 12), Claim(SITE + b"/a/b.pyc", None),
+        Claim(SITE + b"/a/__init__.py", 12, "sha256=x"), Claim(SITE + b"/a/b.pyc", None),
         Claim(SITE + b"/a-1.dist-info/RECORD", None),
     ]  # fmt: skip
 
