@@ -27,6 +27,8 @@ class BuildOptions(NamedTuple):
 
     `contexts` (--build-context) take the place of the stages and images that are named so.
 
+    `no_cache_filter` names the stages (in any case; stage-0 is the first one without a name) that are made anew.
+
     `traced_cache` False keys each RUN by its text and the layers below it only, as docker does; `split_packages` False
     leaves each RUN's diff one layer.
     """
@@ -35,6 +37,7 @@ class BuildOptions(NamedTuple):
     build_args: Mapping[str, str] = _NONE
     labels: Mapping[str, str] = _NONE
     no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
     pull: bool = False
     network: str = "default"
     hosts: tuple[tuple[str, str], ...] = ()

@@ -87,6 +87,8 @@ class Planner:
             )
         self._open.append(stage.number)
         state = self._begin(stage)
+        names = map(str.lower, self.options.no_cache_filter)
+        state.is_made_anew = (stage.name or f"stage-{stage.number}").lower() in names
         instructions: list[Instruction] = []
         if not self._context(stage.name):
             instructions = [*map(parse_trigger, state.config.on_build), *stage.instructions]
@@ -162,7 +164,7 @@ class Planner:
         number = self._next
         self.vertices.append(
             Vertex(number, op, parent, inputs, name, str(state.platform), span.excerpt(), span.where,
-                   self.options.no_cache and not isinstance(op, Source))
+                   not isinstance(op, Source) and (self.options.no_cache or state.is_made_anew))
         )  # fmt: skip
         return number
 

@@ -20,8 +20,8 @@ class StageState:
     """`env` is what words and RUN see: the image's environment and the ARGs, in the order of the instructions.
 
     `base_id` stands for the content of the image that it begins with. `args` are the ARGs that this stage itself
-    declared, for the history. `vertex` is the file system so far (None: an
-    empty one), `index` of `total` the steps that are shown as [label index/total].
+    declared, for the history. `vertex` is the file system so far (None: an empty one), `index` of `total` the steps
+    that are shown as [label index/total]. `is_made_anew`: its steps do not use the cache.
     """
 
     def __init__(self, label: str, platform: Platform, config: ContainerConfig, *, base_name: str) -> None:
@@ -39,6 +39,7 @@ class StageState:
         self.index = 0
         self.total = 0
         self.has_own_cmd = False
+        self.is_made_anew = False
 
     def child(self, label: str) -> StageState:
         """A stage FROM this one: its arguments are inherited, and the image's environment stands above them."""

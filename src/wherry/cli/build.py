@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli import build_cache, build_inputs
+from wherry.cli import build_cache, build_explain, build_inputs
 from wherry.cli.flags import Flag, FlagError, Verb
 from wherry.cli.render import clean
 from wherry.errors import InputError
@@ -29,7 +29,7 @@ VERB = Verb(
         Flag("build-arg", "Set a build-time variable (NAME alone takes it from the environment)", kind="list"),
         Flag("check", "Build twice, say which files differ and why, and exit with 3 if any do"),
         Flag("file", "The Dockerfile (default: PATH/Dockerfile; - reads it from stdin)", short="f", kind="string"),
-        Flag("format", "How --check prints what it found: text or json", kind="string", default="text"),
+        Flag("format", "How --check and --explain print what they found: text or json", kind="string", default="text"),
         Flag("iidfile", "Write the image ID to a file", kind="string"),
         Flag("label", "Set metadata for the image", kind="list"),
         Flag("network", "Network of the RUN steps: default, none or host", kind="string", default="default"),
@@ -52,6 +52,7 @@ VERB = Verb(
         Flag("target", "Set the target stage to build", kind="string"),
         *build_inputs.FLAGS,
         *build_cache.FLAGS,
+        *build_explain.FLAGS,
         Flag("ulimit", "Ulimit options of the RUN steps (name=soft[:hard])", kind="list"),
     ],
     least=1,
@@ -60,6 +61,7 @@ VERB = Verb(
         "wherry build -t api .",
         "wherry build -f prod.Dockerfile --target test .",
         "wherry build - < Dockerfile",
+        "wherry build --explain .",
         "wherry build --check .",
     ],
 )
@@ -74,7 +76,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
     if args.text("format") not in ("text", "json"):
         raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
-    request = _request(engine, args, out)
+    teller = build_explain.teller(args, out)
+    request = _request(engine, args, out)._replace(explain=teller)
     cancel = Cancel()
     code = 0
     try:
@@ -93,6 +96,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         if args.on("quiet") and (lines := getattr(fault, "output", ())):
             out.error("\n".join(["------", *map(clean, lines), "------"]))
         raise
+    finally:
+        if teller:
+            teller.show()
     if path := args.text("iidfile"):
         from wherry.fs.atomic import replace_file
 
@@ -193,6 +199,7 @@ def _options(args: Args, env: Mapping[str, str]) -> BuildOptions:
         labels=dict(_parsed("--label", text, _label) for text in args.all("label")),
         contexts=build_inputs.contexts(args),
         no_cache=args.on("no-cache"),
+        no_cache_filter=build_explain.no_cache_filter(args),
         pull=args.on("pull"),
         network=_network(args.text("network")),
         hosts=tuple(_parsed("--add-host", text, _host) for text in args.all("add-host")),

@@ -11,10 +11,14 @@ from wherry.oci.reference import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wherry.build.explain import Explained
     from wherry.build.graph import Graph
     from wherry.build.options import BuildOptions, FindBase
     from wherry.build.progress import Progress
     from wherry.build.secrets import SecretSource, SshSource
+    from wherry.build.solve import Solver
     from wherry.build.travel_cache import TravelCache
     from wherry.build.travel_spec import CacheFrom, CacheTo
     from wherry.build.tree import Tree
@@ -56,6 +60,7 @@ class BuildRequest(NamedTuple):
     cache_from: tuple[CacheFrom, ...] = ()
     cache_to: tuple[CacheTo, ...] = ()
     remember: bool = True
+    explain: Callable[[Sequence[Explained]], None] | None = None
 
 
 class _Place(NamedTuple):
@@ -274,9 +279,25 @@ class Builds:
         bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, cancel, split, tracer)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
-        layers = solver.solve(graph, jobs)
+        layers = self._solved(solver, graph, request, bench.shape, jobs)
         comments = [self._comments(added) for added in solver.added(graph)]
         return graph.config._replace(diff_ids=layers, history=spread(graph.config.history, comments))
+
+    def _solved(
+        self, solver: Solver, graph: Graph, request: BuildRequest, shape: tuple[object, ...], jobs: int
+    ) -> tuple[DiffID, ...]:
+        """The layers. Explained also when a step failed: as far as the build came."""
+        from wherry.engine.build_explain import account
+        from wherry.errors import WherryError
+
+        try:
+            layers = solver.solve(graph, jobs)
+        except WherryError:
+            if request.explain is not None:
+                account(self._engine, request, solver, shape, is_whole=False)
+            raise
+        account(self._engine, request, solver, shape, is_whole=True)
+        return layers
 
     def _comments(self, added: tuple[DiffID, ...]) -> list[str]:
         """What the history says of a step's layers, "" of the last one. Made of their content: so it is the same when
