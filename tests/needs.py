@@ -10,7 +10,7 @@ __all__ = ["missing"]
 
 PROGRAMS = {
     "runc", "nft", "ip", "mmdebstrap", "cosign", "docker", "dockerd", "docker-registry", "skopeo", "umoci", "busybox",
-    "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd",
+    "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd", "ssh-agent",
 }  # fmt: skip
 
 

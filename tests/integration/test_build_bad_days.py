@@ -69,7 +69,7 @@ def machine() -> dict[str, set[str]]:
         ("FROM busybox\nCOPY --from=nope /x /\n", "nope is not on this machine"),
         ("FROM nope/nope\n", "the base image nope/nope is not on this machine"),
         ("FROM busybox AS a\nCOPY --from=b / /\nFROM busybox AS b\nCOPY --from=a / /\n", "circular"),
-        ("FROM busybox\nRUN --mount=type=secret,id=s true\n", "not supported yet"),
+        ("FROM busybox\nRUN --mount=type=secret,id=s,required true\n", "secret s: not found"),
         ("FROM busybox\nCOPY --chown=who f /\n", "unknown user 'who'"),
         ("FROM busybox\nUSER who\nRUN true\n", "who"),
         ("", "no "),
