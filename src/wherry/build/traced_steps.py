@@ -91,7 +91,7 @@ class TracedSteps:
 
     def _weak(self, job: Job) -> str:
         below = job.below
-        root = root_attributes(self._bench.layers.path(below.layers[-1])) if below.clear[-1] else ()
+        root = root_attributes(self._bench.layers.path(below.layers[-1]))
         return weak_key(job.vertex, below, job.inputs, job.contents, (*self._bench.shape, root))
 
 

@@ -41,8 +41,8 @@ class Stack(NamedTuple):
 def weak_key(
     vertex: Vertex, below: Stack, inputs: Sequence[Sequence[DiffID]], contents: str, shape: Sequence[object]
 ) -> str:
-    """`inputs`, `contents` and `shape` as for the ordinary key; `shape` also tells the root folder's attributes when
-    the uppermost layer is transparent, since the step's own layer takes them over.
+    """`inputs`, `contents` and `shape` as for the ordinary key; `shape` also tells the root folder's attributes, since
+    the step's own layer takes them over.
 
     Proxies are not in it, and of secrets and agents only where they are shown.
     """
