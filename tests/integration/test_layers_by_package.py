@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs_text import PROJECT, runnable
 from tests.integration.build_lab import Lab
 from tests.registries.programs import Docker
 from tests.registries.real import DockerRegistry
@@ -23,6 +25,8 @@ from wherry.host import Overlay
 from wherry.host.linux import LinuxHost
 from wherry.image.packages.merged import Merged
 from wherry.oci.config import History
+
+MAIN = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
 
@@ -272,6 +276,22 @@ def test_images_of_many_layers_pass_through_docker_and_a_registry(lab: Lab) -> N
             assert done.returncode == 0, done.stderr
         shown = lab.wherry("--root", str(fresh), "inspect", "--format", "json", name)
         assert json.loads(shown.stdout)["Id"] == image
+
+
+def test_the_commands_of_the_page_work(lab: Lab) -> None:
+    work = lab.context(
+        "page", {"Dockerfile": TWO_STEPS, "bin/wherry": f"#!/bin/sh\nexec {sys.executable} -c '{MAIN}' \"$@\"\n"}
+    )
+    (work / "bin" / "wherry").chmod(0o755)
+    built(lab, TWO_STEPS.replace("2.3.0", "2.4.0"), "-t", "shop/api:2")
+    env = {**lab.env, "PATH": f"{work}/bin:{lab.env['PATH']}", "WHERRY_ROOT": str(lab.root)}
+    said = ""
+    for block in runnable(PROJECT / "docs" / "packages.md"):
+        done = subprocess.run(["bash", "-euc", block], cwd=work, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+        said += done.stdout
+    assert "wherry: torch 2.3.0" in said
+    assert "torch 2.3.0 2.4.0\n" in said
 
 
 OPERATIONS = ("wheel", "remove", "again", "file", "folder", "link", "rename", "chmod", "fifo")

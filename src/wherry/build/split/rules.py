@@ -10,6 +10,8 @@ IMAGE_LAYERS = 64
 """How many layers an image may have before steps are split no more: docker ends at 127, other tools before that."""
 
 
+# Differs from docker: a RUN, COPY or ADD that brings heavy Python packages or large files gives several layers, and
+# each has an entry of its own in the history (--no-split-packages: one)
 class Rules(NamedTuple):
     """In bytes: a package of `heavy` or more, and a file of `large` or more, is a layer of its own.
 
