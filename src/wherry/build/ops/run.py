@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from wherry.build.executor import Executor, StepMount, StepRequest
 from wherry.build.graph import Run
+from wherry.build.ops.bytecode import settle
 from wherry.build.ops.layer import Bench, Opening, Work, make_layer
 from wherry.build.ops.stubs import Stubs
 from wherry.errors import StepFailed
@@ -83,6 +84,7 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
     def after() -> None:
         for stubs, upper in left:
             stubs.forget_parents(upper)
+            settle(upper, bench.cancel)
 
     return make_layer(bench, below, fill, after=after, opening=stage.opening)
 
