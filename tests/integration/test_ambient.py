@@ -184,3 +184,39 @@ def test_the_search_would_find_a_certificate_in_a_layer(lesson: Lesson) -> None:
         lesson.must("builder", "prune", "-af")
     # Other tests' images may name what the host lends; the certificate itself must be gone
     assert not [name for name, hits in traces(lesson).items() if set(hits) & set(host_certificates())]
+
+
+def test_an_archive_that_somebody_changed_in_apts_cache_is_fetched_again(lesson: Lesson) -> None:
+    text = "FROM BASE\nRUN apt-get update -qq && apt-get install -qq -y --no-install-recommends tree && apt-get clean\n"
+    context = lesson.context("apt-poisoned", {"Dockerfile": text + "RUN tree --version\n"})
+    lesson.must("build", str(context))
+    again = lesson.wherry("build", "--no-cache", "--progress", "plain", str(context))
+    assert "Fetched" not in again.stderr
+    (kept,) = (
+        path for path in (lesson.root / "cache" / "ambient").glob("apt-0-*/tree_*.deb") if is_of(lesson, path, context)
+    )
+    good = kept.read_bytes()
+    kept.write_bytes(good[: len(good) // 2] + b"hostile!" + good[len(good) // 2 + 8 :])
+    again = lesson.wherry("build", "--no-cache", "--progress", "plain", str(context))
+    assert again.returncode == 0, again.stderr
+    assert kept.read_bytes() == good
+
+
+def is_of(lesson: Lesson, path: Path, context: Path) -> bool:
+    """Whether the cache belongs to the project."""
+    return path.parent.name.endswith(hashlib.sha256(str(context.resolve()).encode()).hexdigest()[:12])
+
+
+def test_what_one_project_put_into_a_cache_another_never_meets(lesson: Lesson) -> None:
+    text = 'FROM BASE\nRUN cd "$PIP_CACHE_DIR/http-v2" && {} poison\n'
+    hostile = lesson.context("hostile", {"Dockerfile": text.format("touch")})
+    lesson.must("build", str(hostile))
+    lesson.context("innocent", {"Dockerfile": text.format("! test -e")})
+    lesson.must("build", str(lesson.folder / "innocent"))
+    lesson.context("hostile", {"Dockerfile": text.format("test -e")})
+    lesson.must("build", str(hostile))
+    # And in one project: what a stage on another image put there
+    two = "FROM BASE AS other\nRUN touch /mark\n"
+    lesson.must("build", "-t", "other", str(lesson.context("base", {"Dockerfile": two})))
+    lesson.context("hostile", {"Dockerfile": text.format("! test -e").replace("FROM BASE", "FROM other")})
+    lesson.must("build", str(hostile))

@@ -13,13 +13,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-__all__ = ["FOLDER", "Ambient", "AmbientCache", "HostSide", "Step", "Wishes", "extra_trust", "merge_bundles", "plan"]
+__all__ = [
+    "ARCHIVES", "FOLDER", "OUT", "Ambient", "AmbientCache", "HostSide", "Step", "Wishes", "extra_trust",
+    "merge_bundles", "plan",
+]  # fmt: skip
 
 FOLDER = "/dev/wherry"
 _BUNDLE = f"{FOLDER}/ca.pem"
 _APT_CONFIG = f"{FOLDER}/apt.conf"
 _WGETRC = f"{FOLDER}/wgetrc"
 _CACHES = f"{FOLDER}/cache"
+ARCHIVES, OUT = "archives", "out"
 
 # Who names a bundle that takes the place of the system's; the first of them that is set is the host's bundle
 _WHOLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO")
@@ -70,15 +74,17 @@ class Wishes(NamedTuple):
 
 
 class AmbientCache(NamedTuple):
-    """A folder that outlives the build. `name` is its name below ROOT/cache/ambient; `is_locked`: one step at a time.
+    """A folder that outlives the build. `name` is its name below ROOT/cache/ambient.
 
-    `parts`: only these subfolders last; the rest of the folder is the step's own and goes with it.
+    `parts`: only these subfolders last; the rest of the folder is the step's own and goes with it. `is_offered`: the
+    step gets copies in ARCHIVES/partial, where apt checks each before it takes it; what it leaves there or in OUT is
+    kept.
     """
 
     name: str
     target: str
-    is_locked: bool = False
     parts: tuple[str, ...] = ()
+    is_offered: bool = False
 
 
 class Ambient(NamedTuple):
@@ -120,7 +126,7 @@ def plan(host: HostSide, step: Step, wishes: Wishes) -> Ambient:
             apt.append(f'Acquire::https::CAInfo "{_BUNDLE}";')
     settings, caches = _caches(step) if wishes.cache else ({}, [])
     env |= settings
-    apt += _APT if any(cache.is_locked for cache in caches) else ()
+    apt += _APT if any(cache.is_offered for cache in caches) else ()
     if apt:
         files["apt.conf"] = ("\n".join(apt) + "\n").encode()
         env["APT_CONFIG"] = _APT_CONFIG
@@ -157,7 +163,13 @@ _TOOLS = (
     _Tool("conda", (("CONDA_PKGS_DIRS", ""),), (), ("conda/pkgs", ".conda/pkgs")),
     _Tool("npm", (("npm_config_cache", ""),), ("NPM_CONFIG_CACHE",), (".npm",)),
 )
-_APT = (f'Dir::Cache::archives "{_CACHES}/apt/";', 'Binary::apt::APT::Keep-Downloaded-Packages "1";')
+# apt believes every archive of the right name and size in its cache, and checks the ones in partial/ as if they had
+# just come. What it took is linked to OUT at once, since many a Dockerfile ends with `apt-get clean`
+_APT = (
+    f'Dir::Cache::archives "{_CACHES}/apt/{ARCHIVES}/";',
+    'Binary::apt::APT::Keep-Downloaded-Packages "1";',
+    f'DPkg::Post-Invoke:: "ln -f {_CACHES}/apt/{ARCHIVES}/*.deb {_CACHES}/apt/{OUT}/ 2>/dev/null || true";',
+)
 
 
 def _caches(step: Step) -> tuple[dict[str, str], list[AmbientCache]]:
@@ -173,10 +185,10 @@ def _caches(step: Step) -> tuple[dict[str, str], list[AmbientCache]]:
             target = f"{_CACHES}/{tool.name}"
             caches.append(AmbientCache(f"{tool.name}-{step.uid}{place}", target, parts=tool.parts))
             env |= {name: value or target for name, value in tool.env}
-    # apt locks its folder, so a step that names apt waits for the one before; others are not held up
+    # Only where it is named: it costs a copy of what is kept
     wants_apt = step.uid == 0 and "apt" in step.text and "APT_CONFIG" not in step.names
     if wants_apt and not _is_mounted(step.targets, ("/var/cache/apt", "/var/cache/apt/archives")):
-        caches.append(AmbientCache(f"apt-0{place}", f"{_CACHES}/apt", is_locked=True))
+        caches.append(AmbientCache(f"apt-0{place}", f"{_CACHES}/apt", is_offered=True))
     return env, caches
 
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from wherry.build import ambient
+from wherry.engine import ambient_archives as archives
 from wherry.engine.builder_folders import AMBIENT, note
 from wherry.errors import HostError, Locked
 from wherry.fs.private import private_folder
@@ -110,13 +111,16 @@ class Surroundings:
         kept = f"{self._settings.paths.cache}/{AMBIENT}/{cache.name}"
         os.makedirs(f"{request.workdir}/ambient/{os.path.relpath(cache.target, ambient.FOLDER)}", mode=0o755)
         private_folder(os.path.dirname(kept))
-        _wait_for(f"{kept}.lock", request.cancel, stack, shared=not cache.is_locked)
+        _wait_for(f"{kept}.lock", request.cancel, stack)
         _own_folder(kept, owner)
-        if not cache.parts:
+        if not (cache.parts or cache.is_offered):
             return [_bind(kept, cache.target)]
         own = f"{request.workdir}/{cache.name}"
         _own_folder(own, owner)
         mounts = [_bind(own, cache.target)]
+        if cache.is_offered:
+            archives.offer(kept, own, request.cancel)
+            stack.callback(archives.keep, own, kept)
         for part in cache.parts:
             for folder in (f"{own}/{part}", f"{kept}/{part}"):
                 _own_folder(folder, owner)
@@ -155,12 +159,13 @@ def _own_folder(path: str, owner: tuple[int, int]) -> None:
             os.rmdir(fresh)
 
 
-def _wait_for(path: str, cancel: Cancel, stack: ExitStack, *, shared: bool) -> None:
+def _wait_for(path: str, cancel: Cancel, stack: ExitStack) -> None:
+    """Until nobody removes it: others may use it at the same time."""
     from wherry.fs.lock import locked
 
     while True:
         try:
-            stack.enter_context(locked(path, shared=shared, timeout_s=0))
+            stack.enter_context(locked(path, shared=True, timeout_s=0))
             return
         except Locked:
             cancel.wait(0.1)

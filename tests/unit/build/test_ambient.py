@@ -98,11 +98,11 @@ def test_each_user_has_caches_of_its_own() -> None:
     assert "pip-1000" in names(plan(HOST, STEP._replace(uid=1000, gid=1000), Wishes()))
 
 
-def test_apts_cache_is_locked_and_only_for_steps_of_root_that_name_apt() -> None:
+def test_apts_archives_are_offered_where_apt_checks_them_and_only_to_steps_of_root_that_name_apt() -> None:
     apt = Step(frozenset(), "apt-get update && apt-get install -y git")
     told = plan(HOST, apt, Wishes())
     (cache,) = (cache for cache in told.caches if cache.name == "apt-0")
-    assert cache.is_locked
+    assert cache.is_offered
     assert b"Dir::Cache::archives" in told.files["apt.conf"]
     for other in (apt._replace(uid=5), STEP):
         assert not [name for name in names(plan(HOST, other, Wishes())) if name.startswith("apt")]
