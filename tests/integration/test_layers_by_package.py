@@ -132,6 +132,20 @@ def test_the_same_wheel_is_one_layer_in_every_image(lab: Lab) -> None:
     assert "torch-2.2.0" not in lab.listing(images[2])
 
 
+def test_the_same_wheel_twice_in_one_image_is_the_same_layer_twice(lab: Lab) -> None:
+    text = (
+        "FROM python\nRUN install-wheel torch 2.3.0 20 && touch /usr/lib/python3/site-packages/torch/mine\n"
+        "RUN rm -r /usr/lib/python3/site-packages/torch /usr/bin/torch-run && install-wheel torch 2.3.0 20\n"
+    )
+    whole, several = built(lab, text, "--no-split-packages"), built(lab, text, "-t", "twice")
+    layers = lab.engine.images.resolve(several).layers
+    assert len(layers) - len(set(layers)) == 1
+    assert lab.listing(several) == lab.listing(whole)
+    shown = lab.wherry("run", "--rm", "--network", "none", "twice", "ls", "/usr/lib/python3/site-packages/torch")
+    assert shown.stdout.split() == ["__init__.py", "lib"], shown.stderr
+    assert lab.wherry("image", "diff", whole, several).stdout == "no difference\n"
+
+
 def test_a_virtual_environment_is_split_too(lab: Lab) -> None:
     text = "FROM python\nRUN SITE=/opt/venv/lib/python3/site-packages install-wheel torch 2.3.0 20\n"
     assert comments(lab, built(lab, text))[0] == "wherry: torch 2.3.0"
@@ -264,6 +278,10 @@ def test_images_of_many_layers_pass_through_docker_and_a_registry(lab: Lab) -> N
         assert inspected["RootFS"]["Layers"] == list(lab.engine.images.resolve(image).layers)
         assert docker.run("history", "-q", "--no-trunc", "shop/api").split()[0] == image
         assert "wherry: torch 2.3.0" in docker.run("history", "shop/api")
+        assert lab.wherry("save", "-o", f"{folder}/twice.tar", "twice").returncode == 0
+        docker.run("load", "-q", "-i", f"{folder}/twice.tar")
+        shown = docker.run("run", "--rm", "--network", "none", "twice", "ls", "/usr/lib/python3/site-packages/torch")
+        assert shown.split() == ["__init__.py", "lib"]
         # A second image with the same wheel: its layer is there already
         other = built(lab, "FROM python\nRUN install-wheel torch 2.3.0 20 y\n", "-t", f"{registry.host}/shop/other")
         again = lab.wherry("push", f"{registry.host}/shop/other")

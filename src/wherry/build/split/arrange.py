@@ -114,12 +114,18 @@ def _large(scan: Scan, owner: _Owners, large: int) -> Iterator[_Group]:
 
 
 def _keep_links_together(scan: Scan, part_of: dict[bytes, tuple[int, ...]]) -> None:
-    """A hard link exists within one layer only: a file whose names would be parted goes with the rest."""
+    """A hard link exists within one layer only. All names of a file go where some of them go (conda links what it
+    installs to its cache of packages); with the rest when that is more than one layer.
+    """
     for paths in scan.linked.values():
-        found = {part_of.get(path, ()) for path in paths}
-        if len(paths) > 1 and (len(found) > 1 or len(found.pop()) > 1):
-            for path in paths:
-                part_of.pop(path, None)
+        found = {part_of[path] for path in paths if path in part_of}
+        if len(paths) < 2 or not found:
+            continue
+        numbers = found.pop()
+        for path in paths:
+            part_of.pop(path, None)
+            if not found and len(numbers) == 1:
+                part_of[path] = numbers
 
 
 def _moves(scan: Scan, part_of: _Owners, parts: int) -> Plan:

@@ -119,6 +119,16 @@ def test_a_small_file_that_wheels_agree_on_is_in_the_layer_of_each(tmp_path: Pat
     assert timeless(merged(several)) == timeless(before)
 
 
+def test_a_name_that_no_package_has_goes_with_the_file_that_one_has(work: Path) -> None:
+    root = work / "fs"
+    install(root, "torch", {"torch/lib.so": 3000})
+    (root / "opt/conda/pkgs").mkdir(parents=True)
+    os.link(root / SITE / "torch/lib.so", root / "opt/conda/pkgs/lib.so")
+    layers = split(work)
+    assert names(layers[0]) == ["opt/conda/pkgs/lib.so", "torch-1.dist-info/METADATA", "torch/lib.so"]
+    assert os.path.samefile(layers[0] / SITE / "torch/lib.so", layers[0] / "opt/conda/pkgs/lib.so")
+
+
 def test_a_linked_file_is_never_copied(work: Path) -> None:
     for name in ("nvidia-a", "nvidia-b"):
         install(work / "fs", name, {"nvidia/__init__.py": 3, f"{name}/lib.so": 2000})
