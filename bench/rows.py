@@ -16,6 +16,7 @@ from bench.machine import processes, pss_kib
 __all__ = ["ROWS", "Pair", "Row", "Setup"]
 
 WEIGHTS_BYTES = 1 << 30
+FILES = 20_000
 
 
 class Setup(NamedTuple):
@@ -120,6 +121,25 @@ def after_edit(file: str, line: str) -> Callable[[Setup], Pair]:
     return measure
 
 
+def context(setup: Setup) -> Pair:
+    """COPY of 20,000 files of 1 to 4 KB in 400 folders, of which one has another content each time."""
+    for engine in setup.engines:
+        folder = setup.folder / f"context-{engine.name}"
+        folder.mkdir()
+        (folder / "Dockerfile").write_text(f"FROM {setup.base}\nCOPY . /app\n")
+        for number in range(FILES):
+            path = folder / f"part{number % 20:02d}" / f"group{number // 20 % 20:02d}" / f"file{number:05d}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{number:05d}\n" * (170 + number % 500))
+        engine.build(folder, tag="context")
+
+    def one(engine: Engine, number: int) -> float:
+        (setup.folder / f"context-{engine.name}" / "part07" / "changed.txt").write_text(f"{number}\n")
+        return engine.build(setup.folder / f"context-{engine.name}", tag="context")
+
+    return alternate(setup, 5, one)
+
+
 def copy_weights(setup: Setup) -> Pair:
     def one(engine: Engine, number: int) -> float:
         folder = setup.folder / f"weights-{engine.name}"
@@ -162,10 +182,11 @@ def container_memory(setup: Setup) -> Pair:
 ROWS = (
     Row("run", "run --rm IMAGE true, bridge network", run_with(""), 0.40),
     Row("none", "the same, --network none", run_with("none"), 0.40),
-    Row("cold", "build the lesson cold", cold, 0.80, "no download cache on either side"),
+    Row("cold", "build the lesson cold", cold, 0.60, "no download cache on either side"),
     Row("noop", "build the lesson, nothing changed", noop, 0.40),
-    Row("edit", "... after one more line in main.py", after_edit("main.py", "# edit {number}\n"), None),
-    Row("requirement", "... after one more requirement", after_edit("requirements.txt", "six!=1.{number}.99\n"), None),
+    Row("edit", "... after one more line in main.py", after_edit("main.py", "# edit {number}\n"), 0.05),
+    Row("requirement", "... after one more requirement", after_edit("requirements.txt", "six!=1.{number}.99\n"), 0.30),
+    Row("context", "COPY 20,000 files, one of them changed", context, 0.20),
     Row("copy", "COPY 1 GB of weights", copy_weights, 0.25),
     Row("idle", "memory with nothing running", idle_memory, 0.0),
     Row("container", "memory for each running container", container_memory, 12.0),

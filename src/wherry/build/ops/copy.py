@@ -49,7 +49,10 @@ def _linked_owner(bench: Bench, op: Copy, below: Sequence[DiffID]) -> tuple[int,
 def _fill(
     bench: Bench, op: Copy, work: Work, tree: Tree, gathered: Sequence[Gathered], ids: tuple[int, int] | None
 ) -> None:
-    placer = Placer(tree, work.root_fd, ids, mode.parse(op.chmod) if op.chmod else None, bench.cancel)
+    # Several matches may bring the same path, and each has to see what the one before left
+    is_once = len(gathered) == 1 and not (op.files or op.unpack or gathered[0].partial)
+    bits = mode.parse(op.chmod) if op.chmod else None
+    placer = Placer(tree, work.root_fd, ids, bits, bench.cancel, work.upper if is_once else None)
     try:
         for one in gathered:
             if op.unpack and _unpack(bench, op, placer, one):
