@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs_text import PROJECT, runnable
 from tests.integration.build_lab import Lab
 from wherry.build.graph import RunMount
 from wherry.build.named_context import GitSource
@@ -370,3 +371,24 @@ def test_a_named_folder_is_copied_once_and_again_when_it_changed(lab: Lab) -> No
     assert "CACHED" not in plain(lab, text, "--build-context", f"lib={lib}", "-t", "out").split("COPY --from")[1]
     assert "lib/a 'two'" in lab.listing("out")
     assert "x.log" not in lab.listing("out")
+
+
+@pytest.mark.requires("ssh-agent")
+def test_the_commands_of_the_documentation_work_one_after_the_other(lab: Lab) -> None:
+    programs = lab.folder / "programs"
+    programs.mkdir()
+    code = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    (programs / "wherry").write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}' --root {lab.root} \"$@\"\n")
+    (programs / "wherry").chmod(0o755)
+    work = lab.folder / "work"
+    work.mkdir()
+    env = {**lab.env, "PATH": f"{programs}:{lab.env['PATH']}"}
+    blocks = runnable(PROJECT / "docs" / "build-mounts.md")
+    assert len(blocks) == 4
+    for block in blocks:
+        done = subprocess.run(
+            ["bash", "-euc", block], cwd=work, env=env, capture_output=True, text=True, check=False,
+            stdin=subprocess.DEVNULL, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
+    assert "file 0644 0:0 version '1.0\\n'" in lab.listing("named")
