@@ -7,7 +7,7 @@ nothing until a step asks for its key: then its layers are brought here and chec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from wherry.build.cache import ORDINARY, TRACED, StepCache
@@ -40,6 +40,9 @@ class Remote(Protocol):
     def traces(self, weak: str) -> Sequence[Trace]:
         """What steps with this weak key looked at, the cache named first coming first."""
 
+    def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
+        """What steps that gave one of these looked at. Of caches that were asked before: nobody is asked for this."""
+
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
         """Lease these layers and bring those here that are not. False when one can't be had: the user was told why.
 
@@ -54,6 +57,9 @@ class Nowhere:
         return ()
 
     def traces(self, weak: str) -> Sequence[Trace]:
+        return ()
+
+    def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
         return ()
 
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
@@ -130,11 +136,15 @@ class TravelCache(StepCache):
         """The records that this build used or made, without blobs. `only`: those whose layers are all among these."""
         steps = sorted(map(self._named, self._used.values()))
         diff_ids = dict.fromkeys(diff_id for one in steps for diff_id in one.layers)
-        traces = self._traces({one.layers for one in steps})
+        results = {one.layers for one in steps}
+        # A step that was found by its ordinary key is passed on with what is known of it: else a cache would lose that
+        # on its way from machine to machine
+        known = {one.key: one for one in (*self.remote.giving(results), *self._traces(results))}
+        traces = sorted(known.values())
         whole = CacheDocument(tuple(map(CarriedLayer, diff_ids)), tuple(steps), tuple(traces))
         return whole if only is None else whole.only(only)
 
-    def _traces(self, results: set[tuple[DiffID, ...]]) -> list[Trace]:
+    def _traces(self, results: Set[tuple[DiffID, ...]]) -> list[Trace]:
         """What is known of steps that gave these layers. All of it is true, whichever way this build found them."""
         rows = self.db.read().execute(
             "SELECT r.weak, r.key, s.what, p.paths FROM step_layer l JOIN traced_result r ON r.key = l.key"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import ExitStack
 
 from wherry.build.travel_cache import Carried
@@ -61,6 +61,10 @@ class Imports:
     def traces(self, weak: str) -> Sequence[Trace]:
         self._open()
         return [one for carrier, one in self._traces.get(weak, ()) if self._may_have(carrier, one.layers)]
+
+    def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
+        every = [one for found in self._traces.values() for carrier, one in found if carrier.name not in self._lost]
+        return [one for one in every if one.layers in results]
 
     def _may_have(self, carrier: Carrier, layers: Sequence[DiffID]) -> bool:
         return carrier.name not in self._lost and self._missing.isdisjoint(layers)

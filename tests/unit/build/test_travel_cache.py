@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,9 @@ class World:
 
     def traces(self, weak: str) -> Sequence[Trace]:
         return self.sets.get(weak, [])
+
+    def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
+        return [one for found in self.sets.values() for one in found if one.layers in results]
 
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
         for one in diff_ids:
@@ -205,3 +208,13 @@ def test_the_document_holds_what_this_build_used_and_made_and_nothing_else(world
     assert (trace.weak, trace.paths, trace.layers) == ("w" * 64, SET.pack(), (HERE,))
     assert cache.document([THERE]).steps == (Step("m" * 64, "COPY . .", (THERE,)),)
     assert cache.document([THERE]).traces == ()
+
+
+def test_what_an_imported_step_read_is_passed_on_though_this_build_did_not_look(world: World, lease: Lease) -> None:
+    """From machine to machine: each finds the step by its ordinary key, and the next one may need the rest."""
+    carry(world, (THERE,))
+    carry(world, (LOST,), weak="v" * 64)
+    world.records[KEY] = [Carried("there", "RUN pip", (THERE,))]
+    cache = world.cache(lease)
+    cache.get(KEY)
+    assert [trace.weak for trace in cache.document().traces] == ["w" * 64]
