@@ -4,6 +4,7 @@ A remembered digest counts only while device, inode, size, mtime and ctime are a
 (moby/buildkit#2592: size and mtime alone give stale hits). ctime can't be set by programs, but the clock that stamps
 it steps (4 ms is usual, 2 s on some file systems): a file that changed within a step before it was read could change
 again and keep its stamp. Such a file is read when the step is over; if that can't be told, it is read anew next time.
+So is a file that somebody has open for writing, and one on a file system whose ctime says nothing (fs.stamps).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from wherry.build.resolve import open_folder
 from wherry.build.tree import Entry, Tree
 from wherry.cancel import Cancel
 from wherry.errors import BuildError
+from wherry.fs import stamps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class FileHashes:
         self._db = db
         self._jobs = jobs
         self._clock = clock
+        self._identities: dict[int, int | None] = {}  # by device
 
     def digests(self, tree: Tree, entries: Sequence[Entry], cancel: Cancel) -> dict[str, str]:
         """`source` → digest of each regular file. Reads those that are not known, several at once.
@@ -46,7 +49,7 @@ class FileHashes:
         Raises: BuildError (unreadable, or changing all the time), Cancelled.
         """
         files = {entry.source: entry for entry in entries if entry.is_file}
-        known = self._recall(files.values())
+        known = self._recall(tree, files.values())
         missing = [entry for source, entry in files.items() if source not in known]
         if missing:
             read = self._read_all(tree, missing, cancel)
@@ -54,12 +57,13 @@ class FileHashes:
             self._remember([row for row, is_settled in read.values() if is_settled])
         return known
 
-    def _recall(self, entries: Iterable[Entry]) -> dict[str, str]:
+    def _recall(self, tree: Tree, entries: Iterable[Entry]) -> dict[str, str]:
         if self._db is None:
             return {}
         by_inode: dict[tuple[int, int], list[Entry]] = {}
         for entry in entries:
-            by_inode.setdefault((entry.device, entry.inode), []).append(entry)
+            if (identity := self._identity(tree, entry)) is not None:
+                by_inode.setdefault((identity, entry.inode), []).append(entry)
         known: dict[str, str] = {}
         keys = list(by_inode)
         connection = self._db.read()
@@ -77,6 +81,23 @@ class FileHashes:
                         if stamp == [entry.size, entry.mtime_ns, entry.ctime_ns]:
                             known[entry.source] = digest
         return known
+
+    def _identity(self, tree: Tree, entry: Entry) -> int | None:
+        """What the table calls the file system of the entry; None for one whose files are read each time."""
+        if entry.device not in self._identities:
+            found = None
+            try:
+                fd = open_folder(tree.root_fd, entry.source.rpartition("/")[0])
+                try:
+                    # A file can be a mount of its own: then its folder tells nothing of it
+                    if os.fstat(fd).st_dev == entry.device:
+                        found = stamps.identity(fd)
+                finally:
+                    os.close(fd)
+            except OSError:
+                pass  # it vanished or may not be read: whoever reads it says so
+            self._identities[entry.device] = found
+        return self._identities[entry.device]
 
     def _remember(self, rows: Sequence[_Row]) -> None:
         if self._db is None or not rows:
@@ -113,6 +134,8 @@ class FileHashes:
             started = self._clock()
             fd = _open(tree, entry)
             try:
+                # First: whoever opens it from here on and writes changes its ctime
+                is_restless = self._db is not None and stamps.is_written_to(fd)
                 before = os.fstat(fd)
                 digest = _digest(fd, before.st_size, cancel, pool)
                 after = os.fstat(fd)
@@ -123,8 +146,10 @@ class FileHashes:
                 continue
             if stamp != (entry.size, entry.mtime_ns, entry.ctime_ns):
                 break
-            row = (entry.device, entry.inode, *stamp, digest)
-            return row, after.st_ctime_ns < started - _step_ns(after.st_ctime_ns)
+            identity = self._identity(tree, entry)
+            row = (identity or 0, entry.inode, *stamp, digest)
+            is_old = after.st_ctime_ns < started - _step_ns(after.st_ctime_ns)
+            return row, is_old and not is_restless and identity is not None
         raise BuildError(
             f'"/{entry.source}" in {tree.what} changes while it is read',
             hint="wait until nothing writes to it, or name it in .dockerignore",
