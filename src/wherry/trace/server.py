@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 PING, PONG, FINISH = b"ping", b"pong", b"finish"
-_CLONE_NEWNS = 0x00020000
+_CLONE_FILES, _CLONE_NEWNS = 0x00000400, 0x00020000
 _MS_RDONLY, _MS_REC, _MS_SLAVE = 0x1, 0x4000, 0x80000
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 _HANGUP = select.POLLHUP | select.POLLERR
@@ -188,7 +188,7 @@ def main(control_fd: int) -> None:
     import _thread
 
     # The kernel asks us while it mounts the overlay: somebody else must mount it
-    _thread.start_new_thread(_mount_overlay, (control, order))
+    _thread.start_new_thread(_mount_overlay, (control, order, fuse))
     _serve(control, Server(fuse, layers), layers, fuse)
 
 
@@ -234,17 +234,21 @@ def _raise_fd_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _enter_namespace() -> None:
-    """Nothing that is mounted here is ever seen elsewhere, and it ends with this process."""
+def _unshare(flag: int, what: str) -> None:
     import ctypes
 
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(flag):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), what)
+
+
+def _enter_namespace() -> None:
+    """Nothing that is mounted here is ever seen elsewhere, and it ends with this process."""
     from wherry.host import Mount
     from wherry.host.overlayfs import classic_mount
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNS):
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), "a mount namespace")
+    _unshare(_CLONE_NEWNS, "a mount namespace")
     classic_mount(Mount("", "/", "", _MS_REC | _MS_SLAVE))
 
 
@@ -259,7 +263,7 @@ def _mount_fuse(target: str) -> int:
     return fuse
 
 
-def _mount_overlay(control: socket, order: dict[str, Any]) -> None:
+def _mount_overlay(control: socket, order: dict[str, Any], fuse: int) -> None:
     from wherry.host import Overlay
     from wherry.host.overlayfs import detached
 
@@ -267,6 +271,10 @@ def _mount_overlay(control: socket, order: dict[str, Any]) -> None:
     for number, index in enumerate(order["traced"]):
         lowers[index] = f"{order['mount']}/{number}"
     try:
+        # This thread waits for the other one, beyond any signal. Were the process killed now, the kernel would fail
+        # what waits as soon as the last fd of /dev/fuse is closed: it must not be this thread's
+        _unshare(_CLONE_FILES, "a table of files")
+        os.close(fuse)
         fd = detached(Overlay(tuple(lowers), order["upper"], order["work"], order["volatile"]))
     except (OSError, WherryError) as fault:
         control.send(marshal.dumps({"unavailable": f"overlayfs over FUSE: {fault}"}))

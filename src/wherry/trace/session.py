@@ -92,13 +92,13 @@ class Session:
             argv = [sys.executable, "-I", "-S", "-c", f"{statement}; server.main({theirs.fileno()})"]
             # A session of its own: Ctrl-C is for wherry, which then ends the step before its server
             pid = host.spawn(Command(argv, pass_fds=[theirs.fileno()]), session=True)
+            session = Session(mount, ours, pid, patience_s)
         except BaseException:
             ours.close()
             os.rmdir(mount)
             raise
         finally:
             theirs.close()
-        session = Session(mount, ours, pid, patience_s)
         try:
             session._open(overlay, traced, cancel)
         except BaseException:
