@@ -17,6 +17,9 @@ CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 """security.capability, version 2: cap_net_bind_service, permitted and effective."""
 
 
+_HOLE_BYTES = 1 << 14
+
+
 class Node(NamedTuple):
     """`kind` is "file", "dir", "link" or "hard". `target` is what a link says, or the path that a hard link shares.
 
@@ -116,7 +119,9 @@ def _write(path: bytes, node: Node, *, in_place: bool, keep_times: bool) -> None
         os.symlink(os.fsencode(node.target), path)
         return
     with open(path, "wb") as file:
-        file.write(node.data)
+        # Zeros in front become a hole
+        file.seek(len(node.data) - len(node.data.lstrip(b"\0")) if len(node.data) > _HOLE_BYTES else 0)
+        file.write(node.data[file.tell() :])
     os.chmod(path, node.mode)
     if node.is_capable:
         os.setxattr(path, "security.capability", CAPABILITY)

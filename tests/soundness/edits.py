@@ -31,7 +31,7 @@ SCRIPTS = (
     "#!/bin/sh -e\necho plain\n", "#!/app/tool\nnothing\n", "#!/bin/cat\nshown\n", "#!/bin/nowhere\n",
     "echo no shebang\ntest -e /app/new && echo new\n", "#!/bin/sh\n. /app/b 2>/dev/null\n",
     "#! /bin/busybox sh\ncd /app/sub && cat c\n",
-    "#!/bin/sh\nexec /app/bin/tool\n", "#!tool\n", "#!./bin/tool x\n", "#!../app/run.sh\n", "#!/via/tool\n",
+    "#!/bin/sh\n[ \"$ONCE\" ] || { export ONCE=1; exec /app/bin/tool; }\n", "#!tool\n", "#!./bin/tool x\n", "#!../app/run.sh\n", "#!/via/tool\n",
 )  # fmt: skip
 MODULES = (
     "X = 1\n",
@@ -62,6 +62,8 @@ def node_for(rng: random.Random, path: str) -> Node:
         return Node("file", 0o644, _archive(rng))
     if name == "empty":
         return Node("file", mode, b"")
+    if rng.random() < 0.03:
+        return Node("file", mode, b"\0" * rng.choice((1 << 16, 1 << 18)) + b"%d" % rng.randrange(10))
     size = rng.choice((1, 1, 1, 3, 40, 5000))
     return Node("file", mode, b"".join(b"%d\n" % rng.randrange(10) for _ in range(size)), "", rng.random() < 0.03)
 
@@ -91,6 +93,14 @@ def make_context(rng: random.Random) -> Context:
         tree = _with_link(rng, tree)
     if rng.random() < 0.3:
         tree = _hard_link(rng, tree)
+    return _crowd(rng, tree) if rng.random() < 0.06 else tree
+
+
+def _crowd(rng: random.Random, tree: Context) -> Context:
+    """A folder so full that its own size tells."""
+    folder = rng.choice(("sub/deep", "void", "pkg"))
+    for number in range(rng.choice((60, 150))):
+        tree = put(tree, f"{folder}/a-rather-long-name-of-one-of-many-files-{number:04}", Node("file"))
     return tree
 
 
