@@ -114,16 +114,18 @@ def test_another_machine_runs_nothing_and_makes_the_same_image(
     with kind(tmp_path / "registry") as served:
         ref = f"{served.host}/team/app:cache"
         assert RAN in one.build(context, "--cache-to", f"type=registry,ref={ref},mode=max{how}")
-        said = two.build(context, "--cache-from", f"type=registry,ref={ref}")
+        said = two.build(context, "--cache-from", f"type=registry,ref={ref}", "--explain")
         assert RAN not in said
         assert said.count("CACHED") == 6
+        assert said.count(f"hit (nothing changed; from cache {ref})") == 5
         assert two.image == one.image
         assert two.sources() == {f"{served.host}/team/app:cache"}
         # What the step does not read may change; and a name alone is one of a registry
         two.forget()
         (context / "main.py").write_text("print(2)\n")
-        said = two.build(context, "--cache-from", ref)
+        said = two.build(context, "--cache-from", ref, "--explain")
         assert RAN not in said
+        assert f"hit (read 1 file of yours: needed.txt; from cache {ref})" in said
         assert two.image != one.image
         two.forget()
         (context / "needed.txt").write_text("changed\n")
@@ -147,6 +149,17 @@ def test_the_cache_and_the_image_share_their_layers(context: Path, one: Runner, 
     said = one.wherry("push", f"{registry.host}/team/app:1")
     assert said.count("Layer already exists") == 4
     assert said.count(": Pushed") == 1  # the base
+
+
+def test_what_was_imported_is_mounted_into_another_repository(
+    context: Path, one: Runner, two: Runner, registry: WherryRegistry
+) -> None:
+    ref = f"{registry.host}/team/cache:1"
+    one.build(context, "--cache-to", f"type=registry,ref={ref}")
+    two.build(context, "--cache-from", ref)
+    two.wherry("tag", "app", f"{registry.host}/shop/app:1")
+    said = two.wherry("push", f"{registry.host}/shop/app:1")
+    assert said.count("Mounted from team/cache") == 4
 
 
 def test_min_holds_the_images_own_steps_and_max_all(tmp_path: Path, context: Path, one: Runner) -> None:
@@ -306,7 +319,10 @@ def test_an_export_that_was_killed_is_done_by_the_next_one(tmp_path: Path, conte
         manifest = json.loads((place / "blobs/sha256" / index["manifests"][0]["digest"][7:]).read_text())
         for blob in (manifest["config"], *manifest["layers"]):
             assert (place / "blobs/sha256" / blob["digest"][7:]).stat().st_size == blob["size"]
+    for half in place.rglob("*.tmp"):
+        os.utime(half, (0, 0))
     one.build(context, *to)
+    assert not list(place.rglob("*.tmp"))
     assert RAN not in Runner(tmp_path / "two").build(context, "--cache-from", f"type=local,src={place}")
     assert one.is_tidy()
 

@@ -23,7 +23,8 @@ _PRUNED = "its result was removed since"
 
 class Explained(NamedTuple):
     """One step, in the order of the Dockerfile. `kind` is "ordinary", "traced" or "none". `reads` are the files that it
-    read, by their names in the context where they have one; `advice` "" when there is none.
+    read, by their names in the context where they have one; `advice` "" when there is none. `source` is the cache of
+    another machine that a hit came from, "" when it was made here.
     """
 
     name: str
@@ -32,18 +33,25 @@ class Explained(NamedTuple):
     reason: str
     reads: tuple[str, ...] = ()
     advice: str = ""
+    source: str = ""
 
     def line(self) -> str:
         """For people."""
-        return f"{self.name}: hit ({self.reason})" if self.hit else f"{self.name}: miss: {self.reason}"
+        if not self.hit:
+            return f"{self.name}: miss: {self.reason}"
+        return f"{self.name}: hit ({self.reason}{f'; from cache {self.source}' if self.source else ''})"
 
 
 class Before(NamedTuple):
-    """The build before: its steps, and by a COPY's slot its files. `no_cache` is the flag that forbade the cache."""
+    """The build before: its steps, and by a COPY's slot its files. `no_cache` is the flag that forbade the cache.
+
+    `source` says of a step's key which cache of another machine its result came from.
+    """
 
     steps: Remembered
     files: Callable[[str], Mapping[str, str]]
     no_cache: str = "--no-cache"
+    source: Callable[[str], str] = lambda key: ""
 
 
 def explain(outcomes: Mapping[int, Outcome], shape: tuple[object, ...], before: Before) -> list[Explained]:
@@ -64,9 +72,9 @@ def _explained(one: Outcome, outcomes: Mapping[int, Outcome], shape: tuple[objec
     reads = _reads(one.trace, names)
     said = advice(one.job, one.trace, names)
     if one.kind == TRACED:
-        return Explained(name, True, one.kind, _told(one.trace, names), reads, said)
+        return Explained(name, True, one.kind, _told(one.trace, names), reads, said, before.source(one.job.key))
     if one.kind != MADE:
-        return Explained(name, True, one.kind, "nothing changed", reads, said)
+        return Explained(name, True, one.kind, "nothing changed", reads, said, before.source(one.job.key))
     reason = _missed(one, outcomes, shape, before, names)
     if one.trace.untraced:
         reason += f" (it could not be traced: {one.trace.untraced})"

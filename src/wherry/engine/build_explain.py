@@ -31,9 +31,11 @@ def account(
     notes = is_whole and request.remember and not memory.is_current(keys)
     if request.explain is not None:
         from wherry.build.explain import Before, explain
+        from wherry.build.travel_cache import Origins
 
         flag = "--no-cache" if request.options.no_cache else "--no-cache-filter"
-        request.explain(explain(solver.outcomes, shape, Before(memory.recall(), memory.files, flag)))
+        before = Before(memory.recall(), memory.files, flag, Origins(engine.db).get)
+        request.explain(explain(solver.outcomes, shape, before))
     if notes:
         _note(memory, solver.outcomes, shape, keys)
 

@@ -7,8 +7,9 @@ compressed again, and what will not shrink goes as it is.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import NamedTuple
 
 from wherry.build.travel_document import ARTIFACT, LIMIT_BYTES, MEDIA_TYPE, MOST_LAYERS, CacheDocument
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Export", "Goal", "export_all", "manifest_of"]
 
 _NOWHERE = Place("", "")
+_STALE_S = 3600
 
 
 class Export(NamedTuple):
@@ -199,6 +201,7 @@ def _layout(export: Export, spec: CacheTo) -> Goal:
     if os.path.lexists(path) and not os.path.isdir(path):
         raise InputError(f"{spec.path} is not a folder")
     sink = LayoutSink(path, spec.tag)
+    _sweep(f"{path}/blobs/sha256")
 
     def finish(document: CacheDocument) -> str:
         config, data = _config(document)
@@ -207,6 +210,14 @@ def _layout(export: Export, spec: CacheTo) -> Goal:
         return f"writing cache manifest {sink.put_manifest(spec.tag, manifest, media_type, cancel=export.cancel)} done"
 
     return Goal(Destination(sink, _NOWHERE), finish)
+
+
+def _sweep(folder: str) -> None:
+    """Half a blob that a killed export left; what another one is writing is younger."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".tmp") and entry.stat(follow_symlinks=False).st_mtime < time.time() - _STALE_S:
+                os.unlink(entry.path)
 
 
 def _config(document: CacheDocument) -> tuple[Descriptor, bytes]:

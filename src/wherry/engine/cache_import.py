@@ -121,6 +121,7 @@ class Imports:
         from wherry.engine.pull_layers import Ends, LayerPull
         from wherry.registry.watch import Silent
         from wherry.store.compressed import CompressedForms
+        from wherry.store.known_blobs import KnownBlobs
 
         engine = self._engine
         with self._lock:
@@ -144,6 +145,9 @@ class Imports:
             self._lose(carrier, parts, fault)
         else:
             self._progress.done(key)
+            if place := carrier.sources.place:
+                # A push to another repository of that registry can mount them from there
+                KnownBlobs(engine.db).add(place, [part.blob.digest for part in parts])
 
     def _lose(self, carrier: Carrier, parts: Sequence[Part], fault: Exception) -> None:
         """One answer of that kind is enough: a registry that is away must not be waited for at each step, and one that
