@@ -159,7 +159,13 @@ _TOOLS = (
     _Tool("pip", (("PIP_CACHE_DIR", ""),), ("PIP_NO_CACHE_DIR",), (".cache/pip",), parts=("http", "http-v2")),
     # uv, poetry and conda keep what they built beside what they loaded, and can't be told to keep only one of it
     _Tool("uv", (("UV_CACHE_DIR", ""), ("UV_LINK_MODE", "copy")), ("UV_NO_CACHE",), (".cache/uv",)),
-    _Tool("poetry", (("POETRY_CACHE_DIR", ""),), (), (".cache/pypoetry",)),
+    # Virtual environments are no cache: poetry puts them there all the same, and the image needs them
+    _Tool(
+        "poetry",
+        (("POETRY_CACHE_DIR", ""), ("POETRY_VIRTUALENVS_PATH", "~/.cache/pypoetry/virtualenvs")),
+        ("XDG_CACHE_HOME",),
+        (".cache/pypoetry",),
+    ),
     _Tool("conda", (("CONDA_PKGS_DIRS", ""),), (), ("conda/pkgs", ".conda/pkgs")),
     _Tool("npm", (("npm_config_cache", ""),), ("NPM_CONFIG_CACHE",), (".npm",)),
 )

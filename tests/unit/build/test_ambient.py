@@ -94,6 +94,14 @@ def test_what_one_image_or_project_left_in_a_cache_no_other_meets(field: str) ->
     assert not set(one) & set(other)
 
 
+def test_poetrys_virtual_environments_stay_in_the_image() -> None:
+    told = env(plan(HOST, STEP, Wishes()))
+    assert told["POETRY_VIRTUALENVS_PATH"] == "~/.cache/pypoetry/virtualenvs"
+    for own in ("XDG_CACHE_HOME", "POETRY_VIRTUALENVS_PATH", "POETRY_CACHE_DIR"):
+        told = env(plan(HOST, STEP._replace(names=frozenset({own})), Wishes()))
+        assert not [name for name in told if name.startswith("POETRY")]
+
+
 def test_each_user_has_caches_of_its_own() -> None:
     assert "pip-1000" in names(plan(HOST, STEP._replace(uid=1000, gid=1000), Wishes()))
 
