@@ -31,7 +31,9 @@ SCRIPTS = (
     "#!/bin/sh -e\necho plain\n", "#!/app/tool\nnothing\n", "#!/bin/cat\nshown\n", "#!/bin/nowhere\n",
     "echo no shebang\ntest -e /app/new && echo new\n", "#!/bin/sh\n. /app/b 2>/dev/null\n",
     "#! /bin/busybox sh\ncd /app/sub && cat c\n",
-    "#!/bin/sh\n[ \"$ONCE\" ] || { export ONCE=1; exec /app/bin/tool; }\n", "#!tool\n", "#!./bin/tool x\n", "#!../app/run.sh\n", "#!/via/tool\n",
+    "#!/bin/sh\n[ \"$ONCE\" ] || { export ONCE=1; exec /app/bin/tool; }\n", "#!tool\n",
+    "#!./bin/tool x\n", "#!../app/run.sh\n",
+    "#!/via/tool\n",
 )  # fmt: skip
 MODULES = (
     "X = 1\n",

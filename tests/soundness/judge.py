@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from tests.soundness.compare import Difference, differences, snapshot
 from tests.soundness.context import Context, sync
 from tests.soundness.dockerfile import Step
-from tests.soundness.lab import Built, Layer
+from tests.soundness.lab import Built, Layer, Why
 from tests.soundness.oracle import Oracle, Seen, observe
 from tests.soundness.world import State, World
 
@@ -20,6 +20,7 @@ __all__ = ["Builder", "Case", "Fault", "Judge", "Verdict", "layers_of_steps"]
 _SAMPLE = 12
 # Two processes that race often come in the same order
 _TIMES_MORE = 6
+_UNSAID = Why("", "")
 _NOT_IN_A_STEP = ("LABEL", "EXPOSE", "CMD", "STOPSIGNAL", "VOLUME")
 
 
@@ -46,13 +47,15 @@ class Fault(NamedTuple):
 
 class Case(NamedTuple):
     """A RUN step after an edit whose result with the cache was compared with the one without. `ideal`: what an ideal
-    cache would do, None when the step does not say what it reads.
+    cache would do, None when the step does not say what it reads; `kind` and `reason` are what --explain says.
     """
 
     name: str
     is_hit: bool
     ideal: bool | None
     text: str
+    kind: str = ""
+    reason: str = ""
 
 
 class Verdict(NamedTuple):
@@ -108,7 +111,10 @@ class Judge:
             seen = self._seen(state, step, theirs.layers[:start], theirs.layers[start:end])
             ideal = None if seen is None else self._oracle.would_hit(seen)
             if number:
-                self._cases.append(Case(step.line.name, (step.stage, step.number) in ours.hits, ideal, step.line.text))
+                place = (step.stage, step.number)
+                why = ours.why.get(place, _UNSAID)
+                is_hit = place in ours.hits
+                self._cases.append(Case(step.line.name, is_hit, ideal, step.line.text, why.kind, why.reason))
             learnt += [seen] if seen else []
         return learnt
 

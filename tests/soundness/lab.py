@@ -8,13 +8,14 @@ import re
 import shutil
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.soundness.world import State
+from wherry.build.explain import Explained
 from wherry.build.options import BuildOptions
 from wherry.build.progress import Quiet
 from wherry.cancel import Cancel
@@ -29,15 +30,16 @@ from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.settings import Paths, Settings
 
-__all__ = ["Built", "Layer", "Root", "available_tools"]
+__all__ = ["Built", "Layer", "Root", "Why", "available_tools"]
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home/app:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:1001:\nstaff:x:50:\n"
+_STEP = re.compile(r"^\[(\S+)\] RUN\b")
 _VERTEX = re.compile(r"^\[(\S+) +(\d+)/\d+\] RUN\b")
 
 
-# A step that copies a tree into itself, or a file onto its own end, would otherwise fill the disk
-_LARGEST = 1 << 24
+# A file appended to itself would fill the disk, and scripts may run each other for ever
+_LIMITS = (("fsize", 1 << 24, 1 << 24), ("cpu", 10, 10))
 
 
 class Layer(NamedTuple):
@@ -47,9 +49,16 @@ class Layer(NamedTuple):
     made_by: str
 
 
+class Why(NamedTuple):
+    """What --explain says of a step."""
+
+    kind: str
+    reason: str
+
+
 class Built(NamedTuple):
     """What a build gave. `error` "" when it went well; `hits` are (stage, number of its RUN) that came from the cache,
-    `made` those that ran; `config` is the whole configuration as text.
+    `made` those that ran; `config` is the whole configuration as text; `why` by stage and number.
     """
 
     error: str
@@ -57,6 +66,7 @@ class Built(NamedTuple):
     config: str
     hits: frozenset[tuple[str, int]]
     made: frozenset[tuple[str, int]]
+    why: Mapping[tuple[str, int], Why]
 
 
 class _Watch(Quiet):
@@ -112,24 +122,25 @@ class Root:
         """`cache` False makes every step anew."""
         options = BuildOptions(
             target=target, build_args=dict(state.arguments), no_cache=not cache, network="none",
-            traced_cache=traced and cache, ulimits=(("fsize", _LARGEST, _LARGEST),),
+            traced_cache=traced and cache, ulimits=_LIMITS,
         )  # fmt: skip
         text = os.fsencode(state.doc.text())
+        steps: list[Explained] = []
         request = BuildRequest(
-            str(context), options, "-", stdin=io.BytesIO(text), ambient_cache=False, host_ca=False, jobs=2
-        )
+            str(context), options, "-", stdin=io.BytesIO(text), ambient_cache=False, host_ca=False, jobs=2,
+            explain=steps.extend,
+        )  # fmt: skip
         watch = _Watch()
         try:
             image = self.engine.builds.build(request, watch, Cancel())
         except WherryError as fault:
-            return Built(
-                str(fault) or type(fault).__name__, (), "", watch.steps(cached=True), watch.steps(cached=False)
-            )
+            return Built(str(fault) or type(fault).__name__, (), "", watch.steps(cached=True), frozenset(), {})
         config = self.engine.image_store.config(image.id)
         made_by = [one.created_by for one in config.history if not one.empty_layer]
         texts = [""] * (len(image.layers) - len(made_by)) + made_by
         layers = tuple(Layer(str(diff_id), text) for diff_id, text in zip(image.layers, texts, strict=True))
-        return Built("", layers, repr(config), watch.steps(cached=True), watch.steps(cached=False))
+        hits, made = watch.steps(cached=True), watch.steps(cached=False)
+        return Built("", layers, repr(config), hits, made, _by_number(steps))
 
     @contextmanager
     def tree(self, layers: tuple[Layer, ...]) -> Iterator[str]:
@@ -140,6 +151,16 @@ class Root:
             yield f"/proc/self/fd/{fd}"
         finally:
             os.close(fd)
+
+
+def _by_number(steps: Sequence[Explained]) -> dict[tuple[str, int], Why]:
+    counts: dict[str, int] = {}
+    found = {}
+    for one in steps:
+        if match := _STEP.match(one.name):
+            counts[match[1]] = counts.get(match[1], 0) + 1
+            found[match[1], counts[match[1]]] = Why(one.kind, one.reason)
+    return found
 
 
 def _pack(tree: Path) -> bytes:

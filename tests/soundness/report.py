@@ -24,6 +24,8 @@ class Totals:
         self.faults: list[tuple[int, Fault]] = []
         self.crashes: list[tuple[int, str]] = []
         self.by_template: dict[str, Counter[str]] = {}
+        self.kinds: Counter[str] = Counter()
+        self.missed: list[tuple[int, Case]] = []
 
     def add(self, seed: int, verdict: Verdict) -> None:
         self.worlds += 1
@@ -31,10 +33,13 @@ class Totals:
         self.faults += [(seed, fault) for fault in verdict.faults]
         for case in verdict.cases:
             self._count(case)
+            if case.ideal and not case.is_hit:
+                self.missed.append((seed, case))
 
     def _count(self, case: Case) -> None:
         missed = bool(case.ideal) and not case.is_hit
         self.hits += case.is_hit
+        self.kinds[case.kind] += 1
         self.ideal += bool(case.ideal)
         self.false_misses += missed
         counts = self.by_template.setdefault(case.name.partition("; ")[0], Counter())
@@ -62,13 +67,16 @@ class Totals:
         yield f"wrong hits:   {len(wrong)}"
         yield f"false misses: {self.false_misses} of {self.ideal} cases where an ideal cache would hit ({share:.1f} %)"
         yield f"hits:         {self.hits} of {self.cases} cases ({100 * self.hits / max(1, self.cases):.0f} %)"
+        yield f"              {self.kinds['traced']} of them by what the step read, {self.kinds['ordinary']} ordinary ones"
         yield f"set apart:    {len(self.of_kind('other layers'))} with the same tree in other layers, "
         yield f"              {len(self.of_kind('unsteady'))} where two builds without cache differ"
         yield f"crashes:      {len(self.crashes)}"
         yield f"seconds:      {seconds:.0f}"
 
     def table(self) -> Iterator[str]:
-        """Per template: how often it was a case, hit, should have hit, and missed in vain."""
+        """Per template: how often it was a case, hit, should have hit, and missed in vain. Then each false miss."""
+        for seed, case in self.missed:
+            yield f"false miss of world {seed}: {case.text}\n   {case.reason}"
         yield f"{'template':32} {'cases':>6} {'hits':>6} {'ideal':>6} {'missed':>6}"
         for name, counts in sorted(self.by_template.items(), key=lambda item: (-item[1]["false misses"], item[0])):
             yield (

@@ -167,7 +167,7 @@ class Pretended:
             (self.folder / layer.diff_id / "a").write_text(content)
             os.utime(self.folder / layer.diff_id / "a", ns=(0, 0))
             os.utime(self.folder / layer.diff_id, ns=(0, 0))
-        return Built("", layers, "", frozenset({("s0", 1)} if self.builds > 1 else ()), frozenset())
+        return Built("", layers, "", frozenset({("s0", 1)} if self.builds > 1 else ()), frozenset(), {})
 
     @contextmanager
     def tree(self, layers: tuple[Layer, ...]) -> Iterator[str]:
