@@ -44,8 +44,9 @@ class Lent(NamedTuple):
 class Lending:
     """For one build. Raises where it is made: InputError, in docker's words, for what can't be there."""
 
-    def __init__(self, settings: Settings, host: Host, secrets: Sequence[SecretSource], agents: Agents) -> None:
+    def __init__(self, settings: Settings, host: Host, secrets: Sequence[SecretSource], agents: Agents | None) -> None:
         self._settings, self._host, self._agents = settings, host, agents
+        self._agent_ids = agents.ids if agents else frozenset()
         self._secrets = {one.id: _chosen(one, settings) for one in secrets}
 
     def targets(self, mounts: Sequence[RunMount]) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ class Lending:
             for one in mounts
             if one.target
             and (
-                (one.kind == "secret" and one.id in self._secrets) or (one.kind == "ssh" and one.id in self._agents.ids)
+                (one.kind == "secret" and one.id in self._secrets) or (one.kind == "ssh" and one.id in self._agent_ids)
             )
         )
 
@@ -69,7 +70,7 @@ class Lending:
             agents = [one for one in mounts if one.kind == "ssh"]
             sockets = []
             for one in agents:
-                if one.id in self._agents.ids:
+                if self._agents and one.id in self._agent_ids:
                     path = stack.enter_context(self._agents.socket(one, workdir))
                     sockets.append((path, one.target))
                 elif one.required:

@@ -55,7 +55,9 @@ class Steps:
     def __exit__(self, *fault: object) -> None:
         self._stack.close()
 
-    def _agents(self, sources: Sequence[SshSource]) -> Agents:
+    def _agents(self, sources: Sequence[SshSource]) -> Agents | None:
+        if not sources:
+            return None  # sockets and threads are no small import
         from wherry.engine.build_ssh import Agents
 
         agents = Agents(self._engine.settings, self._engine.host, sources)

@@ -10,7 +10,6 @@ import pytest
 from wherry.build.graph import RunMount
 from wherry.build.secrets import SecretSource
 from wherry.engine.build_inputs import Lending
-from wherry.engine.build_ssh import Agents
 from wherry.errors import InputError, NotFound
 from wherry.host.fake import FakeHost
 from wherry.settings import Paths, Settings
@@ -20,7 +19,7 @@ FILE = RunMount("secret", "/run/secrets/a", id="a", mode=0o440, uid=os.getuid(),
 
 def lending(folder: Path, *sources: SecretSource, **env: str) -> Lending:
     settings = Settings(Paths(str(folder), str(folder)), env, 0, str(folder))
-    return Lending(settings, FakeHost(), sources, Agents(settings, FakeHost(), ()))
+    return Lending(settings, FakeHost(), sources, None)
 
 
 def read(lent_fd: int, name: str) -> bytes:
