@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wherry.engine import Engine
 
-__all__ = ["AMBIENT_TYPE", "MOUNT_TYPE", "STEP_TYPE", "Entry", "Pruned", "entries", "prune", "total_bytes"]
+__all__ = ["AMBIENT_TYPE", "MOUNT_TYPE", "STEP_TYPE", "Entry", "Pruned", "entries", "prune"]
 
 STEP_TYPE, MOUNT_TYPE, AMBIENT_TYPE = "regular", "exec.cachemount", "ambient"
 
@@ -109,9 +109,3 @@ def _free_bytes(path: str) -> int:
     """Free on the disk of `path`, for anybody."""
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
-
-
-def total_bytes(path: str) -> int:
-    """The size of the disk of `path`."""
-    found = os.statvfs(path)
-    return found.f_blocks * found.f_frsize

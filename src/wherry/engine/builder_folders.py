@@ -101,7 +101,12 @@ def measure(db: Database, cache: str, row: FolderRow) -> FolderRow:
     """With the size that it has now, which is noted. Raises: FileNotFoundError."""
     size, now = size_now(cache, row.name), time.time_ns()
     with db.write() as conn:
-        conn.execute("UPDATE cache_folder SET size = ?, measured_ns = ? WHERE name = ?", (size, now, row.name))
+        conn.execute(
+            "INSERT INTO cache_folder (name, what, created_ns, used_ns, uses, size, measured_ns) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET size = excluded.size, measured_ns = excluded.measured_ns",
+            (row.name, row.what, row.created_ns, row.used_ns, row.uses, size, now),
+        )
     return row._replace(size=size, measured_ns=now)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
 
-from wherry.build.evict import Policy
-from wherry.engine.builder_cache import prune, total_bytes
 from wherry.engine.builder_folders import folders, measure
 from wherry.errors import InputError
 
@@ -45,9 +44,13 @@ def enforce(engine: Engine) -> int:
     """Remove the least recently used until the limit is kept; the bytes that this freed. What a running build leases,
     what an image has and what a step has mounted stays. Raises: InputError (the setting), OSError.
     """
-    limit = limit_bytes(engine.settings.env.get(SETTING, ""), total_bytes(engine.settings.paths.root))
+    disk = os.statvfs(engine.settings.paths.root)
+    limit = limit_bytes(engine.settings.env.get(SETTING, ""), disk.f_blocks * disk.f_frsize)
     if not limit or _at_most(engine) <= limit:
         return 0
+    from wherry.build.evict import Policy
+    from wherry.engine.builder_cache import prune
+
     return prune(engine, Policy(max_used=limit)).freed_bytes
 
 

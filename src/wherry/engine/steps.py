@@ -8,9 +8,6 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, Self
 
-from wherry.engine.ambient import Told, project
-from wherry.engine.build_inputs import Lending
-from wherry.engine.build_mounts import shown
 from wherry.fs.private import private_folder
 from wherry.oci.config import ContainerConfig, ImageConfig
 
@@ -21,10 +18,9 @@ if TYPE_CHECKING:
     from wherry.build.executor import StepRequest
     from wherry.build.graph import Run
     from wherry.build.progress import Progress
-    from wherry.build.secrets import SshSource
     from wherry.engine import Engine
-    from wherry.engine.ambient import Surroundings
-    from wherry.engine.build_ssh import Agents
+    from wherry.engine.ambient import Surroundings, Told
+    from wherry.engine.build_inputs import Lending
     from wherry.engine.builds import BuildRequest
     from wherry.runtime.driver import Runtime
     from wherry.runtime.machine import Machine
@@ -47,7 +43,8 @@ class Steps:
         self._lock = threading.Lock()
         self._is_prepared = False
         self._stack = ExitStack()
-        self._lending = Lending(engine.settings, engine.host, request.secrets, self._agents(request.ssh))
+        if request.secrets or request.ssh:
+            assert self._lending  # what can't be lent is said before the work begins
 
     def __enter__(self) -> Self:
         return self
@@ -55,14 +52,18 @@ class Steps:
     def __exit__(self, *fault: object) -> None:
         self._stack.close()
 
-    def _agents(self, sources: Sequence[SshSource]) -> Agents | None:
-        if not sources:
-            return None  # sockets and threads are no small import
-        from wherry.engine.build_ssh import Agents
+    @cached_property
+    def _lending(self) -> Lending:
+        """Secrets and agents. Raises: InputError."""
+        from wherry.engine.build_inputs import Lending
 
-        agents = Agents(self._engine.settings, self._engine.host, sources)
-        self._stack.callback(agents.close)
-        return agents
+        settings, host, agents = self._engine.settings, self._engine.host, None
+        if self._request.ssh:
+            from wherry.engine.build_ssh import Agents
+
+            agents = Agents(settings, host, self._request.ssh)
+            self._stack.callback(agents.close)
+        return Lending(settings, host, self._request.secrets, agents)
 
     @cached_property
     def _runtime(self) -> Runtime:
@@ -80,7 +81,7 @@ class Steps:
     def _surroundings(self) -> Surroundings:
         """What the host lends to the steps: trust, proxies, download caches."""
         from wherry.build.ambient import Wishes
-        from wherry.engine.ambient import Surroundings
+        from wherry.engine.ambient import Surroundings, project
 
         wishes = Wishes(self._request.host_ca, self._request.ambient_cache)
         return Surroundings(self._engine, wishes, project(self._request.context, self._engine.settings.cwd))
@@ -105,6 +106,8 @@ class Steps:
 
     def run(self, request: StepRequest) -> int:
         """Raises: Cancelled, CommandNotFound, NotExecutable, RuntimeFailure, HostError, InputError (unknown user)."""
+        from wherry.engine.ambient import Told
+        from wherry.engine.build_mounts import shown
         from wherry.runtime import step
         from wherry.runtime.users import resolve
 

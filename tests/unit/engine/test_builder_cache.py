@@ -161,6 +161,18 @@ def test_the_limit_takes_the_least_recently_used_and_never_what_is_leased(engine
         assert builder_limit.enforce(engine) == 0
 
 
+def test_a_folder_is_walked_once_while_nothing_uses_it(engine: Engine) -> None:
+    os.makedirs(f"{engine.settings.paths.cache}/ambient/npm-0")
+    path = mount(engine, "m", b"12345", 2)
+    builder_limit.enforce(engine)
+    Path(path, "more").write_bytes(bytes(1000))
+    builder_limit.enforce(engine)
+    assert {row.name: row.size for row in folders(engine.db, engine.settings.paths.cache)} == {
+        "ambient/npm-0": 0, "mounts/m": 5,
+    }  # fmt: skip
+    assert [row.uses for row in folders(engine.db, engine.settings.paths.cache) if row.name == "ambient/npm-0"] == [0]
+
+
 def said(module: object, engine: Engine, *argv: str) -> str:
     text = io.StringIO()
     verb = module.VERB  # type: ignore[attr-defined]
