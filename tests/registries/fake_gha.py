@@ -37,6 +37,8 @@ class FakeGha:
         self.asked: list[tuple[str, str, str]] = []
         """(method, path, Authorization)"""
         self.fail: dict[str, list[int]] = {}
+        self.takes = True
+        """Whether a commit does."""
         self.lock = threading.RLock()
         fake = self
 
@@ -78,7 +80,7 @@ class FakeGha:
             return self.entries[-1]
 
     def commit(self, entry: _Stored, size: int) -> bool:
-        entry.is_whole = len(entry.data) == size
+        entry.is_whole = self.takes and len(entry.data) == size
         return entry.is_whole
 
     def close(self) -> None:

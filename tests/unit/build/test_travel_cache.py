@@ -198,6 +198,7 @@ def test_the_document_holds_what_this_build_used_and_made_and_nothing_else(world
     traced = TracedStore(StepCache(world.db))
     traced.put("w" * 64, SET, ["1"], [HERE], "RUN pip")
     traced.put("w" * 64, SET, ["2"], [LOST], "RUN pip")
+    traced.put("w" * 64, SET, ["3"], [HERE, LOST], "RUN pip")
     cache = world.cache(lease)
     cache.get(KEY)
     cache.put("m" * 64, [THERE], "COPY . .")

@@ -290,6 +290,13 @@ def test_the_cache_of_an_image_names_no_layer_that_the_image_has_not(lab: Lab) -
     assert lab.imports().find(KEY) == []
 
 
+def test_a_foreign_layer_is_fetched_from_nowhere(lab: Lab) -> None:
+    made = json.loads(lab.shelf.blobs[add(lab.shelf, ONE, tag="cache")["digest"]])
+    made["layers"][0]["urls"] = ["https://evil.example/layer"]
+    attach(lab, lab.shelf.tag("cache", encode(made), mediatype.MANIFEST), bare(ONE))
+    assert lab.imports().find(KEY) == []
+
+
 def test_what_refers_to_another_image_is_not_believed(lab: Lab) -> None:
     add(lab.shelf, ONE, tag="cache")
     attach(lab, add(lab.shelf, TWO, tag="other"), bare(ONE))

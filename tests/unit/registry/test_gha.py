@@ -117,6 +117,13 @@ def test_ctrl_c_ends_an_upload(fake: FakeGha, here: GhaCache) -> None:
     assert fake.keys() == []
 
 
+def test_what_the_service_does_not_take_is_no_entry(fake: FakeGha, here: GhaCache) -> None:
+    fake.takes = False
+    with pytest.raises(RegistryError):
+        here.save("key", 3, io.BytesIO(b"one"))
+    assert here.find("key") is None
+
+
 def test_signed_urls_are_as_safe_as_the_api() -> None:
     wire = gha.Wire(Transport(), Service("https://results.example/", "t", 2))
     assert str(wire.signed("https://storage.example/x?sig=1")) == "https://storage.example/x?sig=1"
