@@ -129,16 +129,16 @@ def _missed(
 ) -> str:
     if one.job.vertex.no_cache:
         return before.no_cache
+    now = facts_of(one.job, shape, outcomes)
+    then = before.steps.step(now)
+    if then is None:
+        return "never built here"
     if one.trace.earlier:
         earlier = one.trace.earlier
         if not earlier.values or not one.trace.now:
             return "files that it reads changed"
         found = changes(earlier.paths.looks, earlier.values, one.trace.now, names)
         return joined(found) if found else _PRUNED
-    now = facts_of(one.job, shape, outcomes)
-    then = before.steps.step(now)
-    if then is None:
-        return "never built here"
     return _difference(one.job, then, now, before) or _PRUNED
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from wherry.build.explain_names import Names, shown
-from wherry.trace.observe import CONTENT, LINK, LIST, NODE, XATTRS, Look
+from wherry.trace.observe import CONTENT, LINK, LIST, NODE, TREE, XATTRS, Look
 from wherry.trace.values import ABSENT
 
 __all__ = ["Parts", "changes", "joined"]
@@ -84,6 +84,8 @@ def _listed(look: Look, was: Parts, is_now: Parts, names: Names) -> Iterator[tup
 def _change(look: Look, was: Parts, is_now: Parts) -> str:
     if was.is_absent:
         return "appeared"
+    if look.kinds & TREE and not is_now.is_absent:
+        return "has other files in it"
     if is_now.is_absent:
         return "vanished"
     if was.node[:1] != is_now.node[:1]:

@@ -87,8 +87,8 @@ class Planner:
             )
         self._open.append(stage.number)
         state = self._begin(stage)
-        names = map(str.lower, self.options.no_cache_filter)
-        state.is_made_anew = (stage.name or f"stage-{stage.number}").lower() in names
+        anew = map(str.lower, self.options.no_cache_filter)
+        state.is_made_anew = (stage.name or f"stage-{stage.number}").lower() in anew
         instructions: list[Instruction] = []
         if not self._context(stage.name):
             instructions = [*map(parse_trigger, state.config.on_build), *stage.instructions]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from wherry.build.collapse import collapse
 from wherry.build.graph import Run
 from wherry.build.job import Job, Trace
 from wherry.build.ops.layer import Bench, root_attributes
 from wherry.build.traced_hashes import LayerHashes
+from wherry.build.traced_store import shortened
 from wherry.build.travel_traced import store_of
 from wherry.build.weakkey import weak_key
 from wherry.oci.digest import DiffID
@@ -58,6 +60,8 @@ class TracedSteps:
                 return Found(layers, Trace(weak, one.paths, values, damaged=damaged))
             earlier = self._store.earlier(weak)
             now = (earlier and _values(today, earlier.paths)) or ()
+            if earlier and earlier.is_short:
+                now = shortened(now)
         return Found(None, Trace(weak, earlier=earlier, now=now, damaged=damaged))
 
     def _take(self, weak: str, paths_id: str, values: Sequence[str]) -> tuple[DiffID, ...] | None:
@@ -78,12 +82,15 @@ class TracedSteps:
         if ran.paths is None:
             return Made(ran.layers, trace._replace(untraced=ran.untraced))
         weak = trace.weak or self._weak(job)
-        if ran.paths.is_whole:
-            return Made(ran.layers, trace._replace(weak=weak, paths=ran.paths))
+        paths = collapse(ran.paths)
+        if paths.is_whole:
+            return Made(ran.layers, trace._replace(weak=weak, paths=paths))
         with self._today(job) as today:
-            values = tuple(map(today.value, ran.paths.looks))
-        self._store.put(weak, ran.paths, values, ran.layers, job.vertex.name)
-        return Made(ran.layers, trace._replace(weak=weak, paths=ran.paths, values=values))
+            values = _values(today, paths)
+        if values is None:
+            return Made(ran.layers, trace._replace(weak=weak, untraced="what it read can't be read again"))
+        self._store.put(weak, paths, values, ran.layers, job.vertex.name)
+        return Made(ran.layers, trace._replace(weak=weak, paths=paths, values=values))
 
     def _today(self, job: Job) -> Evaluator:
         layers = [job.below.layers[number] for number in job.below.transparent]

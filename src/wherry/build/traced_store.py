@@ -18,11 +18,11 @@ from wherry.errors import WherryError
 from wherry.oci.digest import DiffID
 from wherry.trace.observe import PathSet
 
-__all__ = ["MOST_SETS", "Candidate", "Earlier", "TracedStore"]
+__all__ = ["MOST_SETS", "Candidate", "Earlier", "TracedStore", "shortened"]
 
 MOST_SETS = 16
 """Path sets kept for one weak key: a step that goes another way each time must not fill the database."""
-_MOST_SHOWN_BYTES = 1 << 18
+_MOST_SHOWN_BYTES = 1 << 17
 
 
 class Candidate(NamedTuple):
@@ -31,10 +31,13 @@ class Candidate(NamedTuple):
 
 
 class Earlier(NamedTuple):
-    """A result as it was found before. `values` fit `paths.looks`; () when they were too many to keep."""
+    """A result as it was found before. `values` fit `paths.looks`; () when they can't be told; `is_short`: they are
+    `shortened`.
+    """
 
     paths: PathSet
     values: tuple[str, ...]
+    is_short: bool = False
 
 
 class TracedStore:
@@ -112,8 +115,8 @@ class TracedStore:
         paths = _unpacked(row[0], row[1]) if row else None
         if paths is None:
             return None
-        values = _values(row[2])
-        return Earlier(paths, values if len(values) == len(paths.looks) else ())
+        values, is_short = _values(row[2])
+        return Earlier(paths, values if len(values) == len(paths.looks) else (), is_short)
 
     def _forget(self, weak: str, id: str) -> None:
         with self._db.write() as connection:
@@ -134,15 +137,30 @@ def _unpacked(id: str, data: object) -> PathSet | None:
         return None
 
 
+def shortened(values: Sequence[str]) -> tuple[str, ...]:
+    """Enough to tell that something is another, and what it is: its type and a piece of a digest."""
+    return tuple(
+        f"{value.partition(';')[0].partition(' ')[0]} {sha256(value.encode()).hexdigest()[:12]}" for value in values
+    )
+
+
 def _shown(values: Sequence[str]) -> bytes:
-    """For people: they are in the key whatever they are, so too many may be left out."""
+    """For people: they are in the key whatever they are, so they may be kept short, or not at all."""
     data = json.dumps(list(values)).encode()
+    if len(data) > _MOST_SHOWN_BYTES:
+        data = json.dumps({"short": shortened(values)}).encode()
     return data if len(data) <= _MOST_SHOWN_BYTES else b""
 
 
-def _values(data: object) -> tuple[str, ...]:
+def _values(data: object) -> tuple[tuple[str, ...], bool]:
+    """And whether they are short."""
     try:
         found = json.loads(data) if isinstance(data, bytes) and data else []
     except ValueError:
-        return ()
-    return tuple(found) if isinstance(found, list) and all(isinstance(one, str) for one in found) else ()
+        return (), False
+    is_short = isinstance(found, dict)
+    if isinstance(found, dict):
+        found = found.get("short", [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        return (), is_short
+    return tuple(found), is_short

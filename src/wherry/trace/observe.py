@@ -20,15 +20,16 @@ __all__ = [
     "MAX_LOOKS",
     "MAX_PATH_BYTES",
     "NODE",
+    "TREE",
     "XATTRS",
     "Look",
     "PathSet",
 ]
 
-NODE, CONTENT, LINK, LIST, XATTRS = 1, 2, 4, 8, 16
+NODE, CONTENT, LINK, LIST, XATTRS, TREE = 1, 2, 4, 8, 16, 32
 """Is it there, and its type, mode, owner, size, times | a file's bytes | a link's target | a folder's names and their
-types | extended attributes."""
-ALL_KINDS = NODE | CONTENT | LINK | LIST | XATTRS
+types | extended attributes | all that is below (no step asks that: it stands for many looks, build.collapse)."""
+ALL_KINDS = NODE | CONTENT | LINK | LIST | XATTRS | TREE
 
 MAX_LOOKS = 100_000
 MAX_LAYERS = 512

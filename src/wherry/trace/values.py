@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from wherry.fs import kernel
 from wherry.trace import layer as files
-from wherry.trace.observe import CONTENT, LINK, LIST, NODE, XATTRS
+from wherry.trace.observe import CONTENT, LINK, LIST, NODE, TREE, XATTRS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Evaluator:
         """The parts of all its kinds. A layer that is not there holds nothing. Raises: OSError, Cancelled."""
         kinds = look.kinds
         return "; ".join(
-            self.part(look.layer, look.path, kind) for kind in (NODE, LINK, LIST, XATTRS, CONTENT) if kinds & kind
+            self.part(look.layer, look.path, kind) for kind in (NODE, LINK, LIST, XATTRS, CONTENT, TREE) if kinds & kind
         )
 
     def part(self, layer: int, path: bytes, kind: int) -> str:
@@ -129,9 +129,19 @@ class Evaluator:
                 return f"-> {_show(os.readlink(b'', dir_fd=fd))}" if stat.S_ISLNK(found.st_mode) else "no link"
             if kind == LIST:
                 return _listing(fd) if stat.S_ISDIR(found.st_mode) else "no folder"
+            if kind == TREE:
+                return self._tree(layer, path, fd) if stat.S_ISDIR(found.st_mode) else "no folder"
             return _xattrs(fd)
         finally:
             os.close(fd)
+
+    def _tree(self, layer: int, path: bytes, fd: int) -> str:
+        from wherry.trace.tree import tree_digest
+
+        def describe(folder_fd: int) -> str:
+            return "opaque" if files.is_opaque(folder_fd) else ""
+
+        return tree_digest(fd, (layer, path), self._hashes, lambda inode: self._first_name(layer, inode), describe)
 
     def _root(self, layer: int) -> int:
         if layer not in self._fds:

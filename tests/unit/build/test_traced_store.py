@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wherry.build.cache import StepCache
-from wherry.build.traced_store import MOST_SETS, TracedStore
+from wherry.build.traced_store import MOST_SETS, TracedStore, shortened
 from wherry.oci.digest import DiffID
 from wherry.store.db import Database
 from wherry.trace.observe import NODE, Look, PathSet
@@ -118,15 +118,19 @@ def test_what_was_found_before_can_be_told(store: TracedStore, db: Database) -> 
     assert earlier.values == ()
 
 
-def test_too_many_values_are_not_kept_and_the_result_is_found_still(store: TracedStore) -> None:
-    many = paths(*(f"{number:06}" for number in range(6000)))
-    values = ["v" * 60] * 6000
-    store.put("w", many, values, [A], "RUN x")
-    (one,), _ = store.candidates("w")
-    assert store.get("w", one.id, values) == (A,)
-    earlier = store.earlier("w")
-    assert earlier is not None
-    assert earlier.values == ()
+def test_long_values_are_kept_short_too_many_not_at_all_and_the_result_is_found_still(store: TracedStore) -> None:
+    for count, is_kept in ((3000, True), (9000, False)):
+        many = paths(*(f"{number:06}" for number in range(count)))
+        values = [f"file 644 {number} " + "v" * 60 for number in range(count)]
+        store.put(str(count), many, values, [A], "RUN x")
+        (one,), _ = store.candidates(str(count))
+        assert store.get(str(count), one.id, values) == (A,)
+        earlier = store.earlier(str(count))
+        assert earlier is not None
+        assert earlier.is_short is is_kept
+        assert earlier.values == (shortened(values) if is_kept else ())
+    assert shortened(["file 1", "file 2", "absent"])[0].startswith("file ")
+    assert len(set(shortened(["file 1", "file 2", "absent"]))) == 3
 
 
 def test_a_whole_set_and_a_build_that_keeps_nothing_leave_nothing(db: Database) -> None:
