@@ -57,6 +57,7 @@ def places_of(lab: Lab, word: bytes) -> list[str]:
 
 SECRETS = """\
 FROM busybox
+COPY Dockerfile /context/
 RUN --mount=type=secret,id=file grep -q 7d1f /run/secrets/file
 RUN --mount=type=secret,id=file,env=TOKEN sh -c 'test "$TOKEN" = s3cr3t-word-$X' X=1 || test -n "$TOKEN"
 RUN --mount=type=secret,id=var,target=/etc/key,mode=0444,uid=1000 test "$(stat -c %a:%u /etc/key)" = 444:1000

@@ -25,10 +25,10 @@ def limit_bytes(text: str, disk_bytes: int) -> int:
 
     Raises: InputError.
     """
-    from wherry.runtime.parse_values import size_bytes
-
     if not text:
         return max(_LEAST_BYTES, disk_bytes * _SHARE // 100)
+    from wherry.runtime.parse_values import size_bytes
+
     if text in {"none", "0"}:
         return 0
     share = text.removesuffix("%")
