@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import tarfile
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ __all__ = ["CONTEXT_EDITS", "FILES", "FOLDERS", "PLAIN", "edit_context", "make_c
 # Few names, so that edits, probes and the names that steps create hit each other often
 FILES = (
     "a", "b", "c.txt", "run.sh", "tool", "sub/c", "sub/d", "sub/deep/e", "sub/deep/f", "new", "z", "bin/tool",
-    "bin/cat", "mod.py", "pkg/__init__.py", "pkg/core.py", "Makefile", "empty",
+    "bin/cat", "bin/elf", "mod.py", "pkg/__init__.py", "pkg/core.py", "Makefile", "empty",
 )  # fmt: skip
 ODD = ("sp ace", "-dash", ".hidden", "new\nline", "b\udcffd", "Ü", "sub/q'uote", "*")
 FOLDERS = ("sub", "sub/deep", "bin", "pkg", "void", "new", "a", "out")
@@ -56,6 +57,8 @@ def node_for(rng: random.Random, path: str) -> Node:
     mode = rng.choice(MODES) if rng.random() < 0.25 else 0o644
     if name in ("run.sh", "tool", "cat"):
         return Node("file", 0o755 if rng.random() < 0.85 else 0o644, rng.choice(SCRIPTS).encode())
+    if name == "elf":
+        return Node("file", rng.choice((0o755, 0o4755, 0o4755, 0o6755, 0o700)), _program(rng.randrange(3)))
     if name.endswith(".py"):
         return Node("file", mode, rng.choice(MODULES).encode())
     if name == "Makefile":
@@ -68,6 +71,14 @@ def node_for(rng: random.Random, path: str) -> Node:
         return Node("file", mode, b"\0" * rng.choice((1 << 16, 1 << 18)) + b"%d" % rng.randrange(10))
     size = rng.choice((1, 1, 1, 3, 40, 5000))
     return Node("file", mode, b"".join(b"%d\n" % rng.randrange(10) for _ in range(size)), "", rng.random() < 0.03)
+
+
+def _program(add: int) -> bytes:
+    """An ELF program for x86-64 that ends with its effective uid plus `add`."""
+    code = bytes.fromhex("b86b0000000f0589c7") + b"\x83\xc7" + bytes([add]) + bytes.fromhex("b83c0000000f05")
+    size = 120 + len(code)
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, size, size, 4096) + code
 
 
 def _archive(rng: random.Random) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -30,6 +32,9 @@ class Builder(Protocol):
     def build(self, context: Path, state: State, target: str, *, cache: bool, traced: bool = True) -> Built: ...
 
     def tree(self, layers: tuple[Layer, ...]) -> AbstractContextManager[str]: ...
+
+
+Move = Callable[[], Builder]
 
 
 class Fault(NamedTuple):
@@ -64,9 +69,15 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """`cached` keeps its cache from state to state; `anew` makes all of it anew. They share the context only."""
+    """`cached` keeps its cache from state to state; `anew` makes all of it anew. They share the context only.
 
-    def __init__(self, cached: Builder, anew: Builder, folder: Path, *, traced: bool = True) -> None:
+    `move` gives another builder in the place of `cached`, for worlds that travel.
+    """
+
+    def __init__(
+        self, cached: Builder, anew: Builder, folder: Path, *, traced: bool = True, move: Move | None = None
+    ) -> None:
+        self._move = move
         self._cached = cached
         self._anew = anew
         self._folder = folder
@@ -83,15 +94,27 @@ class Judge:
             before = state.context
             done: set[str] = set()
             learnt: list[Seen] = []
+            if world.travels and number and self._move:
+                self._cached = self._move()
+            built = self._together(state) if state.together else {}
             for target in state.doc.targets():
-                learnt += self._target(number, state, target, done)
+                ours = built.get(target) or self._with_cache(state, target)
+                learnt += self._target(number, state, target, ours, done)
             for step in learnt:
                 self._oracle.learn(step)
         return Verdict(tuple(self._cases), tuple(self._faults))
 
-    def _target(self, number: int, state: State, target: str, done: set[str]) -> list[Seen]:
+    def _with_cache(self, state: State, target: str) -> Built:
+        return self._cached.build(self._folder, state, target, cache=True, traced=self._traced)
+
+    def _together(self, state: State) -> dict[str, Built]:
+        """All targets at the same time: builds that bring the same steps, and share what they find."""
+        targets = state.doc.targets()
+        with ThreadPoolExecutor(4) as pool:
+            return dict(zip(targets, pool.map(partial(self._with_cache, state), targets), strict=True))
+
+    def _target(self, number: int, state: State, target: str, ours: Built, done: set[str]) -> list[Seen]:
         """The steps that were made anew. `done` are the steps that another target of this state has had."""
-        ours = self._cached.build(self._folder, state, target, cache=True, traced=self._traced)
         theirs = self._anew.build(self._folder, state, target, cache=False)
         if ours.error or theirs.error:
             if bool(ours.error) != bool(theirs.error) and self._is_steady(state, target, theirs):

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.soundness.world import State
 from wherry.build.explain import Explained
 from wherry.build.options import BuildOptions
 from wherry.build.progress import Quiet
+from wherry.build.travel_spec import CacheFrom, CacheTo
 from wherry.cancel import Cancel
 from wherry.engine import Engine
 from wherry.engine.builds import BuildRequest
@@ -95,10 +96,14 @@ class _Watch(Quiet):
 
 
 class Root:
-    """One root of wherry in a folder of its own, with the images `busybox` and, when it is wanted, `tools`."""
+    """One root of wherry in a folder of its own, with the images `busybox` and, when it is wanted, `tools`.
 
-    def __init__(self, folder: Path, *, with_tools: bool) -> None:
-        self.folder = folder
+    `luggage` is a folder to which each build's cache is exported, and from which it is imported.
+    """
+
+    def __init__(self, folder: Path, *, with_tools: bool, luggage: Path | None = None) -> None:
+        self.folder, self.luggage = folder, luggage
+        folder.mkdir(exist_ok=True)
         env = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "HOME": "/root"}
         self.engine = Engine(
             Settings(Paths.for_user(env, 0, str(folder / "root")), env, 0, str(folder)), LinuxHost(env)
@@ -128,7 +133,7 @@ class Root:
         steps: list[Explained] = []
         request = BuildRequest(
             str(context), options, "-", stdin=io.BytesIO(text), ambient_cache=False, host_ca=False, jobs=2,
-            explain=steps.extend,
+            explain=steps.extend, **self._travel(target),
         )  # fmt: skip
         watch = _Watch()
         try:
@@ -141,6 +146,13 @@ class Root:
         layers = tuple(Layer(str(diff_id), text) for diff_id, text in zip(image.layers, texts, strict=True))
         hits, made = watch.steps(cached=True), watch.steps(cached=False)
         return Built("", layers, repr(config), hits, made, _by_number(steps))
+
+    def _travel(self, target: str) -> dict[str, Any]:
+        if self.luggage is None:
+            return {}
+        path, text = str(self.luggage), f"type=local,{self.luggage}"
+        known = (CacheFrom("local", text, path=path, tag=target),) if self.luggage.exists() else ()
+        return {"cache_from": known, "cache_to": (CacheTo("local", text, path=path, tag=target, mode="max"),)}
 
     @contextmanager
     def tree(self, layers: tuple[Layer, ...]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -51,8 +52,18 @@ class Worker:
             else:
                 self._large = self._large or self._pair(str(self._folder), with_tools=True)
                 pair = self._large
-            context = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
-            return Judge(*pair, context / "context", traced=self._settings.traced).world(world)
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+            numbers = itertools.count()
+
+            def move() -> Root:
+                found = Root(place / str(next(numbers)), with_tools=False, luggage=place / "luggage")
+                stack.callback(found.close)
+                return found
+
+            first, anew = pair
+            if world.travels:
+                first = move()
+            return Judge(first, anew, place / "context", traced=self._settings.traced, move=move).world(world)
 
     def _pair(self, folder: str, *, with_tools: bool) -> tuple[Root, Root]:
         made = [Path(folder) / name for name in ("cached", "anew")]

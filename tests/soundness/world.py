@@ -17,7 +17,9 @@ TOOLS = frozenset({"python", "make", "git"})
 
 
 class State(NamedTuple):
-    """What one round builds. `edit` says what was done since the state before; the rest is how it gets to the disk."""
+    """What one round builds. `edit` says what was done since the state before; `in_place` and `keep_times` how it gets
+    to the disk; `together` that all targets are built at the same time, in one root.
+    """
 
     context: Context
     doc: Doc
@@ -25,11 +27,15 @@ class State(NamedTuple):
     edit: str = "first build"
     in_place: bool = False
     keep_times: bool = False
+    together: bool = False
 
 
 class World(NamedTuple):
+    """`travels`: each state is built in a new root, which has the cache from an export of the root before."""
+
     seed: int
     states: tuple[State, ...]
+    travels: bool = False
 
     @property
     def image(self) -> str:
@@ -51,11 +57,11 @@ def make_world(seed: int, tools: frozenset[str] = frozenset(), edits: int = EDIT
     states = [State(make_context(rng), doc)]
     for _ in range(edits):
         states.append(_next(rng, states))
-    return World(seed, tuple(states))
+    return World(seed, tuple(states), travels=not has_tools and rng.random() < 0.15)
 
 
 def _next(rng: random.Random, states: list[State]) -> State:
-    now = states[-1]._replace(in_place=rng.random() < 0.4, keep_times=rng.random() < 0.3)
+    now = states[-1]._replace(in_place=rng.random() < 0.4, keep_times=rng.random() < 0.3, together=rng.random() < 0.15)
     draw = rng.random()
     if draw < 0.10:
         back = rng.choice(states)
