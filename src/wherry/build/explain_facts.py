@@ -14,7 +14,7 @@ from wherry.build.job import Job, Outcome
 
 __all__ = ["facts_of", "files_of", "place"]
 
-_PREFIX = re.compile(r"^\[(?:(\S+) +)?(\d+)/\d+\] ", re.ASCII)
+_PREFIX = re.compile(r"^\[(?:([^\s\]]+) )? *(\d+)/\d+\] ", re.ASCII)
 
 
 def place(name: str) -> tuple[str, int, str]:
