@@ -20,7 +20,7 @@ from wherry.oci.platform import Platform
 __all__ = ["Planner", "plan"]
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_BUILT_IN = frozenset({"SOURCE_DATE_EPOCH"})
+_BUILT_IN = frozenset({"SOURCE_DATE_EPOCH", "BUILDKIT_CACHE_MOUNT_NS"})
 
 
 def plan(dockerfile: Dockerfile, options: BuildOptions, find: FindBase) -> Graph:

@@ -87,7 +87,9 @@ def _mount(planner: Planner, state: StageState, one: RunInstruction, mount: Moun
         inputs.append(planner.input(mount.from_stage, state, one.span))
     number = len(inputs) - 1 if mount.from_stage else None
     if mount.type == "cache":
-        return _cache(one, mount, RunMount("cache", target, source, number, readonly=mount.read_only))
+        space = planner.options.build_args.get("BUILDKIT_CACHE_MOUNT_NS", "")
+        cache = _cache(one, mount, RunMount("cache", target, source, number, readonly=mount.read_only))
+        return cache._replace(id=f"{space}/{cache.id}") if space else cache
     if number is None:
         planner.uses_context = True
     return RunMount("bind", target, source, number, readonly=mount.read_only)

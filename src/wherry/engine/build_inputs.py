@@ -1,10 +1,11 @@
-"""What a build is lent: secrets and ssh agents. Read when a step needs them; nothing keeps what was read."""
+"""What a build is lent: secrets and ssh agents. Read when a step needs them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import NamedTuple
 
 from wherry.build.secrets import LARGEST_BYTES, SecretSource
@@ -48,6 +49,8 @@ class Lending:
         self._settings, self._host, self._agents = settings, host, agents
         self._agent_ids = agents.ids if agents else frozenset()
         self._secrets = {one.id: _chosen(one, settings) for one in secrets}
+        self._kept: dict[str, bytes] = {}
+        self._lock = Lock()
 
     def targets(self, mounts: Sequence[RunMount]) -> tuple[str, ...]:
         """Where the step will have a mountpoint of a secret or an agent."""
@@ -82,7 +85,7 @@ class Lending:
         wanted = []
         for one in mounts:
             if one.id in self._secrets:
-                wanted.append((one, _read(self._secrets[one.id], self._settings)))
+                wanted.append((one, self._value(self._secrets[one.id])))
             elif one.required:
                 raise NotFound(f"secret {one.id}: not found", hint=f"add --secret id={one.id},src=FILE")
         if not wanted:
@@ -96,6 +99,15 @@ class Lending:
             if one.env:
                 env.append(f"{one.env}={os.fsdecode(data)}")
         return Lent(tuple(env), tuple(data for _, data in wanted), tmpfs_fd, tuple(files))
+
+    def _value(self, one: SecretSource) -> bytes:
+        """Read anew for each step; but for what can be read only once, as the shell's <(command)."""
+        if one.kind == "env" or os.path.isfile(one.path):
+            return _read(one, self._settings)
+        with self._lock:
+            if one.id not in self._kept:
+                self._kept[one.id] = _read(one, self._settings)
+            return self._kept[one.id]
 
 
 def _place(tmpfs_fd: int, number: int, one: RunMount, data: bytes) -> str:

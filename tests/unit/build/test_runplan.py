@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.build.test_plan import fails, last
+from tests.unit.build.test_plan import fails, last, made
 from wherry.build.graph import RunMount
 
 
@@ -63,6 +63,12 @@ def test_a_cache_that_is_taken_from_a_folder_keeps_its_owner_whatever_is_asked()
     seeded = mount("--mount=type=cache,target=/x,from=a,source=/s,uid=7,mode=0700")
     assert (seeded.mode, seeded.uid, seeded.source, seeded.input) == (None, 0, "/s", 0)
     assert mount("--mount=type=cache,target=/x,from=a,uid=7").input is None
+
+
+def test_a_namespace_keeps_the_caches_of_two_builds_apart() -> None:
+    arguments = {"BUILDKIT_CACHE_MOUNT_NS": "mine"}
+    assert mount("--mount=type=cache,target=/x", build_args=arguments).id == "mine//x"
+    assert not made("FROM busybox\nRUN true\n", build_args=arguments).warnings
 
 
 def test_a_tmpfs_may_be_read_only() -> None:

@@ -89,3 +89,16 @@ def test_a_folder_is_told_when_it_is_read(tmp_path: Path) -> None:
         lending(tmp_path, SecretSource("a", "file", "f")).around([FILE], "/"),
     ):
         pass
+
+
+def test_a_pipe_is_read_once_for_all_steps(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"word")
+    os.close(writer)
+    try:
+        ours = lending(tmp_path, SecretSource("a", "file", f"/dev/fd/{reader}"))
+        for _ in range(2):
+            with ours.around([FILE], "/") as lent:
+                assert read(lent.tmpfs_fd, lent.files[0].name) == b"word"
+    finally:
+        os.close(reader)
