@@ -122,7 +122,7 @@ class Evaluator:
         try:
             found = os.fstat(fd)
             if kind == NODE:
-                return self._node(layer, fd, found)
+                return self._node(layer, path, fd, found)
             if kind == CONTENT:
                 return self._content(layer, path, found)
             if kind == LINK:
@@ -148,10 +148,12 @@ class Evaluator:
             self._fds[layer] = os.open(self._folders[layer], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._fds[layer]
 
-    def _node(self, layer: int, fd: int, found: os.stat_result) -> str:
+    def _node(self, layer: int, path: bytes, fd: int, found: os.stat_result) -> str:
         told = files.node_attributes(found)
         kind = stat.S_IFMT(told.mode)
-        words = [_TYPES.get(kind, "?"), f"{stat.S_IMODE(told.mode):o}", f"{told.uid}:{told.gid}", str(told.mtime_ns)]
+        # A root's times are no part of a layer, and a pulled one has others; steps see those of their own upper folder
+        time = str(told.mtime_ns) if path else "-"
+        words = [_TYPES.get(kind, "?"), f"{stat.S_IMODE(told.mode):o}", f"{told.uid}:{told.gid}", time]
         words.append(str(told.size))
         if kind in (stat.S_IFCHR, stat.S_IFBLK):
             words.append(f"{os.major(told.device)}:{os.minor(told.device)}")

@@ -75,6 +75,15 @@ def test_what_a_step_sees_changed_is_worth_something_else(tree: Path, what: str)
     assert part(tree, path, kind) != before
 
 
+def test_the_times_of_a_layers_root_are_worth_nothing(tree: Path) -> None:
+    """No tar needs to say them: the same layer, pulled, has others. A step sees those of its own upper folder."""
+    before = part(tree, "", NODE)
+    os.utime(tree, ns=(NS, NS + 1))
+    assert part(tree, "", NODE) == before
+    tree.chmod(0o711)
+    assert part(tree, "", NODE) != before
+
+
 def test_what_a_step_did_not_ask_for_is_worth_nothing(tree: Path) -> None:
     before = [part(tree, "d", NODE), part(tree, "d/f", NODE), part(tree, "l", NODE), part(tree, "d", LIST)]
     (tree / "d/f").write_text("tent")
