@@ -146,6 +146,18 @@ def test_the_same_wheel_twice_in_one_image_is_the_same_layer_twice(lab: Lab) -> 
     assert lab.wherry("image", "diff", whole, several).stdout == "no difference\n"
 
 
+def test_a_traced_step_has_the_same_layers_from_the_cache(lab: Lab) -> None:
+    text = "FROM python\nCOPY . /app/\nRUN cat /app/requirements.txt && install-wheel torch 2.3.0 20\nRUN touch /done\n"
+    context = lab.context("traced", {"Dockerfile": text, "requirements.txt": "torch", "main.py": "1"})
+    first = lab.build(context)
+    (context / "main.py").write_text("another program")
+    done = lab.wherry("build", "--progress", "plain", "-t", "traced", str(context))
+    assert re.search(r"RUN cat .*\n#\d+ CACHED", done.stderr), done.stderr
+    assert lab.engine.images.resolve("traced").id == lab.build(context, "--no-cache") != first
+    assert comments(lab, "traced")[1:3] == ["wherry: torch 2.3.0", "buildkit.dockerfile.v0"]
+    assert digest(lab, "traced", "torch 2.3.0") == digest(lab, first, "torch 2.3.0")
+
+
 def test_a_virtual_environment_is_split_too(lab: Lab) -> None:
     text = "FROM python\nRUN SITE=/opt/venv/lib/python3/site-packages install-wheel torch 2.3.0 20\n"
     assert comments(lab, built(lab, text))[0] == "wherry: torch 2.3.0"

@@ -201,11 +201,18 @@ class Browser:
         return tuple(found)
 
 
+def _how(step: dict[str, Any]) -> str:
+    """A step may have several layers: then the comment says what is in this one."""
+    what = _text(step.get("comment"))
+    text = _text(step.get("created_by"))
+    return f"{what.removeprefix('wherry: ')} by {text}" if what.startswith("wherry: ") else text
+
+
 def _parts(doc: dict[str, Any], config: dict[str, Any]) -> tuple[Part, ...]:
     """Config first, then the layers, base first, each with the step of the history that made it."""
     steps = [one for one in _dicts(config, "history") if not one.get("empty_layer")]
     layers = _dicts(doc, "layers")
-    hows = [_text(one.get("created_by")) for one in steps] if len(steps) == len(layers) else [""] * len(layers)
+    hows = [_how(one) for one in steps] if len(steps) == len(layers) else [""] * len(layers)
     found = []
     if isinstance(head := doc.get("config"), dict):
         found.append(Part(_text(head.get("mediaType")), _text(head.get("digest")), _number(head.get("size"))))

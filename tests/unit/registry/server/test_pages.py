@@ -161,6 +161,19 @@ def test_a_manifest_shows_layers_settings_and_how_to_pull_it(site: Site) -> None
     assert "2.1 kB" in text
 
 
+def test_the_layers_of_one_step_are_told_apart(site: Site) -> None:
+    step = "RUN pip install torch"
+    history = [{"created_by": step, "comment": "wherry: torch 2.3.0"}, {"created_by": step, "comment": "buildkit"}]
+    config = json.dumps({"os": "linux", "architecture": "amd64", "history": history}).encode()
+    site.manifest("app", "v1", {
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": site.blob("app", config, CONFIG),
+        "layers": [site.blob("app", data, LAYER) for data in (b"one", b"two")],
+    })  # fmt: skip
+    text = Seen(site.get("/browse/app:v1")).text
+    assert "torch 2.3.0 by RUN pip install torch" in text
+    assert "buildkit" not in text
+
+
 def test_an_index_shows_its_platforms_and_what_is_not_here(site: Site) -> None:
     platforms = [{"os": "linux", "architecture": one} for one in ("amd64", "arm64")]
     children = [
