@@ -106,6 +106,26 @@ def test_while_the_step_runs_the_secret_is_on_no_disk(lab: Lab) -> None:
     assert not sleeping(600)
 
 
+def test_a_build_that_is_killed_with_a_secret_leaves_no_step_and_no_word(lab: Lab) -> None:
+    text = "FROM busybox\nRUN --mount=type=secret,id=a,env=TOKEN sleep 601\n"
+    context = lab.context("context", {"Dockerfile": text})
+    code = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    build = subprocess.Popen(
+        [sys.executable, "-c", code, "--root", str(lab.root), "build", "--secret", "id=a,env=A", str(context)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=lab.folder,
+        env={**lab.env, "A": WORD},
+    )  # fmt: skip
+    try:
+        wait_for(lambda: sleeping(601))
+    finally:
+        build.kill()
+        build.wait(30)
+    wait_for(lambda: not sleeping(601))
+    assert places_of(lab, WORD.encode()) == []
+    plain(lab, "FROM busybox\nRUN true\n")
+    assert lab.leftovers() == {}
+
+
 def sleeping(seconds: int) -> bool:
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:

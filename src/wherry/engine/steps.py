@@ -134,10 +134,11 @@ class Steps:
             mounts, trees = shown(request, lent, bundle)
             told = Told((*told.env, *_fitting(request.run, lent.env)), (*told.mounts, *mounts))
             spec, sysctls = self._spec(request, name, network, user, told)
+            # A runtime may copy the spec, secret variables and all, into its state
+            state = self._state if lent.tmpfs_fd < 0 else f"{bundle}/state"
             whole = step.StepRequest(
-                name, request.root_fd, spec, self._runtime.path, self._state, bundle, network, sysctls, trees,
-                lent.tmpfs_fd,
-            )  # fmt: skip
+                name, request.root_fd, spec, self._runtime.path, state, bundle, network, sysctls, trees, lent.tmpfs_fd
+            )
             try:
                 return step.run_step(host, whole, request.cancel, request.write, plumb if network == "bridge" else None)
             finally:
