@@ -87,8 +87,10 @@ def _file(where: str, path: str, seen: dict[tuple[int, int], str]) -> File:
     )
     device = found.st_rdev if kind in ("char", "block") else 0
     size = found.st_size if kind == "file" else 0
+    # No archive of a layer has an entry for its root: nobody promises that folder's time
+    mtime_ns = found.st_mtime_ns if path else 0
     mode, owner = stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid)
-    return File(kind, mode, owner, size, content, device, attributes, group, found.st_mtime_ns)
+    return File(kind, mode, owner, size, content, device, attributes, group, mtime_ns)
 
 
 def _names(where: str, follow: bool) -> list[str]:

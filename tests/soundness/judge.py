@@ -39,7 +39,8 @@ Move = Callable[[], Builder]
 
 class Fault(NamedTuple):
     """`kind`: "wrong hit" (another tree than the build without cache), "other failure" (one failed, the other did not),
-    "other configuration", "other layers" (the same tree in other layers), "unsteady" (two builds without cache differ).
+    "other configuration", "other layers" (the same tree in other layers), "unsteady" (two builds without cache differ),
+    "other when traced" (the cache gives what a build that is traced gives anew: being watched shows).
     """
 
     kind: str
@@ -115,7 +116,7 @@ class Judge:
 
     def _target(self, number: int, state: State, target: str, ours: Built, done: set[str]) -> list[Seen]:
         """The steps that were made anew. `done` are the steps that another target of this state has had."""
-        theirs = self._anew.build(self._folder, state, target, cache=False)
+        theirs = self._anew.build(self._folder, state, target, cache=False, traced=False)
         if ours.error or theirs.error:
             if bool(ours.error) != bool(theirs.error) and self._is_steady(state, target, theirs):
                 what = f"with the cache: {ours.error or 'no failure'}; anew: {theirs.error or 'no failure'}"
@@ -155,9 +156,15 @@ class Judge:
                 self._faults.append(Fault("other layers", number, target, _first_other(ours, theirs), "", "same tree"))
             return None
         at, difference = found
-        kind = "wrong hit" if self._is_steady(state, target, theirs) else "unsteady"
+        kind = self._kind(state, target, ours, theirs)
         self._faults.append(Fault(kind, number, target, theirs.layers[at].made_by, difference.path, difference.what))
         return at
+
+    def _kind(self, state: State, target: str, ours: Built, theirs: Built) -> str:
+        if not self._is_steady(state, target, theirs):
+            return "unsteady"
+        watched = self._anew.build(self._folder, state, target, cache=False, traced=True)
+        return "other when traced" if watched.layers == ours.layers else "wrong hit"
 
     def _compare_config(self, number: int, target: str, ours: Built, theirs: Built) -> None:
         if ours.config != theirs.config:
@@ -183,7 +190,7 @@ class Judge:
     def _is_steady(self, state: State, target: str, theirs: Built) -> bool:
         """Whether the build without cache gives the same again: when it does not, a difference says nothing."""
         for _ in range(_TIMES_MORE):
-            again = self._anew.build(self._folder, state, target, cache=False)
+            again = self._anew.build(self._folder, state, target, cache=False, traced=False)
             if bool(again.error) != bool(theirs.error) or again.layers != theirs.layers:
                 return False
         return True

@@ -124,10 +124,10 @@ class Root:
             self.engine.image_store.create(config, [Reference.parse(name)])
 
     def build(self, context: Path, state: State, target: str, *, cache: bool, traced: bool = True) -> Built:
-        """`cache` False makes every step anew."""
+        """`cache` False makes every step anew; `traced` watches what the steps read."""
         options = BuildOptions(
             target=target, build_args=dict(state.arguments), no_cache=not cache, network="none",
-            traced_cache=traced and cache, ulimits=_LIMITS,
+            traced_cache=traced, ulimits=_LIMITS,
         )  # fmt: skip
         text = os.fsencode(state.doc.text())
         steps: list[Explained] = []
