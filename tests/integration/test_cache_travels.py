@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs_text import PROJECT, runnable
 from tests.integration.container_lab import Wherry, add_busybox
 from tests.registries.fake_gha import FakeGha
 from tests.registries.real import DockerRegistry, Served, WherryRegistry
@@ -219,6 +220,24 @@ def test_on_a_laptop_there_is_no_github(context: Path, one: Runner) -> None:
     said = one.build(context, "--cache-from", "type=gha", "--cache-to", "type=gha,mode=max")
     assert "there is no GitHub cache here" in said
     assert "nothing was exported" in said
+
+
+def test_the_commands_of_the_documentation(
+    tmp_path: Path, context: Path, one: Runner, two: Runner, registry: WherryRegistry
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "wherry").write_text(f"#!/bin/sh\nexec {sys.executable} -c '{MAIN}' \"$@\"\n")
+    (programs / "wherry").chmod(0o755)
+    said = []
+    for runner, block in zip((one, two, two), runnable(PROJECT / "docs" / "build-cache.md"), strict=True):
+        env = {**runner.env, "PATH": f"{programs}:{runner.env['PATH']}", "WHERRY_ROOT": str(runner.root)}
+        text = block.replace("localhost:5000", registry.host)
+        done = subprocess.run(["bash", "-euc", text], cwd=context, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stderr)
+    assert [RAN in one for one in said] == [True, False, False]
+    assert two.wherry("images", "-q", "api")
 
 
 # -- the cache of an image --------------------------------------------------------------------------------------------

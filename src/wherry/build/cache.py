@@ -39,6 +39,10 @@ class StepCache:
         """False: what is put is forgotten."""
         return self._remembers
 
+    def came(self, key: str) -> bool:
+        """Whether it was another machine's until this build."""
+        return False
+
     def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
         """The layers that the step adds, base first, or None. Whether they are still there is the caller's to see."""
         connection = self._db.read()

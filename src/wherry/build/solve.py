@@ -205,11 +205,18 @@ class Solver:
         if found is not None:
             self._bench.lease.add_layer(*found)
             if all(map(self._bench.layers.has, found)):
+                if self._cache.came(job.key) and self._reads(job):
+                    # What is known elsewhere of what it reads is kept too: next time that cache may not be named
+                    self._traced.find(job)
                 return self._cached(job, found, Outcome(job, ORDINARY))
         return self._look_up_traced(job)
 
+    def _reads(self, job: Job) -> bool:
+        """Whether it is a step that is traced."""
+        return self._bench.tracer is not None and isinstance(job.vertex.op, Run) and bool(job.below.transparent)
+
     def _look_up_traced(self, job: Job) -> _Layers | None:
-        if self._bench.tracer is None or not isinstance(job.vertex.op, Run) or not job.below.transparent:
+        if not self._reads(job):
             return None
         found = self._traced.find(job)
         if found.layers is None:

@@ -95,6 +95,10 @@ class TravelCache(StepCache):
         self._origins = Origins(db)
         self._used: dict[str, Step] = {}
         self._came: dict[tuple[DiffID, ...], str] = {}
+        self._brought: set[str] = set()
+
+    def came(self, key: str) -> bool:
+        return key in self._brought
 
     def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
         """Raises: Cancelled."""
@@ -103,6 +107,7 @@ class TravelCache(StepCache):
             found = None
         if found is None and kind == ORDINARY and (carried := self.bring(key)):
             self.put(key, carried.layers, carried.what)
+            self._brought.add(key)
             return carried.layers
         if found is not None and kind == ORDINARY:
             self._used[key] = Step(key, "", found)

@@ -25,5 +25,6 @@ def keep(engine: Engine, image: ImageRecord, document: CacheDocument) -> str:
     from wherry.trust.referrer import Payload
 
     data = document.to_bytes()
+    # Differs from docker: an inline cache refers to its image, which has the same id as without one
     attach(engine, image, Payload(ARTIFACT, MEDIA_TYPE, data, "wherry-cache.json"), replace=True)
     return f"attached the cache of {len(document.steps)} steps to {image.id.short}: push sends it along"

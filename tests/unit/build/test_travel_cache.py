@@ -90,12 +90,16 @@ def test_what_is_here_asks_nobody(world: World, lease: Lease) -> None:
 
 def test_what_is_elsewhere_is_brought_and_kept_with_where_it_came_from(world: World, lease: Lease) -> None:
     world.records[KEY] = [Carried("ghcr.io/x:cache", "RUN one", (HERE, THERE))]
-    assert world.cache(lease).get(KEY) == (HERE, THERE)
+    cache = world.cache(lease)
+    assert cache.get(KEY) == (HERE, THERE)
+    assert cache.came(KEY)
     assert StepCache(world.db).get(KEY) == (HERE, THERE)
     assert Origins(world.db).get(KEY) == "ghcr.io/x:cache"
     world.asked.clear()
-    assert world.cache(lease).get(KEY) == (HERE, THERE)
+    cache = world.cache(lease)
+    assert cache.get(KEY) == (HERE, THERE)
     assert world.asked == []
+    assert not cache.came(KEY)
 
 
 def test_a_step_that_ran_here_is_this_machines_own_from_then_on(world: World, lease: Lease) -> None:
