@@ -71,7 +71,7 @@ class Totals:
         yield f"              {by_key}"
         yield f"set apart:    {len(self.of_kind('other layers'))} with the same tree in other layers, "
         yield f"              {len(self.of_kind('unsteady'))} where two builds without cache differ"
-        yield f"              {len(self.of_kind('other when traced'))} where a step gives something else when it is traced"
+        yield f"              {len(self.of_kind('other when traced'))} where a step does something else when traced"
         yield f"crashes:      {len(self.crashes)}"
         yield f"seconds:      {seconds:.0f}"
 
