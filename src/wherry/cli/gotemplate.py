@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _ACTION = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
-_WORD = re.compile(r'\s*("(?:\\.|[^"\\])*"|`[^`]*`|[()|]|[^\s()|"`]+)')
+_WORD = re.compile(r'\s*("(?:\\.|[^"\\])*"|`[^`]*`|\)(?:\.\w+)*|[(|]|[^\s()|"`]+)')
 
 
 def render(template: str, value: Any) -> str:
@@ -157,20 +157,20 @@ def _pipeline(words: list[str], value: Any, top: Any) -> tuple[Any, list[str]]:
     while True:
         arguments: list[Any] = []
         name = ""
-        while left and left[0] not in (")", "|"):
+        while left and left[0] != "|" and left[0][0] != ")":
             word, left = left[0], left[1:]
             if word == "(":
                 inner, left = _pipeline(left, value, top)
                 if not left:
                     raise InputError("template parsing error: unclosed left paren")
-                arguments.append(inner)
+                arguments.append(_field(inner, left[0][1:]))
                 left = left[1:]
             elif not name and not arguments and word in _FUNCTIONS:
                 name = word
             else:
                 arguments.append(_operand(word, value, top))
         result = [_call(name, [*arguments, *result])]
-        if not left or left[0] == ")":
+        if not left or left[0][0] == ")":
             return result[0], left
         left = left[1:]
 

@@ -128,7 +128,10 @@ def _character_class(text: str) -> str:
 def _packages(folder: str) -> str:
     from wherry.image.packages.layer import look
 
-    packages = look(folder).packages
+    try:
+        packages = look(folder).packages
+    except (FileNotFoundError, PermissionError):
+        return ""
     return f"wherry: {', '.join(map(str, packages))}" if packages else ""
 
 

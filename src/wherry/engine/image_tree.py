@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wherry.engine import Engine
+    from wherry.image.packages.merged import Installed
     from wherry.oci.descriptor import Descriptor
     from wherry.oci.digest import DiffID, Digest
     from wherry.store.images import ImageRecord
@@ -61,17 +62,26 @@ def local_tree(engine: Engine, image: ImageRecord, name: str) -> Node:
 
 
 def _layers(engine: Engine, image: ImageRecord) -> Iterator[Node]:
-    """Base first, each with the packages that it brought. `note` is the step that made it."""
-    from wherry.image.packages.merged import Merged
-
+    """Base first, each with the packages that it brought. `note` is the step that made it. What can't be read (a layer
+    that is lost, another user's) is shown without.
+    """
     steps = [one.created_by for one in engine.images.config(image.id).history if not one.empty_layer]
     steps += [""] * (len(image.layers) - len(steps))
-    with Merged([engine.layers.path(one) for one in image.layers]) as merged:
-        installed = merged.installed()
+    installed = _installed(engine, image)
     for number, diff_id in enumerate(image.layers):
         packages = tuple(Node(str(one.package), "package", None, one.size) for one in installed if one.layer == number)
-        size = engine.layers.get(diff_id).size
+        size = engine.layers.get(diff_id).size if engine.layers.has(diff_id) else 0
         yield Node(f"layer {number + 1}", "layer", diff_id, size, note=steps[number], children=packages)
+
+
+def _installed(engine: Engine, image: ImageRecord) -> list[Installed]:
+    from wherry.image.packages.merged import Merged
+
+    try:
+        with Merged([engine.layers.path(one) for one in image.layers]) as merged:
+            return merged.installed()
+    except (FileNotFoundError, PermissionError):
+        return []
 
 
 def remote_tree(remote: Remote, name: str) -> Node:

@@ -33,6 +33,7 @@ VALUE = {
         ("{{.Name | upper | json}}", '"TORCH"'),
         ("{{println .Name .Size}}{{print `a` \"b\"}}", "torch 5\nab"),
         ("{{if gt .Size 3}}big{{end}}", "big"),
+        ("{{(index .Rows 1).Name}} {{len (index .List 0)}}", "two 1"),
         ("a  {{- .Size -}}  b", "a5b"),
         ("{{/* a comment */}}x", "x"),
         (r"{{.Name}}\t{{.Size}}\n", "torch\t5\n"),
