@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wherry.errors import InputError, Unsupported, nearest
+from wherry.oci.reference import Reference
 
 __all__ = ["KINDS", "CacheFrom", "CacheTo", "Gha", "parse_from", "parse_to"]
 
@@ -92,7 +93,7 @@ def parse_from(text: str) -> CacheFrom:
     found = CacheFrom(kind, _shown(text, attrs), gha=_gha(attrs), notes=_notes(attrs))
     if kind in ("registry", "inline"):
         # As docker: a cache inside an image is named as any other of a registry
-        return found._replace(kind="registry", ref=_required(attrs, "ref", kind), insecure=_insecure(attrs))
+        return found._replace(kind="registry", ref=_ref(attrs), insecure=_insecure(attrs))
     if kind == "local":
         path = _required(attrs, "src", kind)
         return found._replace(path=path, tag=attrs.get("tag", "latest"), digest=attrs.get("digest", ""))
@@ -117,7 +118,7 @@ def parse_to(text: str) -> CacheTo:
         is_index=not _flag(attrs, "image-manifest", default=True), insecure=_insecure(attrs),
     )  # fmt: skip
     if kind == "registry":
-        return found._replace(ref=_required(attrs, "ref", kind))
+        return found._replace(ref=_ref(attrs))
     if kind == "local":
         return found._replace(path=_required(attrs, "dest", kind), tag=attrs.get("tag", "latest"))
     return found
@@ -173,6 +174,13 @@ def _required(attrs: dict[str, str], key: str, kind: str) -> str:
     if not (value := attrs.get(key, "")):
         raise InputError(f"{key} not specified for the {kind} cache", hint=f"type={kind},{key}=...")
     return value
+
+
+def _ref(attrs: dict[str, str]) -> str:
+    """Raises: InputError, InvalidReference: a slip is said before the build, not as a cache that is not there."""
+    ref = _required(attrs, "ref", "registry")
+    Reference.parse(ref)
+    return ref
 
 
 def _flag(attrs: dict[str, str], key: str, *, default: bool) -> bool:

@@ -15,7 +15,7 @@ from wherry.build.travel_cache import Nowhere, TravelCache
 from wherry.build.weakkey import strong_key
 from wherry.errors import InvalidSpec
 from wherry.oci.digest import DiffID
-from wherry.trace.observe import PathSet
+from wherry.trace.observe import MAX_LOOKS, PathSet
 
 __all__ = ["TravelTraced", "store_of"]
 
@@ -40,9 +40,14 @@ class TravelTraced(TracedStore):
         found, damaged = super().candidates(weak)
         known = {one.id for one in found}
         imported: list[Candidate] = []
+        room = MAX_LOOKS
         for trace in self._travel.remote.traces(weak):
             id = sha256(trace.paths).hexdigest()
             if id not in known and (paths := _unpacked(trace.paths)) is not None:
+                room -= len(paths.looks)
+                if room < 0:
+                    # Each look costs some microseconds: a cache must not be able to hold a build up for long
+                    break
                 known.add(id)
                 imported.append(Candidate(id, paths))
         both = [*found, *imported[:MOST_SETS]]

@@ -19,7 +19,7 @@ from wherry.store.db import Database
 from wherry.store.layers import LayerStore
 from wherry.store.lease import Lease, Leases
 from wherry.store.scratch import Scratch
-from wherry.trace.observe import NODE, Look, PathSet
+from wherry.trace.observe import MAX_LOOKS, NODE, Look, PathSet
 
 HERE, THERE, LOST = DiffID.of(b"here"), DiffID.of(b"there"), DiffID.of(b"lost")
 KEY = "k" * 64
@@ -188,6 +188,13 @@ def test_only_so_many_imported_sets_are_looked_at(world: World, lease: Lease) ->
     for number in range(MOST_SETS * 3):
         carry(world, (THERE,), paths=PathSet((Look(0, b"%d" % number, NODE),)).pack())
     assert len(store_of(world.cache(lease)).candidates("w" * 64)[0]) == MOST_SETS
+
+
+def test_huge_imported_sets_do_not_hold_a_build_up(world: World, lease: Lease) -> None:
+    for number in range(3):
+        names = (b"%d-%06d" % (number, name) for name in range(MAX_LOOKS // 2))
+        carry(world, (THERE,), paths=PathSet(tuple(Look(0, name, NODE) for name in names)).pack())
+    assert len(store_of(world.cache(lease)).candidates("w" * 64)[0]) == 2
 
 
 def test_without_a_named_cache_the_store_is_the_plain_one(world: World, lease: Lease) -> None:

@@ -37,7 +37,7 @@ def test_values_may_be_quoted_as_in_csv() -> None:
 
 
 def test_keys_are_known_in_any_case_and_values_keep_theirs() -> None:
-    assert parse_from("Type=registry,REF=host/App:Cache").ref == "host/App:Cache"
+    assert parse_from("Type=registry,REF=host/app:Cache").ref == "host/app:Cache"
 
 
 def test_what_changes_nothing_is_said() -> None:
@@ -57,6 +57,8 @@ def test_a_token_is_never_shown() -> None:
         ("", "no name"),
         ("ref=a", 'type required form> "ref=a"'),
         ("type=registry", "ref not specified"),
+        ("type=registry,ref=Bad Name", "invalid reference format"),
+        ("team//app:cache", "invalid reference format"),
         ("type=local", "dest not specified"),
         ("type=local,src=x", "no attribute 'src'"),
         ("type=registry,ref=a,mode=some", "invalid mode"),
