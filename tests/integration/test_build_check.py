@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.docs_text import PROJECT
 from tests.integration.build_lab import Lab
+from tests.integration.lesson import MAIN
 
+LINE = re.compile(r"    (?:\w+=\S+ )?wherry build")
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
 
 
@@ -114,3 +120,19 @@ def test_a_build_that_fails_fails_as_ever(lab: Lab) -> None:
     assert done.returncode == 1
     assert "exit code: 7" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("page", ["reproducible.md", "wherry-toml.md"])
+def test_the_pages_commands_do_what_they_say(lab: Lab, page: str) -> None:
+    text = "FROM busybox\nCOPY . /app\nRUN cat /app/main.py > /made\n"
+    context = lab.context(f"page-{page}", {"Dockerfile": text, "main.py": "1\n"})
+    program = f"#!/bin/sh\nexec {sys.executable} -c '{MAIN}' --root {lab.root} \"$@\"\n"
+    (lab.folder / "bin").mkdir(exist_ok=True)
+    (lab.folder / "bin" / "wherry").write_text(program)
+    (lab.folder / "bin" / "wherry").chmod(0o755)
+    env = {**lab.env, "PATH": f"{lab.folder}/bin:{lab.env['PATH']}"}
+    lines = [text for text in (PROJECT / "docs" / page).read_text().splitlines() if LINE.match(text)]
+    assert lines
+    for line in lines:
+        done = subprocess.run(["sh", "-c", line], cwd=context, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"

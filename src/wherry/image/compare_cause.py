@@ -56,12 +56,14 @@ _DATES = re.compile(
     r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\w{3} +\d|\d+ \w{3})"
     r"|\b\d{4}/\d\d/\d\d|\b\d{8}T?\d{6}\b"
 )
-_SECONDS = re.compile(r"(?<![\w.])1[5-9]\d{8}(?:\d{3}|\d{6}|\d{9}|\.\d+)?(?!\w)|(?<!\w)2[0-3]\d{8}(?:\.\d+)?(?!\w)")
+_SECONDS = re.compile(
+    r"(?<![\w.])(?:1[5-9]\d{8}(?:\d{3}|\d{6}|\d{9}|\.\d+)?|2[0-3]\d{8}(?:\.\d+)?|1\.[5-9]\d{5,}e\+0?9)(?!\w)"
+)
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I)
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b", re.I)
 _TEMPORARY = re.compile(r"(?:/tmp/|/var/tmp/|\btmp)[A-Za-z0-9_.-]*")
-_TOKEN = re.compile(r"\b(?=[A-Za-z0-9+/_=-]*\d)[A-Za-z0-9+/_=-]{12,}")
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?")
+_TOKEN = re.compile(r"\b(?=[A-Za-z0-9+/_=-]*\d)(?=[0-9+/_=-]*[A-Za-z])[A-Za-z0-9+/_=-]{12,}")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _KNOWN = tuple((re.compile(pattern), why, remedy) for pattern, why, remedy in _PATHS)
 
 

@@ -136,6 +136,8 @@ def test_paths_of_any_bytes_are_compared(tmp_path: Path) -> None:
         ("from /tmp/tmpab12_x/y", "from /tmp/tmpqq99zz/y", "temporary file"),
         ("key 3q2+7wAAAAAA00001==", "key 9z8y7x6w5v4u3t2s1r", "something random"),
         ("seed 17", "seed 9234", "a number"),
+        ("VALUES(1.79560637327381e+09)", "VALUES(1.79560637527101e+09)", "seconds since 1970"),
+        ("0.8444218515250481", "0.13436424411240122", "a number"),
         ("a b c", "c a b", "same words in another order"),
         ("cat", "dog", ""),
     ],
