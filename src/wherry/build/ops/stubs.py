@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from wherry.build.resolve import lstat, open_folder, resolve
+from wherry.build.resolve import lstat, make_folders, open_folder, resolve
 
 __all__ = ["Stubs"]
 
@@ -40,6 +40,30 @@ class Stubs:
                 self._missing.append(here)
             elif count < len(parts):
                 self._parents[here] = (found.st_mode, found.st_uid, found.st_gid)
+
+    def make(self, folders: Iterable[str], files: Iterable[str], time_ns: int) -> None:
+        """What is missing of these mountpoints. Made by the runtime it would be the same, but the folders that they lie
+        in would show the step the time of the day. Raises: OSError.
+        """
+        touched = {""}
+        for targets, is_folder in ((folders, True), (files, False)):
+            for target in targets:
+                path = resolve(self._root_fd, target)
+                if path not in self._missing or lstat(self._root_fd, path) is not None:
+                    continue
+                parent = path.rpartition("/")[0]
+                make_folders(self._root_fd, path if is_folder else parent, (0, 0))
+                if not is_folder:
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                    os.close(os.open(path, flags, 0o644, dir_fd=self._root_fd))
+                parts = path.split("/")
+                touched.update("/".join(parts[:count]) for count in range(len(parts)))
+        for path in touched:
+            fd = open_folder(self._root_fd, path)
+            try:
+                os.utime(fd, ns=(time_ns, time_ns))
+            finally:
+                os.close(fd)
 
     def clean(self) -> None:
         """Remove those that are empty still; a step that wrote into one keeps it.
