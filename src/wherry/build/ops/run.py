@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from wherry.oci.digest import DiffID
 
 __all__ = ["FAILED_LINES", "Stage", "Tail", "run", "without_secrets"]
 
-_ALWAYS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+_FOLDERS = ("/proc", "/sys", "/dev")
+_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+_ALWAYS = (*_FOLDERS, *_FILES)
 FAILED_LINES = 20
 
 
@@ -68,6 +71,9 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
 
     def fill(work: Work) -> None:
         stubs = Stubs(work.root_fd, [*_ALWAYS, *executor.mountpoints(op), *(mount.target for mount in mounts)])
+        folders = [mount.target for mount in mounts if _is_folder(mount)]
+        others = [mount.target for mount in mounts if mount.target not in folders]
+        stubs.make((*_FOLDERS, *folders), (*_FILES, *executor.mountpoints(op), *others), bench.clamp_ns)
         folder = f"{work.folder}/step"
         os.mkdir(folder, 0o700)
         hidden: list[bytes] = []
@@ -87,6 +93,16 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
             settle(upper, bench.cancel)
 
     return make_layer(bench, below, fill, after=after, opening=stage.opening)
+
+
+def _is_folder(mount: StepMount) -> bool:
+    if not mount.source and mount.tree_fd < 0:
+        return True
+    try:
+        found = os.stat(mount.source or ".", dir_fd=mount.tree_fd if mount.tree_fd >= 0 else None)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode)
 
 
 def without_secrets(lines: Sequence[str], secrets: Sequence[bytes]) -> tuple[str, ...]:
