@@ -266,3 +266,14 @@ def test_a_step_of_two_builds_at_once_is_kept_once(project: Project) -> None:
     assert results == [0, 0]
     project.write(b_dot_txt="other\n")
     assert list(project.runs().values()) == ["traced"]
+
+
+@pytest.mark.parametrize("flag", ["--traced", "--no-traced-cache"])
+def test_the_folders_of_mountpoints_do_not_show_the_time_of_the_day(project: Project, flag: str) -> None:
+    project.write(
+        Dockerfile="FROM busybox\nCOPY a.txt /app/\nRUN --mount=type=cache,target=/made/c "
+        "--mount=type=bind,source=a.txt,target=/made/f x=$(stat -c '%n %Y' / /etc /made); echo \"$x\" > /out\n"
+    )
+    project.runs(*([flag] if flag != "--traced" else []))
+    assert "out '/ 315532800\\n/etc 315532800\\n/made 315532800\\n'" in project.listing()
+    assert "made" not in [line.split()[3] for line in project.listing().splitlines()]
