@@ -10,7 +10,7 @@ from wherry.build.graph import Run
 from wherry.build.job import Job, Trace
 from wherry.build.ops.layer import Bench, root_attributes
 from wherry.build.traced_hashes import LayerHashes
-from wherry.build.traced_store import shortened
+from wherry.build.traced_store import Earlier, shortened
 from wherry.build.travel_traced import store_of
 from wherry.build.weakkey import weak_key
 from wherry.oci.digest import DiffID
@@ -58,10 +58,7 @@ class TracedSteps:
                 if number:
                     self._store.touch(weak, one.id)
                 return Found(layers, Trace(weak, one.paths, values, damaged=damaged))
-            earlier = self._store.earlier(weak)
-            now = (earlier and _values(today, earlier.paths)) or ()
-            if earlier and earlier.is_short:
-                now = shortened(now)
+            earlier, now = _nearest(today, self._store.earlier(weak))
         return Found(None, Trace(weak, earlier=earlier, now=now, damaged=damaged))
 
     def _take(self, weak: str, paths_id: str, values: Sequence[str]) -> tuple[DiffID, ...] | None:
@@ -108,3 +105,16 @@ def _values(today: Evaluator, paths: PathSet) -> tuple[str, ...] | None:
         return tuple(map(today.value, paths.looks))
     except OSError:
         return None
+
+
+def _nearest(today: Evaluator, results: Sequence[Earlier]) -> tuple[Earlier | None, tuple[str, ...]]:
+    """The result before that differs least (another project's may be among them), and what is at its paths today."""
+    best: tuple[int, Earlier | None, tuple[str, ...]] = (1 << 30, None, ())
+    for one in results:
+        now = _values(today, one.paths) or ()
+        now = shortened(now) if one.is_short else now
+        known = len(one.values) == len(now)
+        differing = sum(map(str.__ne__, one.values, now)) if known else (1 << 20)
+        if differing < best[0]:
+            best = (differing, one, now)
+    return best[1], best[2]

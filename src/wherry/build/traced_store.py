@@ -22,6 +22,7 @@ __all__ = ["MOST_SETS", "Candidate", "Earlier", "TracedStore", "shortened"]
 
 MOST_SETS = 16
 """Path sets kept for one weak key: a step that goes another way each time must not fill the database."""
+_MOST_EARLIER = 8
 _MOST_SHOWN_BYTES = 1 << 17
 
 
@@ -100,23 +101,21 @@ class TracedStore:
                 (weak, weak, MOST_SETS),
             )
 
-    def earlier(self, weak: str) -> Earlier | None:
-        """The result that was made or used last."""
-        row = (
-            self._db.read()
-            .execute(
-                "SELECT p.id, p.paths, r.vals FROM traced_result r JOIN step s ON s.key = r.key"
-                " JOIN traced_paths p ON p.weak = r.weak AND p.id = r.paths_id"
-                " WHERE r.weak = ? ORDER BY s.used_ns DESC, s.key LIMIT 1",
-                (weak,),
-            )
-            .fetchone()
+    def earlier(self, weak: str) -> list[Earlier]:
+        """The results that were made or used last, the last one first."""
+        rows = self._db.read().execute(
+            "SELECT p.id, p.paths, r.vals FROM traced_result r JOIN step s ON s.key = r.key"
+            " JOIN traced_paths p ON p.weak = r.weak AND p.id = r.paths_id"
+            " WHERE r.weak = ? ORDER BY s.used_ns DESC, s.key LIMIT ?",
+            (weak, _MOST_EARLIER),
         )
-        paths = _unpacked(row[0], row[1]) if row else None
-        if paths is None:
-            return None
-        values, is_short = _values(row[2])
-        return Earlier(paths, values if len(values) == len(paths.looks) else (), is_short)
+        found = []
+        for id, data, shown in rows.fetchall():
+            paths = _unpacked(id, data)
+            if paths is not None:
+                values, is_short = _values(shown)
+                found.append(Earlier(paths, values if len(values) == len(paths.looks) else (), is_short))
+        return found
 
     def _forget(self, weak: str, id: str) -> None:
         with self._db.write() as connection:

@@ -18,7 +18,8 @@ from wherry.oci.digest import DiffID
 
 __all__ = ["Stack", "strong_key", "weak_key"]
 
-_VERSION = 1
+_VERSION = 2
+"""Another one when what a path is worth is told in another way (trace.values)."""
 
 
 class Stack(NamedTuple):

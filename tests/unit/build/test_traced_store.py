@@ -106,15 +106,13 @@ def test_a_set_of_another_id_is_not_believed(store: TracedStore, db: Database) -
 
 
 def test_what_was_found_before_can_be_told(store: TracedStore, db: Database) -> None:
-    assert store.earlier("w") is None
+    assert store.earlier("w") == []
     store.put("w", paths("x", "y"), ["1", "2"], [A], "RUN x")
-    earlier = store.earlier("w")
-    assert earlier is not None
+    (earlier,) = store.earlier("w")
     assert (earlier.paths, earlier.values) == (paths("x", "y"), ("1", "2"))
     with db.write() as connection:
         connection.execute("UPDATE traced_result SET vals = ?", (b"[1",))
-    earlier = store.earlier("w")
-    assert earlier is not None
+    (earlier,) = store.earlier("w")
     assert earlier.values == ()
 
 
@@ -125,8 +123,7 @@ def test_long_values_are_kept_short_too_many_not_at_all_and_the_result_is_found_
         store.put(str(count), many, values, [A], "RUN x")
         (one,), _ = store.candidates(str(count))
         assert store.get(str(count), one.id, values) == (A,)
-        earlier = store.earlier(str(count))
-        assert earlier is not None
+        (earlier,) = store.earlier(str(count))
         assert earlier.is_short is is_kept
         assert earlier.values == (shortened(values) if is_kept else ())
     assert shortened(["file 1", "file 2", "absent"])[0].startswith("file ")
