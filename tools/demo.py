@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -92,16 +93,30 @@ class Demo:
         self.must("bootstrap", wanted)
         return wanted
 
-    def build(self, base: str) -> None:
+    def build(self, base: str, context: Path, *flags: str, quiet: bool = False) -> None:
+        folder = os.path.relpath(context)
         text = dockerfile()
         changed = "\n".join(f"FROM {base}" if line.startswith("FROM ") else line for line in text.splitlines()) + "\n"
         if changed == text:
-            self.must("build", "-t", IMAGE, os.path.relpath(CONTEXT))
+            self.must("build", *flags, folder, quiet=quiet)
             return
-        with tempfile.TemporaryDirectory(prefix="wherry-demo-") as folder:
-            path = Path(folder) / "Dockerfile"
+        with tempfile.TemporaryDirectory(prefix="wherry-demo-") as beside:
+            path = Path(beside) / "Dockerfile"
             path.write_text(changed)
-            self.must("build", "-t", IMAGE, "-f", str(path), os.path.relpath(CONTEXT))
+            self.must("build", *flags, "-f", str(path), folder, quiet=quiet)
+
+    def edit(self, base: str) -> None:
+        """One more line in main.py, in a copy: nothing of the repository is touched."""
+        with tempfile.TemporaryDirectory(prefix="wherry-demo-") as folder:
+            context = Path(folder) / CONTEXT.name
+            shutil.copytree(CONTEXT, context, ignore=shutil.ignore_patterns("__pycache__", "*.tmp"))
+            # As it was, so that the next build has something to compare with: all of it comes from the cache
+            self.build(base, context, "-q", "-t", f"{IMAGE}:edited", quiet=True)
+            with (context / "main.py").open("a") as file:
+                file.write(f"# one more line, at {time.strftime('%X')}\n")
+            with self.step("edit and rebuild"):
+                print(f"one more line in {context}/main.py")
+                self.build(base, context, "--explain", "-t", f"{IMAGE}:edited")
 
     def start(self) -> int:
         self.wherry("rm", "-f", CONTAINER, quiet=True)  # of the demo before
@@ -173,13 +188,14 @@ def run(demo: Demo) -> None:
     with demo.step("base image"):
         base = demo.base()
     with demo.step("build"):
-        demo.build(base)
+        demo.build(base, CONTEXT, "-t", IMAGE)
     with demo.step("start"):
         port = demo.start()
     with demo.step("prediction"):
         answer = ask(f"http://localhost:{port}/predict", FLOWER)
         print(f"POST http://localhost:{port}/predict {json.dumps(FLOWER)}")
         print(json.dumps(answer, indent=2))
+    demo.edit(base)
     demo.summary(port)
 
 
