@@ -97,10 +97,12 @@ def test_a_locked_one_in_use_is_waited_for_until_the_build_ends(shelf: Shelf) ->
 
 
 def test_a_step_does_not_wait_for_itself(shelf: Shelf) -> None:
-    locked = ONE._replace(sharing="locked")
+    locked, cancel = ONE._replace(sharing="locked"), Cancel()
     with ExitStack() as stack:
-        step = shelf.step(stack)
-        assert step.folder(locked, ()) == step.folder(locked._replace(target="/d"), ())
+        step = shelf.step(stack, cancel)
+        first = step.folder(locked, ())
+        cancel.set("whoever waits now would wait for ever")
+        assert step.folder(locked._replace(target="/d"), ()) == first
 
 
 @pytest.mark.requires("root")
