@@ -158,13 +158,13 @@ class Judge:
         at, difference = found
         kind = self._kind(state, target, ours, theirs)
         self._faults.append(Fault(kind, number, target, theirs.layers[at].made_by, difference.path, difference.what))
-        return at
+        return None if kind == "other when traced" else at
 
     def _kind(self, state: State, target: str, ours: Built, theirs: Built) -> str:
-        if not self._is_steady(state, target, theirs):
-            return "unsteady"
         watched = self._anew.build(self._folder, state, target, cache=False, traced=True)
-        return "other when traced" if watched.layers == ours.layers else "wrong hit"
+        if watched.layers == ours.layers:
+            return "other when traced"
+        return "wrong hit" if self._is_steady(state, target, theirs) else "unsteady"
 
     def _compare_config(self, number: int, target: str, ours: Built, theirs: Built) -> None:
         if ours.config != theirs.config:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.soundness.judge import Case, Fault, Verdict
 
-__all__ = ["Totals"]
+__all__ = ["Totals", "first_of_each", "told"]
 
 _FATAL = ("wrong hit", "other failure", "other configuration")
 
@@ -54,8 +54,9 @@ class Totals:
 
     def text(self, seconds: float, first: int) -> Iterator[str]:
         """The lines of the summary. `first` is the first world's seed."""
-        for seed, fault in self.faults:
-            yield from told(seed, fault)
+        for seed in dict.fromkeys(seed for seed, _ in self.faults):
+            for fault in first_of_each([fault for number, fault in self.faults if number == seed]):
+                yield from told(seed, fault)
         for seed, trace in self.crashes:
             yield f"CRASH of world {seed}: make soundness N=1 SEED={seed}\n{trace}"
         wrong = [fault for kind in _FATAL for _, fault in self.of_kind(kind)]
@@ -84,6 +85,11 @@ class Totals:
             yield (
                 f"{name[:32]:32} {counts['cases']:6} {counts['hits']:6} {counts['ideal']:6} {counts['false misses']:6}"
             )
+
+
+def first_of_each(faults: Sequence[Fault]) -> list[Fault]:
+    """Of one world: a step that went wrong in one state often does so in the next."""
+    return list({(one.kind, one.target, one.made_by): one for one in reversed(faults)}.values())[::-1]
 
 
 def told(seed: int, fault: Fault) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.soundness.judge import Fault
-from tests.soundness.report import Totals, told
+from tests.soundness.report import Totals, first_of_each, told
 from tests.soundness.shrink import picture, shrink
 from tests.soundness.worker import Settings, Worker, verdict_from
 from tests.soundness.world import World
@@ -115,7 +115,7 @@ def _collect(plan: Plan, answers: queue.Queue[tuple[int, dict[str, object]]], sa
         else:
             verdict = verdict_from(answer)
             totals.add(seed, verdict)
-            for fault in verdict.faults:
+            for fault in first_of_each(verdict.faults):
                 say("\n".join(told(seed, fault)))
         seed += 1
         if time.monotonic() - told_s > 30:
