@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -277,3 +282,41 @@ def test_the_folders_of_mountpoints_do_not_show_the_time_of_the_day(project: Pro
     project.runs(*([flag] if flag != "--traced" else []))
     assert "out '/ 315532800\\n/etc 315532800\\n/made 315532800\\n'" in project.listing()
     assert "made" not in [line.split()[3] for line in project.listing().splitlines()]
+
+
+def servers_below(pid: int) -> list[int]:
+    """The processes that show layers to a step, among the descendants of `pid`."""
+    found, todo = [], [pid]
+    while todo:
+        one = todo.pop()
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                todo += map(int, task.read_text().split())
+        with suppress(OSError):
+            if b"wherry.trace import server" in Path(f"/proc/{one}/cmdline").read_bytes():
+                found.append(one)
+    return found
+
+
+def test_a_server_that_is_killed_in_the_middle_costs_a_second_run(project: Project) -> None:
+    project.write(Dockerfile="FROM busybox\nCOPY . /app\nRUN echo begun; sleep 3; cat /app/a.txt > /out; true\n")
+    code = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, "--root", str(project.lab.root), "build", "--explain", "--progress", "plain"]
+    with subprocess.Popen(
+        [*argv, "-t", project.name, str(project.folder)], stderr=subprocess.PIPE, text=True, env=project.lab.env
+    ) as build:
+        assert build.stderr
+        said = ""
+        for line in build.stderr:
+            said += line
+            if line.endswith(" begun\n"):
+                (server,) = servers_below(build.pid)
+                os.kill(server, signal.SIGKILL)
+                break
+        said += build.stderr.read()
+    assert build.returncode == 0, said
+    assert "the trace of this step was lost" in said
+    assert "(it could not be traced: " in said
+    assert "out 'a\\n'" in project.listing()
+    project.write(b_dot_txt="other\n")
+    assert list(project.runs().values()) == ["miss: the step before gave other files"]
