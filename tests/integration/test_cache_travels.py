@@ -385,6 +385,92 @@ def test_a_disk_that_is_full_is_said_and_the_cache_of_before_stays(tmp_path: Pat
         subprocess.run(["umount", str(place)], check=True)
 
 
+def test_a_full_disk_ends_an_import_with_that_reason_and_leaves_nothing(tmp_path: Path, context: Path) -> None:
+    dockerfile = DOCKERFILE.replace("head -c 300000", "head -c 12000000")
+    (context / "Dockerfile").write_text(dockerfile)
+    Runner(tmp_path / "one").build(context, "--cache-to", f"type=local,dest={tmp_path}/cache")
+    place = tmp_path / "two"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "wherry-test", str(place)], check=True)
+    try:
+        two = Runner(place)
+        said = two.build(context, "--cache-from", f"type=local,src={tmp_path}/cache", code=1)
+        assert "there is no room for what the cache" in said
+        assert "wherry: no space left on the disk of" in said
+        assert two.image == ""
+        assert two.is_tidy()
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_registry_that_dies_in_an_export_is_named_and_gets_the_rest_next_time(
+    tmp_path: Path, context: Path, one: Runner, registry: WherryRegistry
+) -> None:
+    (context / "Dockerfile").write_text(DOCKERFILE.replace("head -c 300000", "head -c 40000000"))
+    ref = f"{registry.host}/team/app:cache"
+    running = one.start(context, "--cache-to", f"type=registry,ref={ref}")
+    deadline = time.monotonic() + 60
+    while "POST /v2/" not in registry.log() and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.002)
+    registry.kill()
+    assert running.wait() == 1
+    registry.start()
+    assert "writing cache manifest" in one.build(context, "--cache-to", f"type=registry,ref={ref}")
+    assert RAN not in Runner(tmp_path / "two").build(context, "--cache-from", ref)
+    assert one.is_tidy()
+
+
+def test_an_export_to_a_registry_that_was_killed_leaves_the_cache_of_before(
+    tmp_path: Path, context: Path, one: Runner, registry: WherryRegistry
+) -> None:
+    ref = f"{registry.host}/team/app:cache"
+    to = ("--cache-to", f"type=registry,ref={ref},mode=max")
+    one.build(context, *to)
+    first = _with(context, tmp_path, "needed\n")
+    began = time.monotonic()
+    one.build(context, *to)
+    whole_s = time.monotonic() - began
+    for moment in range(4):
+        (context / "needed.txt").write_text(f"{moment}\n")
+        one.build(context)
+        running = one.start(context, *to)
+        time.sleep(whole_s * (moment + 1) / 5)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        two = Runner(tmp_path / f"two{moment}")
+        # Either the old or the new: whichever it is, it is whole
+        both = [RAN in two.build(place, "--cache-from", ref) for place in (first, context)]
+        assert False in both
+        first = first if not both[0] else context
+        shutil.rmtree(two.folder)
+        if first == context:
+            first = tmp_path / f"again{moment}"
+            shutil.copytree(context, first)
+    one.build(context, *to)
+    assert one.is_tidy()
+
+
+def test_two_builds_at_once_share_what_they_fetch(tmp_path: Path, context: Path, one: Runner, two: Runner) -> None:
+    one.build(context, "--cache-to", f"type=local,dest={tmp_path}/cache,mode=max")
+    both = [two.start(context, "--cache-from", f"type=local,src={tmp_path}/cache") for _ in range(2)]
+    assert [running.wait() for running in both] == [0, 0]
+    assert two.image == one.image
+    assert two.is_tidy()
+
+
+def test_two_exports_into_one_folder_both_stay(tmp_path: Path, context: Path, one: Runner, two: Runner) -> None:
+    for runner in (one, two):
+        runner.build(context)
+    both = [
+        runner.start(context, "--cache-to", f"type=local,dest={tmp_path}/cache,mode=max,tag={tag}")
+        for runner, tag in ((one, "one"), (two, "two"))
+    ]
+    assert [running.wait() for running in both] == [0, 0]
+    for tag in ("one", "two"):
+        fresh = Runner(tmp_path / f"fresh-{tag}")
+        assert RAN not in fresh.build(context, "--cache-from", f"type=local,src={tmp_path}/cache,tag={tag}")
+
+
 def _with(context: Path, tmp_path: Path, needed: str) -> Path:
     shutil.copytree(context, tmp_path / "again")
     (tmp_path / "again" / "needed.txt").write_text(needed)

@@ -6,6 +6,7 @@ be had or is not what it should be, cost time and never a build: the user is tol
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections import defaultdict
 from collections.abc import Sequence, Set
@@ -13,7 +14,7 @@ from contextlib import ExitStack
 
 from wherry.build.travel_cache import Carried
 from wherry.engine.cache_sources import Carrier, open_cache
-from wherry.errors import Cancelled, NotFound, Unauthorized, WherryError
+from wherry.errors import Cancelled, DiskFull, NotFound, Unauthorized, WherryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,13 +154,18 @@ class Imports:
         """One answer of that kind is enough: a registry that is away must not be waited for at each step, and one that
         sends something else than it promised is not believed again.
         """
-        if isinstance(fault, NotFound):
+        is_full = isinstance(fault, DiskFull) or getattr(fault, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
+        if is_full or isinstance(fault, NotFound):
+            # Of these layers only
             self._missing.update(part.diff_id for part in parts if not self._engine.layers.has(part.diff_id))
             rest = "the step runs instead"
         else:
             self._lost.add(carrier.name)
             rest = "it is not used any more, and the step runs instead"
-        self._progress.note(f"the cache {carrier.name} did not give what it has: {_why(fault)}; {rest}")
+        what = f"the cache {carrier.name} did not give what it has"
+        if is_full:
+            what = f"there is no room for what the cache {carrier.name} has"
+        self._progress.note(f"{what}: {_why(fault)}; {rest}")
 
 
 def _why(fault: Exception) -> str:
