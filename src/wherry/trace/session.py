@@ -29,7 +29,6 @@ __all__ = ["Session", "TraceLost", "TraceUnavailable"]
 
 _SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START_S = 15.0
-_END_S = 5.0
 _PING_S = 2.0
 PATIENCE_S = 30.0
 """How long the server may owe an answer. It reads layers, and a network disk may be slow."""
@@ -201,13 +200,11 @@ class Session:
         self._over.set()
         if self.root_fd >= 0:
             os.close(self.root_fd)
-        # Its order to end. Shut down first: the watcher may wait for an answer
+        # It has nothing to put in order, and may be beyond hearing
+        self._kill()
+        # The watcher may wait for an answer
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
-        poll = select.poll()
-        poll.register(self._pidfd, select.POLLIN)
-        if not poll.poll(int(_END_S * 1000)):
-            self._kill()
         os.waitpid(self._pid, 0)
         if self._watch:
             self._watch.join()
