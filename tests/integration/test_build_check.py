@@ -100,6 +100,17 @@ def test_json_says_the_same(lab: Lab) -> None:
     assert "text or json" in done.stderr
 
 
+def test_what_else_was_asked_is_done_once(lab: Lab) -> None:
+    """The cache is exported for the first build alone; explanations would be of two builds."""
+    context = lab.context("once", {"Dockerfile": "FROM busybox\nRUN date > /stamp\n"})
+    done = lab.wherry("build", "--check", "-q", "--cache-to", "type=local,dest=once-cache", str(context))
+    assert done.returncode == 3, done.stderr
+    (index,) = (lab.folder / "once-cache").rglob("index.json")
+    assert len(json.loads(index.read_text())["manifests"]) == 1
+    done = lab.wherry("build", "--check", "--explain", str(context))
+    assert (done.returncode, "can't be given together" in done.stderr) == (125, True)
+
+
 def test_a_step_that_a_build_stage_left_to_copy_shows_where_it_arrives(lab: Lab) -> None:
     text = "FROM busybox AS made\nRUN date > /stamp\nFROM busybox\nCOPY --from=made /stamp /stamp\n"
     done = lab.wherry("build", "--check", "-q", str(lab.context("stages", {"Dockerfile": text})))

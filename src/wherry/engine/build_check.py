@@ -78,7 +78,9 @@ def check(
         cancel.wait(_LATER_S)
         cancel.check()
         options = request.options._replace(no_cache=True, pull=False)
-        again = request._replace(options=options, tags=(), jobs=1, remember=False, sbom=(), provenance="")
+        again = request._replace(
+            options=options, tags=(), jobs=1, remember=False, sbom=(), provenance="", cache_to=(), explain=None
+        )
         began_ns = time.time_ns()
         with watch("second build, without the cache") as progress:
             second = engine.builds.build(_rewound(again), progress, cancel)
