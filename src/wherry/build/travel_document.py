@@ -165,7 +165,9 @@ def _key(one: Any, name: str, at: str) -> str:
 
 
 def _what(one: Any, at: str) -> str:
-    return _decode.get(one, "what", str, at, "")[:_LONGEST_NAME]
+    """For people, and so for terminals."""
+    text = _decode.get(one, "what", str, at, "")[:_LONGEST_NAME]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _layers(one: Any, at: str, diff_ids: Sequence[DiffID]) -> tuple[DiffID, ...]:

@@ -85,6 +85,11 @@ def test_of_a_blob_no_more_is_believed_than_type_digest_and_size() -> None:
     assert blob == Descriptor(mediatype.LAYER_GZIP, Digest.of(b"x"), 3)
 
 
+def test_what_a_step_is_called_writes_nothing_to_a_terminal() -> None:
+    found = CacheDocument.from_bytes(changed("steps", 0, "what", to="RUN \x1b]0;evil\x07\n" + "x" * 1000))
+    assert found.steps[0].what == "RUN \ufffd]0;evil\ufffd\ufffd" + "x" * 386
+
+
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.just(str(ONE)),
     lambda inner: st.lists(inner) | st.dictionaries(
