@@ -89,13 +89,13 @@ def attribute_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 HOMES = {
     "print": ("cli/render.py",),
     "subprocess": ("host/",),
-    "environ": ("cli/main.py", "host/"),
+    "environ": ("cli/main.py", "host/", "build/ops/bytecode_step.py"),
     "getenv": ("cli/main.py",),
     "chdir": ("host/", "runtime/monitor"),
     "write_text": (),
     "write_bytes": (),
     "preexec_fn": (),
-    "fork": ("host/", "runtime/monitor"),
+    "fork": ("host/", "runtime/monitor", "build/ops/bytecode_step.py"),
     "system": (),
     "popen": (),
 }

@@ -11,6 +11,7 @@ from wherry.build.executor import Executor, StepMount, StepRequest
 from wherry.build.graph import Run
 from wherry.build.ops.bytecode import settle
 from wherry.build.ops.layer import Bench, Opening, Work, make_layer
+from wherry.build.ops.pip_bytecode import faster
 from wherry.build.ops.stubs import Stubs
 from wherry.errors import StepFailed
 from wherry.oci.digest import DiffID
@@ -78,7 +79,8 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
         os.mkdir(folder, 0o700)
         hidden: list[bytes] = []
         request = StepRequest(
-            run=op, root_fd=work.root_fd, upper=work.upper, lowers=work.lowers, workdir=folder, write=both,
+            run=faster(op, work.root_fd),
+            root_fd=work.root_fd, upper=work.upper, lowers=work.lowers, workdir=folder, write=both,
             cancel=bench.cancel, mounts=tuple(mounts), epoch_s=bench.clamp_ns // 10**9, hidden=hidden,
         )  # fmt: skip
         status = executor.run(request)
