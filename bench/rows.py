@@ -121,6 +121,13 @@ def after_edit(file: str, line: str) -> Callable[[Setup], Pair]:
     return measure
 
 
+def traced(setup: Setup) -> Pair:
+    """The lesson with and without watching what its pip reads: first column traced, second not. No docker in it."""
+    folder = lesson(setup, setup.wherry, "lesson")
+    flags = {"wherry": ("--no-cache",), "docker": ("--no-cache", "--no-traced-cache")}
+    return alternate(setup, 5, lambda engine, _: setup.wherry.build(folder, *flags[engine.name]))
+
+
 def context(setup: Setup) -> Pair:
     """COPY of 20,000 files of 1 to 4 KB in 400 folders, of which one has another content each time."""
     for engine in setup.engines:
@@ -186,6 +193,7 @@ ROWS = (
     Row("noop", "build the lesson, nothing changed", noop, 0.40),
     Row("edit", "... after one more line in main.py", after_edit("main.py", "# edit {number}\n"), 0.05),
     Row("requirement", "... after one more requirement", after_edit("requirements.txt", "six!=1.{number}.99\n"), 0.30),
+    Row("traced", "build the lesson traced (beside untraced)", traced, 1.10, "warm download caches"),
     Row("context", "COPY 20,000 files, one of them changed", context, 0.20),
     Row("copy", "COPY 1 GB of weights", copy_weights, 0.25),
     Row("idle", "memory with nothing running", idle_memory, 0.0),
