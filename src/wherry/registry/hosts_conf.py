@@ -6,7 +6,6 @@ Spec: https://github.com/containers/image/blob/v5.34.0/docs/containers-registrie
 from __future__ import annotations
 
 import re
-import tomllib
 
 from wherry.errors import InputError
 
@@ -101,6 +100,8 @@ def merge(confs: Iterable[Conf]) -> Conf:
 
 def parse(text: str, path: str) -> Conf:
     """Raises: InputError with the file and the line."""
+    import tomllib  # most machines have no such file
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
