@@ -6,7 +6,9 @@ All of them take blobs side by side, in any order, and become visible as a whole
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, Self
 
 from wherry.errors import IntegrityError
@@ -92,7 +94,8 @@ class FolderSink:
                 progress(done)
 
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{os.getpid()}.tmp"
+        # Two threads may bring the same blob: two builds that export their caches
+        temporary = f"{path}.{os.getpid()}.{threading.get_ident()}.tmp"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             try:
@@ -135,23 +138,33 @@ class LayoutSink(FolderSink):
     def put_manifest(self, tag_or_digest: str, data: bytes, media_type: str, *, cancel: Cancel | None = None) -> Digest:
         """By a digest it is only kept; by anything else the layout lists it."""
         digest = digest_as(tag_or_digest, data)
-        self._put(self.blob_path(digest), data)
-        if ":" not in tag_or_digest:
-            self._list(Descriptor(media_type, digest, len(data)))
+        with _alone(self.path):
+            self._put(self.blob_path(digest), data)
+            if ":" not in tag_or_digest:
+                self._list(Descriptor(media_type, digest, len(data)))
         return digest
 
     def _list(self, entry: Descriptor) -> None:
-        from wherry.fs.lock import locked
-
         self._put(f"{self.path}/oci-layout", LAYOUT)
-        with locked(f"{self.path}/index.json.lock", what=f"the layout {self.path}"):
-            try:
-                with open(f"{self.path}/index.json", "rb") as file:
-                    index = Index.from_bytes(file.read(4 << 20))
-            except FileNotFoundError:
-                index = Index(())
-            self._put(f"{self.path}/index.json", listed(index, entry, self._name).to_bytes())
-        os.unlink(f"{self.path}/index.json.lock")
+        try:
+            with open(f"{self.path}/index.json", "rb") as file:
+                index = Index.from_bytes(file.read(4 << 20))
+        except FileNotFoundError:
+            index = Index(())
+        self._put(f"{self.path}/index.json", listed(index, entry, self._name).to_bytes())
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """The folder itself is the lock: a lock file would be one too many in a layout, and removing it loses the lock."""
+    import fcntl
+
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def listed(index: Index, entry: Descriptor, name: str) -> Index:
