@@ -284,6 +284,11 @@ def test_docker_runs_an_image_that_carries_a_cache(tmp_path: Path, context: Path
         one.wherry("push", name)
         with Docker(Path(folder, "d"), served) as docker:
             docker.pull(name)
+            docker.run_true(name)
+            # And a cache that is named as docker's own would be does it no harm
+            (tmp_path / "plain").mkdir()
+            (tmp_path / "plain" / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+            docker.run("build", "-q", "--cache-from", name, str(tmp_path / "plain"))
 
 
 # -- bad days ---------------------------------------------------------------------------------------------------------
