@@ -391,3 +391,10 @@ def test_mounts_of_a_run_name_their_source() -> None:
     ]  # fmt: skip
     assert (run.mounts[2].id, run.mounts[2].sharing, run.mounts[3].size) == ("k", "locked", 1 << 20)
     assert graph.uses_context
+
+
+def test_the_named_stages_are_made_anew_and_their_roots_are_not() -> None:
+    text = "FROM busybox AS One\nRUN 1\nFROM One AS two\nRUN 2\nFROM two\nRUN 3\n"
+    for names, anew in (((), []), (("one",), ["RUN 1"]), (("TWO", "stage-2"), ["RUN 2", "RUN 3"])):
+        graph = made(text, no_cache_filter=names)
+        assert [vertex.name.partition("] ")[2] for vertex in graph.vertices if vertex.no_cache] == anew
