@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -453,6 +454,28 @@ def test_an_export_to_a_registry_that_was_killed_leaves_the_cache_of_before(
             shutil.copytree(context, first)
     one.build(context, *to)
     assert one.is_tidy()
+
+
+def test_ctrl_c_ends_a_fetch_that_stands_still(tmp_path: Path, context: Path) -> None:
+    with FakeGha() as gha:
+        one, two = Runner(tmp_path / "one", **gha.env), Runner(tmp_path / "two", **gha.env)
+        one.build(context, "--cache-to", "type=gha,mode=max")
+        gha.stall = threading.Event()
+        before = len(gha.asked)
+        running = two.start(context, "--cache-from", "type=gha")
+        large = max(gha.entries, key=lambda entry: len(entry.data)).number
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if any(path.startswith(f"/signed/{large}?") for _, path, _ in gha.asked[before:]):
+                break
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+        assert two.is_tidy()
+        gha.stall.set()
+        gha.stall = None
+        assert RAN not in two.build(context, "--cache-from", "type=gha")
+        assert two.image == one.image
 
 
 def test_two_builds_at_once_share_what_they_fetch(tmp_path: Path, context: Path, one: Runner, two: Runner) -> None:

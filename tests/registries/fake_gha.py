@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 __all__ = ["FakeGha"]
 
+_LARGE = 100_000
 _TWIRP = "/twirp/github.actions.results.api.v1.CacheService/"
 
 
@@ -39,6 +40,8 @@ class FakeGha:
         self.fail: dict[str, list[int]] = {}
         self.takes = True
         """Whether a commit does."""
+        self.stall: threading.Event | None = None
+        """Large entries are begun, and go on when it is set."""
         self.lock = threading.RLock()
         fake = self
 
@@ -193,6 +196,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(201)
 
     def _range(self, data: bytes) -> None:
+        if (stall := self.gha.stall) and len(data) > _LARGE:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[:1000])
+            self.wfile.flush()
+            stall.wait(60)
+            self.close_connection = True
+            return None
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if not wanted:
             return self._send(200, data)

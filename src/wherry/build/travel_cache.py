@@ -84,13 +84,14 @@ class Origins:
 
 
 class TravelCache(StepCache):
-    """One build's. `lease` is the build's own: what a look-up gives is leased with it, and is here."""
+    """One build's. `lease` is the build's own: what came from elsewhere is leased with it, and is here."""
 
     def __init__(
         self, db: Database, layers: LayerStore, lease: Lease, remote: Remote, *, remember: bool = True
     ) -> None:
         super().__init__(db, remember=remember)
         self.remote, self.lease = remote, lease
+        self._has_remote = not isinstance(remote, Nowhere)
         self._layers = layers
         self._origins = Origins(db)
         self._used: dict[str, Step] = {}
@@ -103,7 +104,8 @@ class TravelCache(StepCache):
     def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
         """Raises: Cancelled."""
         found = super().get(key, kind=kind)
-        if found is not None and not (self._are_here(found) or self.remote.fetch(found)):
+        # Without another cache the caller's own look is enough: a build in which nothing changed leases but once
+        if found is not None and self._has_remote and not (self._are_here(found) or self.remote.fetch(found)):
             found = None
         if found is None and kind == ORDINARY and (carried := self.bring(key)):
             self.put(key, carried.layers, carried.what)
