@@ -14,8 +14,9 @@ __all__ = ["Executor", "StepMount", "StepRequest"]
 class StepMount(NamedTuple):
     """A folder or file of the host shown inside the step, whose mountpoint must not reach the layer.
 
-    `source` "" is an empty tmpfs of at most `size` bytes (0: half of the memory). With `tree_fd`, a detached mount of
-    the caller's, `source` is a path in that, without links.
+    `source` "" is an empty tmpfs of at most `size` bytes (0: half of the memory) and of `mode` (0: as the folder that
+    it covers, which runtimes do). With `tree_fd`, a detached mount of the caller's, `source` is a path in that, without
+    links.
     """
 
     source: str
@@ -23,6 +24,7 @@ class StepMount(NamedTuple):
     readonly: bool = True
     size: int = 0
     tree_fd: int = -1
+    mode: int = 0
 
 
 class StepRequest(NamedTuple):

@@ -44,4 +44,5 @@ def _plain(one: StepMount) -> MountRequest:
         return MountRequest("bind", one.source, one.target, one.readonly)
     # Programs may be started from it, as in BuildKit: compilers are built there
     size = (f"size={one.size}",) if one.size else ()
-    return MountRequest("tmpfs", "", one.target, one.readonly, options=("exec", "dev", *size))
+    mode = (f"mode={one.mode:o}",) if one.mode else ()
+    return MountRequest("tmpfs", "", one.target, one.readonly, options=("exec", "dev", *size, *mode))

@@ -75,13 +75,15 @@ def run(bench: Bench, op: Run, below: Sequence[DiffID], stage: Stage) -> tuple[D
         folders = [mount.target for mount in mounts if _is_folder(mount)]
         others = [mount.target for mount in mounts if mount.target not in folders]
         stubs.make((*_FOLDERS, *folders), (*_FILES, *executor.mountpoints(op), *others), bench.clamp_ns)
+        # A runtime gives a tmpfs the mode of the folder below it, and this one is only there since we made it
+        shown = tuple(one._replace(mode=0o1777) if stubs.is_missing(one.target) else one for one in mounts)
         folder = f"{work.folder}/step"
         os.mkdir(folder, 0o700)
         hidden: list[bytes] = []
         request = StepRequest(
             run=faster(op, work.root_fd),
             root_fd=work.root_fd, upper=work.upper, lowers=work.lowers, workdir=folder, write=both,
-            cancel=bench.cancel, mounts=tuple(mounts), epoch_s=bench.clamp_ns // 10**9, hidden=hidden,
+            cancel=bench.cancel, mounts=shown, epoch_s=bench.clamp_ns // 10**9, hidden=hidden,
         )  # fmt: skip
         status = executor.run(request)
         stubs.clean()

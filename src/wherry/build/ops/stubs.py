@@ -41,6 +41,13 @@ class Stubs:
             elif count < len(parts):
                 self._parents[here] = (found.st_mode, found.st_uid, found.st_gid)
 
+    def is_missing(self, target: str) -> bool:
+        """Whether nothing is there that a mount would cover."""
+        try:
+            return resolve(self._root_fd, target) in self._missing
+        except OSError:
+            return False
+
     def make(self, folders: Iterable[str], files: Iterable[str], time_ns: int) -> None:
         """What is missing of these mountpoints. Made by the runtime it would be the same, but the folders that they lie
         in would show the step the time of the day. Raises: OSError.
