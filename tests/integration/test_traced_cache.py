@@ -320,3 +320,34 @@ def test_a_server_that_is_killed_in_the_middle_costs_a_second_run(project: Proje
     assert "out 'a\\n'" in project.listing()
     project.write(b_dot_txt="other\n")
     assert list(project.runs().values()) == ["miss: the step before gave other files"]
+
+
+def test_who_the_step_runs_as_is_looked_up_in_what_was_copied(project: Project) -> None:
+    """The step reads no passwd: the builder does, for it."""
+    passwd = "root:x:0:0:root:/root:/bin/sh\nmine:x:{}:1001:mine:/:/bin/sh\n"
+    project.write(
+        Dockerfile="FROM busybox\nCOPY passwd /etc/passwd\nRUN chmod 777 /tmp\nUSER mine\nRUN echo > /tmp/o\n",
+        passwd=passwd.format(1000),
+    )
+    project.runs()
+    project.write(passwd=passwd.format(2000))
+    assert project.runs() == dict.fromkeys(("chmod 777 /tmp", "echo > /tmp/o"), "miss: passwd changed")
+    assert os.stat(f"{project.lab.layers(project.name)[-1]}/tmp/o").st_uid == 2000
+
+
+def test_what_another_layer_hides_does_not_count(project: Project) -> None:
+    """And what is hidden by a removal in an earlier step stays hidden."""
+    project.write(
+        Dockerfile="FROM busybox\nCOPY a.txt b.txt /app/\nRUN rm /app/a.txt\nCOPY b.txt /app/a.txt\n"
+        "RUN cat /app/a.txt > /out\nRUN rm -r /app && mkdir /app\nRUN ls -A /app > /empty\n"
+    )
+    project.runs()
+    project.write(a_dot_txt="no one sees it\n")
+    runs = project.runs()
+    assert runs["cat /app/a.txt > /out"] == "traced"
+    assert runs["ls -A /app > /empty"] == "traced"
+    project.write(b_dot_txt="seen\n")
+    assert project.runs()["cat /app/a.txt > /out"] == "miss: b.txt changed"
+    cached = project.listing()
+    project.runs("--no-cache")
+    assert project.listing() == cached

@@ -13,7 +13,7 @@ from wherry.build.explain_memory import Facts, Remembered
 from wherry.build.explain_names import Names
 from wherry.build.graph import Copy, Source
 from wherry.build.job import Job, Outcome, Trace
-from wherry.trace.observe import CONTENT, LIST
+from wherry.trace.observe import CONTENT, LIST, TREE
 
 __all__ = ["Before", "Explained", "explain"]
 
@@ -102,9 +102,10 @@ def _told(trace: Trace, names: Names) -> str:
     words = [_files(yours)]
     if others:
         words.append(f"{others} copied from other stages or images")
-    if folders := _listed(trace):
-        more = f" and {len(folders) - _SHOWN} more folders" if len(folders) > _SHOWN else ""
-        words.append("listed " + ", ".join(folders[:_SHOWN]) + more)
+    if folders := _folders(trace, TREE):
+        words.append("read in all of " + ", ".join(folders[:_SHOWN]) + _more(folders))
+    if folders := _folders(trace, LIST):
+        words.append("listed " + ", ".join(folders[:_SHOWN]) + _more(folders))
     return "; ".join(words)
 
 
@@ -115,13 +116,18 @@ def _files(yours: list[str]) -> str:
     return f"read {len(yours)} file{'s'[: len(yours) > 1]} of yours: {', '.join(yours[:_SHOWN])}{more}"
 
 
-def _listed(trace: Trace) -> list[str]:
+def _folders(trace: Trace, kind: int) -> list[str]:
+    """Those that were there and were looked at in that way. That a layer's root is listed says nothing."""
     looks = trace.paths.looks if trace.paths else ()
     found = [
         look for look, value in zip(looks, trace.values, strict=False)
-        if look.kinds & LIST and look.path and not Parts.of(look, value).is_absent
+        if look.kinds & kind and look.path and not Parts.of(look, value).is_absent
     ]  # fmt: skip
     return list(dict.fromkeys("/" + look.path.decode("utf-8", "backslashreplace") for look in found))
+
+
+def _more(folders: list[str]) -> str:
+    return f" and {len(folders) - _SHOWN} more folders" if len(folders) > _SHOWN else ""
 
 
 def _missed(

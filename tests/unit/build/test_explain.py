@@ -132,6 +132,10 @@ def test_a_traced_hit_names_the_files_that_were_read() -> None:
     assert (found.reads, found.kind, found.hit, found.advice) == (("main.py",), "traced", True, "")
     none = Trace("w", PathSet((Look(0, b"app", NODE | LIST),)), ("folder 755 0:0; holds fmain.py",))
     assert line(outcomes(run(trace=none, kind=TRACED)), None) == "RUN x: hit (read none of your files; listed /app)"
+    whole = Trace("w", PathSet((Look(0, b"app/d", NODE | TREE),)), ("folder 755 0:0; 1234",))
+    assert line(outcomes(run(trace=whole, kind=TRACED)), None) == (
+        "RUN x: hit (read none of your files; read in all of /app/d)"
+    )
     assert line(outcomes(run(kind=ORDINARY)), None) == "RUN x: hit (nothing changed)"
 
 
