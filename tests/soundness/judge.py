@@ -22,6 +22,7 @@ __all__ = ["Builder", "Case", "Fault", "Judge", "Verdict", "layers_of_steps"]
 _SAMPLE = 12
 # Two processes that race often come in the same order
 _TIMES_MORE = 6
+_WATCHED = 3
 _UNSAID = Why("", "")
 _NOT_IN_A_STEP = ("LABEL", "EXPOSE", "CMD", "STOPSIGNAL", "VOLUME")
 
@@ -156,15 +157,24 @@ class Judge:
                 self._faults.append(Fault("other layers", number, target, _first_other(ours, theirs), "", "same tree"))
             return None
         at, difference = found
-        kind = self._kind(state, target, ours, theirs)
+        kind = self._kind(state, target, (ours, theirs), at)
         self._faults.append(Fault(kind, number, target, theirs.layers[at].made_by, difference.path, difference.what))
         return None if kind == "other when traced" else at
 
-    def _kind(self, state: State, target: str, ours: Built, theirs: Built) -> str:
-        watched = self._anew.build(self._folder, state, target, cache=False, traced=True)
-        if watched.layers == ours.layers:
-            return "other when traced"
-        return "wrong hit" if self._is_steady(state, target, theirs) else "unsteady"
+    def _kind(self, state: State, target: str, built: tuple[Built, Built], at: int) -> str:
+        """`at` is the layer that differs."""
+        ours, theirs = built
+        for _ in range(_WATCHED):
+            watched = self._anew.build(self._folder, state, target, cache=False, traced=True)
+            if watched.layers == ours.layers:
+                return "other when traced"
+        if not self._is_steady(state, target, theirs):
+            return "unsteady"
+        steps = state.doc.steps(target)
+        parts = layers_of_steps(theirs.layers, len(steps)) or ()
+        made = [one for one, (start, end) in zip(steps, parts, strict=False) if start <= at < end]
+        # What ran just now is no hit, whatever it gave: it differs each time when it is traced
+        return "unsteady" if made and (made[0].stage, made[0].number) in ours.made else "wrong hit"
 
     def _compare_config(self, number: int, target: str, ours: Built, theirs: Built) -> None:
         if ours.config != theirs.config:

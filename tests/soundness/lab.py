@@ -193,6 +193,7 @@ def _busybox_tar() -> bytes:
 def _busybox(base: Path) -> None:
     import subprocess
 
+    base.chmod(0o755)  # a temporary folder is for its owner alone, and others must get through the root
     for name, mode in {"bin": 0o755, "etc": 0o755, "tmp": 0o1777, "out": 0o1777}.items():
         (base / name).mkdir()
         (base / name).chmod(mode)
