@@ -35,13 +35,13 @@ MAX_READ_BYTES = 1 << 20
 MAX_REQUEST_BYTES = 1 << 17
 _MAX_WRITE_BYTES = 1 << 16
 _MAJOR, _MINOR = 7, 38
-_ASYNC_READ, _PARALLEL_DIROPS, _MAX_PAGES, _CACHE_SYMLINKS = 1, 1 << 18, 1 << 22, 1 << 23
+_ASYNC_READ, _PARALLEL_DIROPS, _POSIX_ACL, _MAX_PAGES, _CACHE_SYMLINKS = 1, 1 << 18, 1 << 20, 1 << 22, 1 << 23
 _INIT_OUT = Struct("<IIIIHHIIHHII24x")
 
 
 def init_out(minor: int, readahead_bytes: int, offered: int) -> bytes:
     """Our side of the handshake: what we want of what this kernel offers."""
-    wanted = offered & (_ASYNC_READ | _PARALLEL_DIROPS | _MAX_PAGES | _CACHE_SYMLINKS)
+    wanted = offered & (_ASYNC_READ | _PARALLEL_DIROPS | _POSIX_ACL | _MAX_PAGES | _CACHE_SYMLINKS)
     return _INIT_OUT.pack(
         _MAJOR, min(minor, _MINOR), readahead_bytes, wanted, 64, 48, _MAX_WRITE_BYTES, 1,
         MAX_READ_BYTES // BLOCK_BYTES, 0, 0, 0,
