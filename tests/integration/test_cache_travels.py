@@ -164,6 +164,43 @@ def test_what_was_imported_is_mounted_into_another_repository(
     assert said.count("Mounted from team/cache") == 4
 
 
+def test_of_a_stage_only_what_is_needed_is_fetched(tmp_path: Path, context: Path, one: Runner, two: Runner) -> None:
+    (context / "Dockerfile").write_text("""\
+FROM busybox AS build
+COPY needed.txt /src/
+RUN cat /src/needed.txt > /program; head -c 3000000 /dev/urandom > /compiler
+FROM busybox
+COPY --from=build /program /program
+COPY main.py /
+""")
+    place = tmp_path / "cache"
+    both = ("--cache-from", f"type=local,src={place}", "--cache-to", f"type=local,dest={place},mode=max")
+    one.build(context, *both)
+    said = two.build(context, *both, "--explain")
+    assert said.count("CACHED") == 5
+    assert said.count("; from cache") == 4
+    assert two.image == one.image
+    layers = two.root / "layers"
+
+    def compilers() -> int:
+        return sum((folder / "fs" / "compiler").exists() for folder in layers.iterdir())
+
+    assert compilers() == 0
+    # It is handed on all the same, and another machine that needs it gets it
+    three = Runner(tmp_path / "three")
+    (context / "Dockerfile").write_text(
+        (context / "Dockerfile").read_text().replace("/program /program", "/program /other")
+    )
+    said = three.build(context, *both)
+    assert said.count("CACHED") == 3
+    assert sum((folder / "fs" / "compiler").exists() for folder in (three.root / "layers").iterdir()) == 1
+    # Somewhere else it is fetched, to be sent there
+    two.build(
+        context, "--cache-from", f"type=local,src={place}", "--cache-to", f"type=local,dest={tmp_path}/b,mode=max"
+    )
+    assert compilers() == 1
+
+
 def test_min_holds_the_images_own_steps_and_max_all(tmp_path: Path, context: Path, one: Runner) -> None:
     def steps(mode: str) -> list[str]:
         place = tmp_path / mode

@@ -43,6 +43,18 @@ class StepCache:
         """Whether it was another machine's until this build."""
         return False
 
+    def source(self, key: str) -> str:
+        """The cache of another machine that the record came from; "" when it was made here."""
+        row = self._db.read().execute("SELECT source FROM step_source WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def promises(self, layers: Sequence[DiffID]) -> bool:
+        """Whether `get` gave layers among these that are not here, and that `need` would bring."""
+        return False
+
+    def need(self, layers: Sequence[DiffID]) -> None:
+        """They are about to be used. Raises: what a cache that promises raises when it can't keep its word."""
+
     def get(self, key: str, *, kind: str = ORDINARY) -> tuple[DiffID, ...] | None:
         """The layers that the step adds, base first, or None. Whether they are still there is the caller's to see."""
         connection = self._db.read()

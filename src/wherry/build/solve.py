@@ -77,7 +77,7 @@ class Solver:
     def solve(self, graph: Graph, jobs: int = 4) -> _Layers:
         """The target's layers, base first. All threads have ended when this returns or raises.
 
-        Raises: the first failure, with its place in the Dockerfile; Cancelled.
+        Raises: the first failure, with its place in the Dockerfile; Cancelled; what `StepCache.need` raises.
         """
         sorter = TopologicalSorter({vertex.number: vertex.needs for vertex in graph.vertices})
         sorter.prepare()
@@ -98,7 +98,24 @@ class Solver:
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=True, cancel_futures=True)
-        return () if graph.target is None else self._results[graph.target].layers
+        if graph.target is None:
+            return ()
+        layers = self._results[graph.target].layers
+        self._cache.need(layers)
+        self._learn()
+        return layers
+
+    def _learn(self) -> None:
+        """What is known elsewhere of what an imported step reads is kept too: next time that cache may not be named."""
+        for one in self.outcomes.values():
+            job = one.job
+            is_imported = one.kind == ORDINARY and self._cache.came(job.key)
+            if is_imported and self._reads(job) and not self._cache.promises(job.below.layers):
+                self._traced.find(job)
+
+    def source(self, key: str) -> str:
+        """As `StepCache.source`."""
+        return self._cache.source(key)
 
     def added(self, graph: Graph) -> tuple[_Layers, ...]:
         """After `solve`: what each step of the target's chain added, the first step first (a base image is no step).
@@ -204,10 +221,9 @@ class Solver:
         found = self._cache.get(job.key)
         if found is not None:
             self._bench.lease.add_layer(*found)
+            if self._cache.promises(found):
+                return self._cached(job, found, Outcome(job, ORDINARY))
             if all(map(self._bench.layers.has, found)):
-                if self._cache.came(job.key) and self._reads(job):
-                    # What is known elsewhere of what it reads is kept too: next time that cache may not be named
-                    self._traced.find(job)
                 return self._cached(job, found, Outcome(job, ORDINARY))
         return self._look_up_traced(job)
 
@@ -218,6 +234,7 @@ class Solver:
     def _look_up_traced(self, job: Job) -> _Layers | None:
         if not self._reads(job):
             return None
+        self._cache.need(job.below.layers)
         found = self._traced.find(job)
         if found.layers is None:
             self._missed[job.vertex.number] = found.trace
@@ -235,6 +252,7 @@ class Solver:
     def _make(self, job: Job) -> _Layers:
         key = str(job.vertex.number)
         self._show(job.vertex)
+        self._cache.need([*job.below.layers, *(one for layers in job.inputs for one in layers)])
         added = self._operate(job)
         self._cache.put(job.key, added, job.vertex.name)
         self.outcomes[job.vertex.number] = Outcome(job, MADE, self._missed.get(job.vertex.number, Trace()))

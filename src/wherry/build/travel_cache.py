@@ -7,11 +7,13 @@ nothing until a step asks for its key: then its layers are brought here and chec
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from wherry.build.cache import ORDINARY, TRACED, StepCache
 from wherry.build.travel_document import CacheDocument, CarriedLayer, Step, Trace
+from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID
 
 TYPE_CHECKING = False
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["Carried", "Nowhere", "Origins", "Remote", "TravelCache"]
+__all__ = ["Carried", "LayersAway", "Nowhere", "Origins", "Remote", "TravelCache"]
 
 
 class Carried(NamedTuple):
@@ -43,6 +45,9 @@ class Remote(Protocol):
     def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
         """What steps that gave one of these looked at. Of caches that were asked before: nobody is asked for this."""
 
+    def blob(self, diff_id: DiffID) -> Descriptor | None:
+        """How a cache that was asked before has the layer."""
+
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
         """Lease these layers and bring those here that are not. False when one can't be had: the user was told why.
 
@@ -62,8 +67,18 @@ class Nowhere:
     def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
         return ()
 
+    def blob(self, diff_id: DiffID) -> Descriptor | None:
+        return None
+
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
         return False
+
+
+class LayersAway(Exception):
+    """Layers that were promised can't be had: what was built on the promise is to be looked up anew.
+
+    No WherryError: nobody but the caller of the solver sees it.
+    """
 
 
 class Origins:
@@ -72,11 +87,6 @@ class Origins:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def get(self, key: str) -> str:
-        """The cache that the record of this key (ordinary or strong) came from; "" when it was made here."""
-        row = self._db.read().execute("SELECT source FROM step_source WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else ""
-
     def put(self, key: str, source: str) -> None:
         """Of a record that is there."""
         with self._db.write() as conn:
@@ -84,12 +94,20 @@ class Origins:
 
 
 class TravelCache(StepCache):
-    """One build's. `lease` is the build's own: what came from elsewhere is leased with it, and is here."""
+    """One build's. `lease` is the build's own: what came from elsewhere is leased with it.
+
+    What a step of another machine gave is *promised*: its layers are fetched when something needs them, all at once, so
+    that those of a stage of which only a copied file is needed are never fetched.
+    """
 
     def __init__(
         self, db: Database, layers: LayerStore, lease: Lease, remote: Remote, *, remember: bool = True
     ) -> None:
         super().__init__(db, remember=remember)
+        self._is_eager = False
+        self._lock = threading.Lock()
+        self._promised: set[DiffID] = set()
+        self._pending: dict[str, Carried] = {}
         self.remote, self.lease = remote, lease
         self._has_remote = not isinstance(remote, Nowhere)
         self._layers = layers
@@ -107,9 +125,7 @@ class TravelCache(StepCache):
         # Without another cache the caller's own look is enough: a build in which nothing changed leases but once
         if found is not None and self._has_remote and not (self._are_here(found) or self.remote.fetch(found)):
             found = None
-        if found is None and kind == ORDINARY and (carried := self.bring(key)):
-            self.put(key, carried.layers, carried.what)
-            self._brought.add(key)
+        if found is None and kind == ORDINARY and (carried := self._from_elsewhere(key)):
             return carried.layers
         if found is not None and kind == ORDINARY:
             self._used[key] = Step(key, "", found)
@@ -122,17 +138,76 @@ class TravelCache(StepCache):
         if self.remembers and (source := self._came.get(tuple(layers))):
             self._origins.put(key, source)
 
+    def source(self, key: str) -> str:
+        with self._lock:
+            pending = self._pending.get(key)
+        return pending.source if pending else super().source(key)
+
+    def be_eager(self) -> None:
+        """Promise nothing any more: fetch at once. What was promised is forgotten."""
+        self._is_eager = True
+        for key in self._pending:
+            self._used.pop(key, None)
+        self._pending.clear()
+        self._promised.clear()
+
+    def promises(self, layers: Sequence[DiffID]) -> bool:
+        with self._lock:
+            return not self._promised.isdisjoint(layers)
+
+    def need(self, layers: Sequence[DiffID]) -> None:
+        """Raises: LayersAway, Cancelled."""
+        with self._lock:
+            missing = [one for one in dict.fromkeys(layers) if one in self._promised]
+        if not missing:
+            return
+        if not self.remote.fetch(missing):
+            raise LayersAway
+        with self._lock:
+            self._promised.difference_update(missing)
+            kept = [(key, one) for key, one in self._pending.items() if self._promised.isdisjoint(one.layers)]
+            for key, _ in kept:
+                del self._pending[key]
+        for key, carried in kept:
+            self._keep(key, carried)
+
+    def _from_elsewhere(self, key: str) -> Carried | None:
+        if not self._is_eager:
+            return self._promise(key)
+        if carried := self.bring(key):
+            self._keep(key, carried)
+        return carried
+
+    def _promise(self, key: str) -> Carried | None:
+        for carried in self.remote.find(key):
+            with self._lock:
+                self._promised.update(one for one in carried.layers if not self._is_here(one))
+                if not self._promised.isdisjoint(carried.layers):
+                    self._pending[key] = carried
+                    self._used[key] = Step(key, carried.what, carried.layers)
+                    return carried
+            self._keep(key, carried)
+            return carried
+        return None
+
+    def _keep(self, key: str, carried: Carried) -> None:
+        self._came.setdefault(carried.layers, carried.source)
+        self._brought.add(key)
+        self.put(key, carried.layers, carried.what)
+
     def bring(self, key: str) -> Carried | None:
         """A record from elsewhere, once its layers are here; what is put with them is known to come from there.
 
         For a key that has no record of this machine's own. Raises: Cancelled.
         """
         for carried in self.remote.find(key):
-            had = self._are_here(carried.layers)
-            if had or self.remote.fetch(carried.layers):
+            if self._are_here(carried.layers) or self.remote.fetch(carried.layers):
                 self._came.setdefault(carried.layers, carried.source)
                 return carried
         return None
+
+    def _is_here(self, one: DiffID) -> bool:
+        return self._are_here((one,))
 
     def _are_here(self, layers: Sequence[DiffID]) -> bool:
         # Leased first, then looked for: what is there now stays

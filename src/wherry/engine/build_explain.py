@@ -31,10 +31,9 @@ def account(
     notes = is_whole and request.remember and not memory.is_current(keys)
     if request.explain is not None:
         from wherry.build.explain import Before, explain
-        from wherry.build.travel_cache import Origins
 
         flag = "--no-cache" if request.options.no_cache else "--no-cache-filter"
-        before = Before(memory.recall(), memory.files, flag, Origins(engine.db).get)
+        before = Before(memory.recall(), memory.files, flag, solver.source)
         request.explain(explain(solver.outcomes, shape, before))
     if notes:
         _note(memory, solver.outcomes, shape, keys)

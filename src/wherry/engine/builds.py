@@ -270,16 +270,25 @@ class Builds:
         from wherry.build.ops.layer import Bench
         from wherry.build.solve import Solver
         from wherry.build.split.rules import Rules
+        from wherry.build.travel_cache import LayersAway
         from wherry.engine.build_tracer import HostTracer
         from wherry.engine.builder_folders import BuilderFolders
+        from wherry.engine.pull_layers import Ends
 
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
         tracer = HostTracer(engine.host) if request.options.traced_cache else None
-        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, cancel, split, tracer)
+        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, Ends(cancel), split, tracer)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
-        layers = self._solved(solver, graph, request, bench.shape, jobs)
+        try:
+            layers = self._solved(solver, graph, request, bench.shape, jobs)
+        except LayersAway:
+            # A cache broke its word: once more, with what is here and what comes at once
+            cache.be_eager()
+            bench = bench._replace(cancel=cancel)
+            solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
+            layers = self._solved(solver, graph, request, bench.shape, jobs)
         comments = [self._comments(added) for added in solver.added(graph)]
         return graph.config._replace(diff_ids=layers, history=spread(graph.config.history, comments))
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import NamedTuple
 
+from wherry.build.travel_cache import LayersAway
 from wherry.build.travel_document import ARTIFACT, LIMIT_BYTES, MEDIA_TYPE, MOST_LAYERS, CacheDocument
 from wherry.engine.push import Destination, explained, send_bytes, settle_all
 from wherry.engine.push_layers import LayerJob, LayerSite
@@ -106,12 +107,32 @@ def _export(export: Export, spec: CacheTo, key: str) -> str:
         if goal is None:
             return "no GitHub Actions cache here: nothing was exported"
         site = _site(export, spec, goal.there)
-        diff_ids = [one.diff_id for one in document.layers]
-        jobs = [LayerJob(one, export.engine.layers.get(one).size, export.engine.layers.path(one)) for one in diff_ids]
-        blobs = settle_all(site, jobs, max(5, export.engine.settings.jobs))
-        for diff_id in diff_ids:
-            export.progress.output(key, f"writing layer {blobs[diff_id].digest} done\n".encode())
+        there, here = _sorted(export, spec, goal.there, [one.diff_id for one in document.layers])
+        jobs = [LayerJob(one, export.engine.layers.get(one).size, export.engine.layers.path(one)) for one in here]
+        blobs = there | settle_all(site, jobs, max(5, export.engine.settings.jobs))
+        for blob in blobs.values():
+            export.progress.output(key, f"writing layer {blob.digest} done\n".encode())
         return goal.finish(document.located(blobs))
+
+
+def _sorted(
+    export: Export, spec: CacheTo, there: Destination, diff_ids: Sequence[DiffID]
+) -> tuple[dict[DiffID, Descriptor], list[DiffID]]:
+    """(what the place has already, though it is not here; what is here). The rest can't be had, and is left out.
+
+    A stage that was found in another cache, and of which nothing was needed, has not been fetched.
+    """
+    known: dict[DiffID, Descriptor] = {}
+    here = []
+    for diff_id in diff_ids:
+        blob = None if spec.is_forced or not export.cache.promises([diff_id]) else export.cache.remote.blob(diff_id)
+        if blob and there.target.has_blob(blob.digest, cancel=export.cancel) is not None:
+            known[diff_id] = blob
+            continue
+        with suppress(LayersAway):
+            export.cache.need([diff_id])
+            here.append(diff_id)
+    return known, here
 
 
 def _bounded(export: Export, document: CacheDocument) -> CacheDocument:

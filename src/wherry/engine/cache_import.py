@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.pull_layers import Part
+    from wherry.oci.descriptor import Descriptor
     from wherry.oci.digest import DiffID
     from wherry.store.lease import Lease
 
@@ -102,6 +103,10 @@ class Imports:
         for trace in document.traces:
             self._results[trace.key].append((carrier, trace))
             self._traces[trace.weak].append((carrier, trace))
+
+    def blob(self, diff_id: DiffID) -> Descriptor | None:
+        found = (carrier.blobs.get(diff_id) for carrier in self._carriers or () if carrier.name not in self._lost)
+        return next((one for one in found if one), None)
 
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
         """Raises: Cancelled."""

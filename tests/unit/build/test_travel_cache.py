@@ -7,11 +7,12 @@ import pytest
 
 from wherry.build.cache import StepCache
 from wherry.build.traced_store import MOST_SETS, TracedStore
-from wherry.build.travel_cache import Carried, Nowhere, Origins, TravelCache
+from wherry.build.travel_cache import Carried, LayersAway, Nowhere, TravelCache
 from wherry.build.travel_document import Step, Trace
 from wherry.build.travel_traced import TravelTraced, store_of
 from wherry.build.weakkey import strong_key
 from wherry.host.fake import FakeHost
+from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import DiffID
 from wherry.settings import Paths
 from wherry.store.blobs import BlobStore
@@ -56,6 +57,9 @@ class World:
     def giving(self, results: Set[tuple[DiffID, ...]]) -> Sequence[Trace]:
         return [one for found in self.sets.values() for one in found if one.layers in results]
 
+    def blob(self, diff_id: DiffID) -> Descriptor | None:
+        return None
+
     def fetch(self, diff_ids: Sequence[DiffID]) -> bool:
         for one in diff_ids:
             self.asked.append(one)
@@ -85,16 +89,23 @@ def test_what_is_here_asks_nobody(world: World, lease: Lease) -> None:
     StepCache(world.db).put(KEY, [HERE], "RUN one")
     assert world.cache(lease).get(KEY) == (HERE,)
     assert world.asked == []
-    assert Origins(world.db).get(KEY) == ""
+    assert StepCache(world.db).source(KEY) == ""
 
 
 def test_what_is_elsewhere_is_brought_and_kept_with_where_it_came_from(world: World, lease: Lease) -> None:
     world.records[KEY] = [Carried("ghcr.io/x:cache", "RUN one", (HERE, THERE))]
     cache = world.cache(lease)
     assert cache.get(KEY) == (HERE, THERE)
+    assert cache.promises([THERE])
+    assert not cache.promises([HERE])
+    assert cache.source(KEY) == "ghcr.io/x:cache"
+    assert StepCache(world.db).get(KEY) is None
+    assert world.asked == [KEY]
+    cache.need([HERE, THERE])
+    assert not cache.promises([THERE])
     assert cache.came(KEY)
     assert StepCache(world.db).get(KEY) == (HERE, THERE)
-    assert Origins(world.db).get(KEY) == "ghcr.io/x:cache"
+    assert StepCache(world.db).source(KEY) == "ghcr.io/x:cache"
     world.asked.clear()
     cache = world.cache(lease)
     assert cache.get(KEY) == (HERE, THERE)
@@ -104,18 +115,38 @@ def test_what_is_elsewhere_is_brought_and_kept_with_where_it_came_from(world: Wo
 
 def test_a_step_that_ran_here_is_this_machines_own_from_then_on(world: World, lease: Lease) -> None:
     world.records[KEY] = [Carried("there", "RUN one", (THERE,))]
-    world.cache(lease).get(KEY)
+    cache = world.cache(lease)
+    cache.get(KEY)
+    cache.need([THERE])
     world.cache(lease).put(KEY, [HERE], "RUN one")
-    assert Origins(world.db).get(KEY) == ""
+    assert StepCache(world.db).source(KEY) == ""
 
 
 def test_a_layer_that_can_not_be_had_is_a_miss_and_the_next_cache_is_asked(world: World, lease: Lease) -> None:
     world.records[KEY] = [Carried("bad", "RUN one", (LOST,))]
-    assert world.cache(lease).get(KEY) is None
+    cache = world.cache(lease)
+    assert cache.get(KEY) == (LOST,)
+    with pytest.raises(LayersAway):
+        cache.need([LOST])
+    cache.be_eager()
+    assert cache.get(KEY) is None
+    assert cache.document().layers == ()
     assert StepCache(world.db).get(KEY) is None
     world.records[KEY].append(Carried("good", "RUN one", (THERE,)))
-    assert world.cache(lease).get(KEY) == (THERE,)
-    assert Origins(world.db).get(KEY) == "good"
+    assert cache.get(KEY) == (THERE,)
+    assert not cache.promises([THERE])
+    assert cache.came(KEY)
+    assert StepCache(world.db).source(KEY) == "good"
+
+
+def test_what_nothing_needs_is_not_fetched_and_not_kept(world: World, lease: Lease) -> None:
+    world.records[KEY] = [Carried("there", "RUN one", (THERE,))]
+    cache = world.cache(lease)
+    cache.get(KEY)
+    cache.need([HERE])
+    assert world.asked == [KEY]
+    assert [step.key for step in cache.document().steps] == [KEY]
+    assert StepCache(world.db).get(KEY) is None
 
 
 def test_a_layer_that_went_is_brought_again(world: World, lease: Lease) -> None:
@@ -127,7 +158,7 @@ def test_a_build_that_keeps_nothing_keeps_no_origin(world: World, lease: Lease) 
     world.records[KEY] = [Carried("there", "RUN one", (THERE,))]
     assert world.cache(lease, remember=False).get(KEY) == (THERE,)
     assert StepCache(world.db).get(KEY) is None
-    assert Origins(world.db).get(KEY) == ""
+    assert StepCache(world.db).source(KEY) == ""
 
 
 def carry(world: World, layers: tuple[DiffID, ...], *, paths: bytes = b"", weak: str = "w" * 64) -> None:
@@ -151,7 +182,7 @@ def test_a_traced_step_is_found_by_what_is_found_here(world: World, lease: Lease
     own = TracedStore(StepCache(world.db))
     assert own.candidates("w" * 64)[0] == [one]
     assert own.get("w" * 64, one.id, ["1"]) == (THERE,)
-    assert Origins(world.db).get(strong_key("w" * 64, one.id, ["1"])) == "there"
+    assert StepCache(world.db).source(strong_key("w" * 64, one.id, ["1"])) == "there"
 
 
 def test_the_ordinary_key_of_an_imported_step_says_where_it_came_from_too(world: World, lease: Lease) -> None:
@@ -161,7 +192,7 @@ def test_the_ordinary_key_of_an_imported_step_says_where_it_came_from_too(world:
     (one,), _ = store.candidates("w" * 64)
     store.get("w" * 64, one.id, ["1"])
     cache.put(KEY, (THERE,), "RUN pip")
-    assert Origins(world.db).get(KEY) == "there"
+    assert StepCache(world.db).source(KEY) == "there"
 
 
 def test_an_imported_step_never_takes_the_place_of_an_own_one(world: World, lease: Lease) -> None:
