@@ -278,7 +278,8 @@ class Builds:
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
         tracer = HostTracer(engine.host) if request.options.traced_cache else None
-        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, Ends(cancel), split, tracer)
+        attempt = Ends(cancel) if request.cache_from else cancel
+        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, attempt, split, tracer)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
         try:
