@@ -18,7 +18,8 @@ def root_fd(tmp_path: Path) -> Iterator[int]:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "usr/local/bin/pip").write_text("#!/usr/local/bin/python3.10\nimport pip\n")
     (tmp_path / "usr/local/bin/pip3").symlink_to("/usr/local/bin/pip")
-    (tmp_path / "usr/local/bin/python").touch()
+    (tmp_path / "usr/local/bin/python3.10").touch()
+    (tmp_path / "usr/local/bin/python").symlink_to("python3.10")
     (tmp_path / "usr/bin/pip3.12").write_text("#!/bin/sh\nexec pip\n")
     fd = os.open(tmp_path, os.O_RDONLY)
     yield fd
@@ -100,6 +101,14 @@ def test_anything_else_stays_as_it_is(root_fd: int, text: str) -> None:
 def test_where_pip_may_compile_otherwise_it_stays_too(root_fd: int, fields: dict[str, object]) -> None:
     op = shell("pip install x", **fields)
     assert faster(op, root_fd) == op
+
+
+@pytest.mark.parametrize("name", ["python3.7", "python2.7", "pypy3.10", "python3"])
+def test_a_python_that_is_too_old_or_another_is_left_to_pip(root_fd: int, tmp_path: Path, name: str) -> None:
+    """By the interpreter's own file, whatever the links to it are called."""
+    (tmp_path / "usr/local/bin/python3.10").rename(tmp_path / "usr/local/bin" / name)
+    (tmp_path / "usr/local/bin/python3.10").symlink_to(name)
+    assert faster(shell("pip install x"), root_fd) == shell("pip install x")
 
 
 @pytest.mark.parametrize("path", ["etc/pip.conf", "usr/local/pip.conf", "root/.config/pip/pip.conf"])

@@ -4,6 +4,9 @@
 pip compiles file after file, and that is nearly half of what it does. What it leaves is the same, RECORDs included.
 """
 
+# Differs from docker: `RUN pip install ...` has a parent process of wherry's, which compiles what pip installed on all
+# processors and takes what was compiled before; the image is the same. `ENV PIP_COMPILE=1` gives docker's way.
+
 from __future__ import annotations
 
 import os
@@ -41,6 +44,8 @@ _ENV = re.compile(
     r"|PYTHON(?:PYCACHEPREFIX|OPTIMIZE|HOME|PATH|DONTWRITEBYTECODE|NODEBUGRANGES|SAFEPATH|PLATLIBDIR|USERBASE))="
 )
 _CONFIGS = ("etc/pip.conf", "etc/xdg/pip/pip.conf", "root/.pip/pip.conf", "root/.config/pip/pip.conf")
+_VERSION = re.compile(r"(?:.*/)?python3\.(\d{1,3})")
+_OLDEST = 8
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -53,7 +58,7 @@ def faster(op: Run, root_fd: int) -> Run:
         return op
     try:
         python = _interpreter(op, root_fd, words)
-        if python is None:
+        if python is None or not _is_known(resolve(root_fd, python)):
             return op
         prefix = os.path.dirname(os.path.dirname(python)).lstrip("/")
         if any(_exists(root_fd, path) for path in (*_CONFIGS, f"{prefix}/pip.conf")):
@@ -122,6 +127,12 @@ def _interpreter(op: Run, root_fd: int, words: Sequence[str]) -> str | None:
             line = _SHEBANG.match(file.read(4096))
         return line[1].decode() if line else None
     return None
+
+
+def _is_known(path: str) -> bool:
+    """Whether this Python runs our program: the interpreter's own file says its version."""
+    found = _VERSION.fullmatch(path)
+    return found is not None and int(found[1]) >= _OLDEST
 
 
 def _exists(root_fd: int, path: str) -> bool:
