@@ -39,12 +39,13 @@ def script(text: str) -> Node:
 
 
 class Trap(NamedTuple):
-    """`edited` is the context after the edit that the step must see."""
+    """`edited` is the context after the edit that the step must see, `copy_then` what COPY becomes ("": it stays)."""
 
     step: str
     edited: Context
     before: Context = BASE
     copy: str = "COPY . /app"
+    copy_then: str = ""
 
 
 def _with(path: str, node: Node, tree: Context = BASE) -> Context:
@@ -55,9 +56,16 @@ TRAPS = {
     "content": Trap("cat /app/a", _with("a", file("2\n"))),
     "content of the same size through a link": Trap("cat /app/lnk", _with("a", file("2\n"))),
     "another target of a link": Trap("cat /app/lnk", _with("lnk", Node("link", target="sub/c"))),
+    "a link's target of the same length": Trap(
+        "cat /app/lnk", _with("lnk", Node("link", target="b"), _with("b", file("9\n"))), _with("b", file("9\n"))
+    ),
     "what a link says": Trap("readlink /app/lnk", _with("lnk", Node("link", target="./a"))),
     "size alone": Trap("stat -c %s /app/a", _with("a", file("longer\n"))),
     "mode alone": Trap("stat -c %a /app/a", _with("a", file("1\n", 0o600))),
+    "owner alone": Trap("stat -c %u:%g /app/a", BASE, copy_then="COPY --chown=7:8 . /app"),
+    "owner that a change takes along": Trap("chmod 600 /app/a", BASE, copy_then="COPY --chown=7:8 . /app"),
+    "mode by COPY alone": Trap("stat -c %a /app/a", BASE, copy_then="COPY --chmod=600 . /app"),
+    "another file under its name": Trap("cat /app/c", BASE, copy="COPY sub /app", copy_then="COPY sub/deep /app"),
     "executable or not": Trap("test -x /app/a && echo yes", _with("a", file("1\n", 0o755))),
     "an absent file that appears": Trap("test -e /app/new && echo yes", _with("new", file())),
     "an absent file in an absent folder": Trap("cat /app/x/y/z", _with("x/y/z", file())),
@@ -132,10 +140,14 @@ def _world(name: str, trap: Trap) -> World:
     if trap.edited.get("sub", FOLDER) != FOLDER and trap.edited["sub"].kind == "dir":
         edited = _whole(trap.before, "sub", trap.edited["sub"])
     step = f"{{ {trap.step} ; }} >/out/said 2>&1; echo $? >>/out/said"
-    lines = (Line("copy", trap.copy), Line("run", f"RUN {step}", name))
-    doc = Doc((), (Stage("s0", "busybox", lines),), "busybox")
-    contexts = (trap.before, edited, trap.before, _whole(edited, "README", file("edited\n")))
-    return World(0, tuple(State(context, doc) for context in contexts))
+
+    def state(context: Context, copy: str) -> State:
+        lines = (Line("copy", copy), Line("run", f"RUN {step}", name))
+        return State(context, Doc((), (Stage("s0", "busybox", lines),), "busybox"))
+
+    then = trap.copy_then or trap.copy
+    first, second = state(trap.before, trap.copy), state(edited, then)
+    return World(0, (first, second, first, state(_whole(edited, "README", file("edited\n")), then)))
 
 
 @BUILDS
