@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-__all__ = ["commands", "fill", "layers"]
+__all__ = ["commands", "edited", "fill", "layers"]
 
 NAMES = ["a", "b", "c", "d"]
 TARGETS = ["a", "b", "c/a", "../b", "/app/c", "/app/a/b", ".", "gone", "/etc/passwd"]
@@ -32,6 +32,30 @@ def _folder(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 _node = st.recursive(_leaf, _folder, max_leaves=6)
 layers = st.dictionaries(st.sampled_from(NAMES), _node, min_size=1, max_size=4)
 """What /app of a layer holds."""
+
+
+_OTHER = {"x\n": "y\n", "y\n": "x\n", "1": "2", "2": "1", "a": "b", "b": "a", "../b": "../a", "/app/c": "/app/a"}
+
+
+@st.composite
+def edited(draw: st.DrawFn, held: dict[str, Any]) -> dict[str, Any]:
+    """The same but for one small thing, mostly one that a careless trace would miss."""
+    name = draw(st.sampled_from([*held, *NAMES]))
+    if name not in held:
+        return {**held, name: draw(_node)}
+    kind, what, mode = held[name]
+    if kind in ("folder", "opaque"):
+        way = draw(st.integers(0, 9))
+        if way == 0:
+            return {one: node for one, node in held.items() if one != name}
+        if way < 3:
+            return {**held, name: ("folder" if kind == "opaque" else "opaque", what, mode)}
+        return {**held, name: (kind, draw(edited(what)), mode)}
+    if what in _OTHER and draw(st.integers(0, 3)):
+        return {**held, name: (kind, _OTHER[what], mode)}
+    if draw(st.booleans()):
+        return {**held, name: draw(_leaf)}
+    return {one: node for one, node in held.items() if one != name}
 
 
 def fill(app: Path, held: dict[str, Any]) -> None:
