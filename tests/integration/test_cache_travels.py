@@ -26,6 +26,8 @@ pytestmark = pytest.mark.requires("root", "runc", "busybox")
 MAIN = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
 ENV = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "WHERRY_", "ACTIONS_"))}
 RAN = "r2an"
+MADE: list[str] = []
+"""Folders of runners below /run."""
 DOCKERFILE = """\
 FROM busybox AS tools
 RUN echo tool > /tool
@@ -43,6 +45,8 @@ class Runner:
     def __init__(self, folder: Path, **env: str) -> None:
         self.folder, self.root = folder, folder / "root"
         self.env = {**ENV, "HOME": str(folder), "DOCKER_CONFIG": str(folder / "config"), **env}
+        self.paths = Wherry(self.root).paths
+        MADE.append(self.paths.run)
         if not (self.root / "state.db").exists():
             add_busybox(Wherry(self.root))
 
@@ -79,6 +83,13 @@ class Runner:
         """As a fresh runner again."""
         self.wherry("rmi", "app")
         self.wherry("builder", "prune", "-af")
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing() -> Iterator[None]:
+    yield
+    while MADE:
+        shutil.rmtree(MADE.pop(), ignore_errors=True)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,17 @@ import pytest
 
 from tests.integration.lesson import PROJECT, Lesson
 from tests.registries.real import WherryRegistry
+from wherry.settings import Paths
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "mmdebstrap", "mirror", "pypi")
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[str]:
+    """The root of another machine."""
+    root = str(tmp_path / "runner")
+    yield root
+    shutil.rmtree(Paths.for_user({}, os.geteuid(), root).run, ignore_errors=True)
 
 
 @pytest.fixture
@@ -21,7 +31,7 @@ def registry(tmp_path: Path) -> Iterator[WherryRegistry]:
 
 
 def test_a_fresh_runner_needs_no_pip_not_even_after_an_edit(
-    lesson: Lesson, tmp_path: Path, registry: WherryRegistry
+    lesson: Lesson, tmp_path: Path, registry: WherryRegistry, runner: str
 ) -> None:
     context = tmp_path / "iris"
     shutil.copytree(PROJECT / "examples" / "iris", context)
@@ -32,7 +42,6 @@ def test_a_fresh_runner_needs_no_pip_not_even_after_an_edit(
     image = lesson.must("images", "-q", "--no-trunc", "api")
     lesson.must("save", "-o", str(tmp_path / "base.tar"), lesson.base)
 
-    runner = str(tmp_path / "runner")
     lesson.must("load", "-i", str(tmp_path / "base.tar"), WHERRY_ROOT=runner)
 
     def build() -> list[str]:
