@@ -63,6 +63,8 @@ class Forgetful:
     def tree(self, layers: tuple[Layer, ...]) -> AbstractContextManager[str]:
         return self._root.tree(layers)
 
+    def prune(self, third: int) -> None: ...
+
 
 class Mistaken(Forgetful):
     """As a cache whose rows name a layer of another step: before each build all of them get the same one."""

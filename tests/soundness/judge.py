@@ -34,6 +34,8 @@ class Builder(Protocol):
 
     def tree(self, layers: tuple[Layer, ...]) -> AbstractContextManager[str]: ...
 
+    def prune(self, third: int) -> None: ...
+
 
 Move = Callable[[], Builder]
 
@@ -98,6 +100,8 @@ class Judge:
             learnt: list[Seen] = []
             if world.travels and number and self._move:
                 self._cached = self._move()
+            if state.pruned:
+                self._cached.prune(state.pruned)
             built = self._together(state) if state.together else {}
             for target in state.doc.targets():
                 ours = built.get(target) or self._with_cache(state, target)

@@ -147,6 +147,13 @@ class Root:
         hits, made = watch.steps(cached=True), watch.steps(cached=False)
         return Built("", layers, repr(config), hits, made, _by_number(steps))
 
+    def prune(self, third: int) -> None:
+        """Forget a third of the steps, by their keys, and collect what nothing needs any more."""
+        from wherry.build.evict import Policy
+        from wherry.engine.builder_cache import prune
+
+        prune(self.engine, Policy(everything=True), lambda one: int(one.key[:8], 16) % 3 == third - 1)
+
     def _travel(self, target: str) -> dict[str, Any]:
         if self.luggage is None:
             return {}

@@ -89,6 +89,7 @@ def picture(world: World) -> Iterator[str]:
     last_text = ""
     for number, state in enumerate(world.states):
         how = f"in place: {state.in_place}, times kept: {state.keep_times}"
+        how += f", a third of the cache pruned before ({state.pruned})" if state.pruned else ""
         how += ", targets built at once" if state.together else ""
         how += ", in a new root with an exported cache" if world.travels and number else ""
         yield f"-- state {number}: {state.edit} ({how}) {dict(state.arguments)}"

@@ -169,6 +169,8 @@ class Pretended:
             os.utime(self.folder / layer.diff_id, ns=(0, 0))
         return Built("", layers, "", frozenset({("s0", 1)} if self.builds > 1 else ()), frozenset(), {})
 
+    def prune(self, third: int) -> None: ...
+
     @contextmanager
     def tree(self, layers: tuple[Layer, ...]) -> Iterator[str]:
         yield str(self.folder / layers[-1].diff_id)

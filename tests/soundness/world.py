@@ -18,7 +18,8 @@ TOOLS = frozenset({"python", "make", "git"})
 
 class State(NamedTuple):
     """What one round builds. `edit` says what was done since the state before; `in_place` and `keep_times` how it gets
-    to the disk; `together` that all targets are built at the same time, in one root.
+    to the disk; `together` that all targets are built at the same time, in one root; `pruned` that the cache loses a
+    third of its steps before (1 to 3 says which, 0 none).
     """
 
     context: Context
@@ -28,6 +29,7 @@ class State(NamedTuple):
     in_place: bool = False
     keep_times: bool = False
     together: bool = False
+    pruned: int = 0
 
 
 class World(NamedTuple):
@@ -62,6 +64,7 @@ def make_world(seed: int, tools: frozenset[str] = frozenset(), edits: int = EDIT
 
 def _next(rng: random.Random, states: list[State]) -> State:
     now = states[-1]._replace(in_place=rng.random() < 0.4, keep_times=rng.random() < 0.3, together=rng.random() < 0.15)
+    now = now._replace(pruned=rng.choice((1, 2, 3)) if rng.random() < 0.1 else 0)
     draw = rng.random()
     if draw < 0.10:
         back = rng.choice(states)
