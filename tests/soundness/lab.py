@@ -152,7 +152,11 @@ class Root:
         from wherry.build.evict import Policy
         from wherry.engine.builder_cache import prune
 
-        prune(self.engine, Policy(everything=True), lambda one: int(one.key[:8], 16) % 3 == third - 1)
+        prune(
+            self.engine,
+            Policy(everything=True),
+            lambda one: not one.is_mutable and int(one.key[:8], 16) % 3 == third - 1,
+        )
 
     def _travel(self, target: str) -> dict[str, Any]:
         if self.luggage is None:
