@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.integration.lesson import Lesson
 from tests.integration.test_layers_of_wheels import wheel
-from wherry.build.ops.pip_bytecode import starter
 
 pytestmark = pytest.mark.requires("root", "runc", "mmdebstrap", "mirror")
 
@@ -74,14 +71,3 @@ def test_a_failed_install_fails_with_pips_own_status_and_words(lesson: Lesson) -
     assert "No matching distribution found for nothing" in done.stderr
     assert "exit code: 1" in done.stderr
     assert "posix_spawn" not in done.stderr
-
-
-@pytest.mark.parametrize(("oldest", "said"), [((3, 8), "read cache pip"), ((99, 0), "alone")])
-def test_a_python_too_old_for_the_program_runs_the_command_as_it_is(oldest: tuple[int, int], said: str) -> None:
-    program = "import sys\nprint('read', *sys.argv[1:3])"
-    argv = [sys.executable, "-c", starter(oldest), program, "cache"]
-    done = subprocess.run(
-        [*argv, *(["echo", "alone"] if said == "alone" else ["pip", "install"])],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == said

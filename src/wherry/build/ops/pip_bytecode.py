@@ -20,10 +20,7 @@ from wherry.build.resolve import resolve
 from wherry.errors import WherryError
 from wherry.fs.kernel import open_in_root
 
-__all__ = ["OLDEST", "faster", "starter"]
-
-OLDEST = (3, 8)
-"""What `bytecode_step` is written for: an image's own Python may be older, and then pip works as ever."""
+__all__ = ["faster"]
 
 _PIP = re.compile(r"pip3?(?:\.\d+)?")
 _PYTHON = re.compile(r"(?:/[\w./-]*/)?python3?(?:\.\d+)?")
@@ -65,18 +62,7 @@ def faster(op: Run, root_fd: int) -> Run:
             return op
     except (OSError, WherryError):
         return op
-    return op._replace(argv=(python, "-B", "-c", starter(OLDEST), _text(), BYTECODE, *op.argv))
-
-
-def starter(oldest: tuple[int, int]) -> str:
-    """Runs the program in its first argument; on a Python before `oldest`, which may not be able to read that text,
-    what follows the first two. Any Python can read it.
-    """
-    return (
-        "import os, sys\n"
-        f"if sys.version_info < {oldest}: os.execvp(sys.argv[3], sys.argv[3:])\n"
-        "exec(compile(sys.argv.pop(1), '<install>', 'exec'))\n"
-    )
+    return op._replace(argv=(python, "-B", "-c", _text(), BYTECODE, *op.argv))
 
 
 def _env(op: Run) -> tuple[str, ...]:
