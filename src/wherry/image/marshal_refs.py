@@ -5,7 +5,8 @@ what else the compiling process holds: on what it imported and compiled before, 
 frozenset in the order of its hash table, and None's hash was its address up to Python 3.11. It says of "{" that it is
 interned when other code happened to make it so. None of this changes what is loaded. Here a mark is kept only where
 something refers to it, references are numbered anew, the elements of a set are sorted, and single characters that can't
-be names are not interned (there is one object for each anyway). The length stays. Pure.
+be names are not interned (there is one object for each anyway). Equal frozensets become one, as the compiler has them:
+its last step makes a copy for each function when one of the strings in it was interned before. Pure.
 
 Spec: CPython's Python/marshal.c and PEP 552 (the header).
 """
@@ -21,6 +22,7 @@ HEADER_BYTES = 16
 _FLAG_REF = 0x80
 _MOST_WORK = 50_000_000
 _LARGEST_ELEMENT = 1 << 20
+_FROZENSET = ord(">")
 _NOT_INTERNED = {ord("Z"): ord("z"), ord("t"): ord("u")}
 _NAME_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 # Magic number → whether the code object is that of 3.11 and newer. Alphas and betas of a version are in its range
@@ -71,6 +73,8 @@ def settled(data: bytes) -> bytes | None:
         if stream.sets:
             stream = _sort_sets(changed, stream, layout)
         _number(changed, stream)
+        if len(stream.sets) > 1:
+            changed = _share_sets(changed, layout)
     except (IndexError, ValueError, RecursionError):
         return None
     return None if changed == data else bytes(changed)
@@ -191,6 +195,45 @@ def _sort_sets(data: bytearray, stream: _Stream, is_new: bool) -> _Stream:
             references=[_moved(one, moves) if start <= one < at else one for one in stream.references],
         )
     return stream
+
+
+def _share_sets(data: bytearray, is_new: bool) -> bytearray:
+    """A frozenset that is there already becomes a reference to it. `data` is numbered as it should be.
+
+    One that holds what others refer to stays: the object would go with it.
+    """
+    stream = _scan(data, HEADER_BYTES, is_new)
+    targets = {at: _target(data, stream, at) for at in stream.references}
+    known: dict[bytes, tuple[int, int]] = {}
+    cuts: list[tuple[int, int]] = []
+    for start, count in stream.sets:
+        begin = start - 5
+        if not count or data[begin] & ~_FLAG_REF != _FROZENSET or (cuts and begin < cuts[-1][1]):
+            continue
+        end = _scan(data, begin, is_new).end
+        first, first_end = known.setdefault(_content(data, stream, (begin, end), is_new), (begin, end))
+        if begin < first_end or any(begin < to < end and not begin <= at < end for at, to in targets.items()):
+            continue
+        cuts.append((begin, end))
+        targets = {at: first if to == begin else to for at, to in targets.items() if not begin <= at < end}
+        targets[begin] = first
+    return _rewritten(data, stream, targets, cuts) if cuts else data
+
+
+def _rewritten(data: bytearray, stream: _Stream, targets: dict[int, int], cuts: list[tuple[int, int]]) -> bytearray:
+    """With a reference in the place of each cut. `targets`: where a reference is → where what it means is."""
+    numbers = {to: number for number, to in enumerate(sorted(set(targets.values())))}
+    for at in stream.marked:
+        data[at] &= ~_FLAG_REF
+    for at in numbers:
+        data[at] |= _FLAG_REF
+    ends = dict(cuts)
+    found = bytearray()
+    done = 0
+    for at, to in sorted(targets.items()):
+        found += data[done:at] + b"r" + numbers[to].to_bytes(4, "little")
+        done = ends.get(at, at + 5)
+    return found + data[done:]
 
 
 def _moved(at: int, moves: list[tuple[int, int, int]]) -> int:

@@ -42,8 +42,9 @@ def _settle(dir_fd: int, name: str) -> bool:
             return False
         changed = settled(os.pread(fd, size, 0))
         if changed is not None:
-            # Its length stays, so that nothing else about the file changes
+            # In place: owner, mode and links stay. It is never longer than before
             os.pwrite(fd, changed, 0)
+            os.ftruncate(fd, len(changed))
         return changed is not None
     finally:
         os.close(fd)
