@@ -20,8 +20,8 @@ __all__ = ["HEADER_BYTES", "settled"]
 
 HEADER_BYTES = 16
 _FLAG_REF = 0x80
-_MOST_WORK = 50_000_000
-_LARGEST_ELEMENT = 1 << 20
+_MOST_WORK = 10_000_000
+_LARGEST_ELEMENT = 1 << 17
 _FROZENSET = ord(">")
 _NOT_INTERNED = {ord("Z"): ord("z"), ord("t"): ord("u")}
 _NAME_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -70,10 +70,11 @@ def settled(data: bytes) -> bytes | None:
         changed = bytearray(data)
         for at in stream.single:
             changed[at] = changed[at] & _FLAG_REF | _NOT_INTERNED[changed[at] & ~_FLAG_REF]
-        if stream.sets:
+        looks_at_sets = _is_little(stream)
+        if stream.sets and looks_at_sets:
             stream = _sort_sets(changed, stream, layout)
         _number(changed, stream)
-        if len(stream.sets) > 1:
+        if len(stream.sets) > 1 and looks_at_sets:
             changed = _share_sets(changed, layout)
     except (IndexError, ValueError, RecursionError):
         return None
@@ -166,14 +167,14 @@ def _number(data: bytearray, stream: _Stream) -> None:
         data[at + 1 : at + 5] = fresh[number]
 
 
-def _sort_sets(data: bytearray, stream: _Stream, is_new: bool) -> _Stream:
-    """Inner sets first. The bytes of an element move whole; positions in the stream follow them.
+def _is_little(stream: _Stream) -> bool:
+    """Whether its sets are worked on in no time. A step may write anything, and large tables keep their order."""
+    work = sum(count for _, count in stream.sets) + len(stream.sets)
+    return work * (work + len(stream.marked) + len(stream.references)) <= _MOST_WORK
 
-    Raises: ValueError for what would take too long: no compiler writes that, and a step may write anything.
-    """
-    elements = sum(count for _, count in stream.sets)
-    if (elements + len(stream.sets)) * (len(stream.marked) + len(stream.references)) > _MOST_WORK:
-        raise ValueError("too many sets")
+
+def _sort_sets(data: bytearray, stream: _Stream, is_new: bool) -> _Stream:
+    """Inner sets first. The bytes of an element move whole; positions in the stream follow them. Raises: ValueError."""
     for start, count in reversed(stream.sets):
         bounds = [start]
         for _ in range(count):
