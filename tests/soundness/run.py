@@ -42,7 +42,13 @@ class _Hand:
         flags += [] if settings.tools else ["--no-tools"]
         flags += [] if settings.traced else ["--no-traced-cache"]
         self._argv = [sys.executable, "-m", "tests.soundness", "--worker", *flags]
+        self._is_over = False
         self._process = self._start()
+
+    def stop(self) -> None:
+        """From another thread: nobody needs what it works at. It cleans up."""
+        self._is_over = True
+        self._process.terminate()
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_PROJECT)
@@ -62,8 +68,9 @@ class _Hand:
         if line:
             found: dict[str, object] = json.loads(line)
             return found
-        self.close()
-        self._process = self._start()
+        if not self._is_over:
+            self.close()
+            self._process = self._start()
         return {"crash": f"the worker died or hung for {HANG_S:.0f} s"}
 
     def close(self) -> None:
@@ -81,21 +88,24 @@ def check(plan: Plan, say: Callable[[str], None]) -> Totals:
     seeds = iter(range(plan.seed, sys.maxsize))
     lock = threading.Lock()
 
-    def work() -> None:
-        hand = _Hand(plan.settings)
+    hands = [_Hand(plan.settings) for _ in range(plan.workers)]
+
+    def work(hand: _Hand) -> None:
         while not ended.is_set():
             with lock:
                 seed = next(seeds)
             answers.put((seed, hand.ask(seed)))
         hand.close()
 
-    threads = [threading.Thread(target=work) for _ in range(plan.workers)]
+    threads = [threading.Thread(target=work, args=(hand,)) for hand in hands]
     for thread in threads:
         thread.start()
     try:
         return _collect(plan, answers, say)
     finally:
         ended.set()
+        for hand in hands:
+            hand.stop()
         for thread in threads:
             thread.join()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -81,7 +82,8 @@ def verdict_from(data: dict[str, Any]) -> Verdict:
 
 
 def serve(settings: Settings) -> int:
-    """Until stdin ends."""
+    """Until stdin ends, or SIGTERM comes: then it cleans up and ends, whatever it was at."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     worker = Worker(settings)
     try:
         for line in sys.stdin:
