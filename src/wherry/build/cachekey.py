@@ -18,7 +18,7 @@ from wherry.oci.digest import DiffID
 
 __all__ = ["VERSION", "content", "operation", "step_key"]
 
-VERSION = 1
+VERSION = 2
 
 
 def content(matches: Sequence[tuple[str, Sequence[Entry]]], digests: Mapping[str, str]) -> str:
