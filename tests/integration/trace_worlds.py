@@ -110,8 +110,8 @@ _READ = [
 ]  # fmt: skip
 _WRITE = [
     "echo new > {p}", "test -f {p} && echo more >> {p}", "chmod 640 {p}", "touch -c {p}", "mkdir {p}", "mkdir -p {p}",
-    "rmdir {p}", "rm {p}", "rm -rf {p}", "ln -s {p} {q}", "ln {p} {q}", "mv {p} {q}", "mv -n {p} {q}", "cp -aT {p} /tmp/copy",
-    "test -f {p} && cp -a {p} {q}",
+    "rmdir {p}", "rm {p}", "rm -rf {p}", "ln -s {p} {q}", "ln {p} {q}", "mv {p} {q}", "mv -n {p} {q}",
+    "cp -aT {p} /tmp/copy", "test -f {p} && cp -a {p} {q}",
     "test -f {p} && cp {p} {q}", "chown 1:1 {p}", "chown -h 1:1 {p}", "test -f {p} && truncate -s 2 {p}",
     "test -f {p} && sed -i s/x/z/ {p}", "rm -rf {p} && mkdir {p}", "mknod {p} c 1 3", "set -C; echo once > {p}",
     "test -f {p} && dd if=/usr/bin/env of={p} bs=1 count=1 conv=notrunc 2>/dev/null", "install -m 700 /dev/null {p}",
