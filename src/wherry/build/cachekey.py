@@ -18,7 +18,7 @@ from wherry.oci.digest import DiffID
 
 __all__ = ["VERSION", "content", "operation", "step_key"]
 
-VERSION = 2
+VERSION = 3
 
 
 def content(matches: Sequence[tuple[str, Sequence[Entry]]], digests: Mapping[str, str]) -> str:
@@ -67,7 +67,7 @@ def operation(op: object) -> list[object]:
         script = [op.script[0], op.script[1].hex()] if op.script else None
         # hidden_env is left out: proxies change how a step fetches, not what
         return [
-            op.argv, sorted(op.env), op.user, op.workdir, op.network, script, [list(one) for one in op.mounts],
+            op.argv, op.env, op.user, op.workdir, op.network, script, [list(one) for one in op.mounts],
             op.hosts, op.shm_size, op.ulimits,
         ]  # fmt: skip
     if isinstance(op, Copy):

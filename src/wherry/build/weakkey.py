@@ -18,7 +18,7 @@ from wherry.oci.digest import DiffID
 
 __all__ = ["Stack", "strong_key", "weak_key"]
 
-_VERSION = 2
+_VERSION = 3
 """Another one when what a path is worth is told in another way (trace.values)."""
 
 

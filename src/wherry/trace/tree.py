@@ -83,7 +83,8 @@ def _entry(walk: _Where, fd: int, name: bytes, path: bytes, found: os.stat_resul
     is_folder = stat.S_ISDIR(found.st_mode)
     walk.add(name, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, found.st_rdev)
     if not is_folder:
-        walk.add(found.st_size, walk.first(found.st_ino) if found.st_nlink > 1 else b"")
+        # As NODE tells them: a name outside this folder may be one more of the same file
+        walk.add(found.st_size, found.st_nlink, walk.first(found.st_ino) if found.st_nlink > 1 else b"")
     at = b"/proc/self/fd/%d/%s" % (fd, name)
     for attribute in sorted(os.listxattr(at, follow_symlinks=False)):
         if not attribute.startswith("trusted.overlay."):

@@ -30,6 +30,7 @@ OTHERS = {
     "words": key(RUN._replace(argv=("sh", "-cx"))),
     "shell": key(RUN._replace(argv=("bash", "-c", "x"))),
     "environment": key(RUN._replace(env=("A=1", "B=3"))),
+    "order of the environment": key(RUN._replace(env=("B=2", "A=1"))),
     "user": key(RUN._replace(user="app")),
     "workdir": key(RUN._replace(workdir="/w")),
     "network": key(RUN._replace(network="none")),
@@ -65,8 +66,8 @@ def test_what_a_transparent_layer_holds_is_not() -> None:
     assert key(below=Stack((A, A, C), BELOW.clear)) == key()
 
 
-def test_proxies_the_order_of_the_environment_and_the_name_shown_are_not() -> None:
-    assert key(RUN._replace(hidden_env=())) == key(RUN._replace(env=("B=2", "A=1"))) == key()
+def test_proxies_and_the_name_shown_are_not() -> None:
+    assert key(RUN._replace(hidden_env=())) == key()
     vertex = Vertex(7, RUN, None, (), "another", "linux/amd64", "source", "where", True)
     assert weak_key(vertex, BELOW, (), "", (0, (0, 0, 0o755))) == key()
 

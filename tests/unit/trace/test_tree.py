@@ -93,3 +93,12 @@ def test_a_deep_folder_is_no_trouble(tmp_path: Path) -> None:
         fd = inner
     os.close(fd)
     assert len(digest(layer)) == 64
+
+
+def test_one_more_name_elsewhere_of_a_file_with_two_names_here_shows_in_its_link_count(tmp_path: Path) -> None:
+    layer = make(tmp_path)
+    os.link(layer / "top" / "a", layer / "top" / "a2")
+    os.utime(layer / "top", (0, 0))
+    before = digest(layer)
+    os.link(layer / "top" / "a", layer / "zzz")
+    assert digest(layer) != before
