@@ -86,6 +86,11 @@ def test_the_parts_of_a_shown_name() -> None:
         (run(), run(RUN._replace(env=("A=2",))), "ENV A changed"),
         (run(), run(RUN._replace(env=())), "ENV A appeared"),
         (run(), run(RUN._replace(env=("A=1", "B=1"))), "ENV B went away"),
+        (
+            run(RUN._replace(env=("A=1", "B=1"))),
+            run(RUN._replace(env=("B=1", "A=1"))),
+            "the order of ENV and ARG changed",
+        ),
         (run(), run(RUN._replace(user="app")), "USER changed"),
         (run(), run(RUN._replace(workdir="/")), "WORKDIR changed"),
         (run(), run(RUN._replace(network="none")), "the network changed"),
