@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wherry.build.cache import MADE, TRACED
 from wherry.build.explain_advice import advice
 from wherry.build.explain_changes import Parts, changes, joined
-from wherry.build.explain_facts import facts_of, files_of, place
+from wherry.build.explain_facts import ORDER, facts_of, files_of, place
 from wherry.build.explain_memory import Facts, Remembered
 from wherry.build.explain_names import Names
 from wherry.build.graph import Copy, Source
@@ -151,6 +151,8 @@ def _missed(
 def _difference(job: Job, then: Facts, now: Facts, before: Before) -> str:
     """What of the step's own changed, then what lies below it."""
     changed = [name for name in {**then.parts, **now.parts} if then.parts.get(name) != now.parts.get(name)]
+    # A variable more or less changes the order too, and is the better reason
+    changed.sort(key=ORDER.__eq__)
     for name in changed:
         if name not in ("inputs", "contents", "platform"):
             return _part(name, then, now)

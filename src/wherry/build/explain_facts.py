@@ -12,7 +12,9 @@ from wherry.build.explain_names import shown
 from wherry.build.graph import Copy, Run, Source, Workdir
 from wherry.build.job import Job, Outcome
 
-__all__ = ["facts_of", "files_of", "place"]
+__all__ = ["ORDER", "facts_of", "files_of", "place"]
+
+ORDER = "the order of ENV and ARG"
 
 _PREFIX = re.compile(r"^\[(?:([^\s\]]+) )? *(\d+)/\d+\] ", re.ASCII)
 
@@ -54,8 +56,7 @@ def _parts(op: object) -> dict[str, str]:
             "the mounts": _hash([list(one) for one in op.mounts]),
             "the hosts": _hash(op.hosts),
             "the limits": _hash([op.shm_size, op.ulimits]),
-            # Last: a variable more or less changes it too, and that is the better reason
-            "the order of ENV and ARG": _hash([word.partition("=")[0] for word in op.env]),
+            ORDER: _hash([word.partition("=")[0] for word in op.env]),
         }
     if isinstance(op, Copy):
         files = [[file.name, sha256(file.data).hexdigest()] for file in op.files]
