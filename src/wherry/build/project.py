@@ -100,4 +100,4 @@ def _wrong(text: str, path: str, name: str, problem: str, hint: str | None = Non
     written = re.compile(rf"""^\s*\[?\s*(?:build\s*\.\s*)?["']?{re.escape(name)}["']?\s*[]=.]""")
     line = next((number for number, one in enumerate(text.splitlines(), 1) if written.match(one)), 0)
     where = f"{path}:{line}" if line else path
-    return InputError(f"{where}: {name} {problem}", hint=hint, where=where)
+    return InputError(f"{name} {problem}", hint=hint, where=where)

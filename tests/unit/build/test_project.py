@@ -37,7 +37,9 @@ def test_each_switch_is_read_and_the_others_are_not_said() -> None:
 def test_what_it_does_not_know_is_named_with_its_line(text: str, says: str, hint: str | None) -> None:
     with pytest.raises(InputError) as caught:
         parse(text.encode(), "w")
-    assert says in caught.value.message
+    shown = caught.value.message if caught.value.where is None else f"{caught.value.where}: {caught.value.message}"
+    assert says in shown
+    assert shown.count("w:") == 1
     assert hint is None or hint in (caught.value.hint or "")
 
 
