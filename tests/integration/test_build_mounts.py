@@ -413,3 +413,18 @@ def test_the_commands_of_the_documentation_work_one_after_the_other(lab: Lab) ->
         )  # fmt: skip
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
     assert "file 0644 0:0 version '1.0\\n'" in lab.listing("named")
+
+
+def test_a_bind_of_the_context_shows_one_time_so_that_two_builds_give_one_image(lab: Lab) -> None:
+    folder = lab.context("context", {"d/sub/a": "a", "f": "f"})
+    (folder / "d" / "link").symlink_to("sub/a")
+    text = (
+        "FROM busybox\nRUN --mount=type=bind,source=d,target=/d --mount=type=bind,source=f,target=/f"
+        " stat -c '%n %Y' /d /d/sub /d/sub/a /d/link /f > /times\n"
+    )
+    (folder / "Dockerfile").write_text(text)
+    first = lab.build(folder, "--no-cache", "-t", "one")
+    os.utime(folder / "f", (5, 5))
+    assert lab.build(folder, "--no-cache") == first
+    times = (Path(lab.layers("one")[-1]) / "times").read_text().splitlines()
+    assert [line.split()[1] for line in times] == ["315532800"] * 5

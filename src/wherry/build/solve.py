@@ -289,7 +289,8 @@ class Solver:
         from wherry.build.ops.run import Stage, run
 
         number = job.vertex.number
-        with Mounter(self._bench, self._context or _NOWHERE, job.inputs, self._cache_folder) as mounter:
+        context = self._context or _NOWHERE
+        with Mounter(self._bench, context, job.inputs, self._cache_folder, job.gathered) as mounter:
             mounts = mounter.mounts(op.mounts)
             stage = Stage(self._executor, lambda data: self._progress.output(str(number), data), mounts)
             if self._bench.tracer is None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from wherry.build.executor import StepMount
-from wherry.build.gather import gather
+from wherry.build.gather import Gathered, gather
 from wherry.build.graph import Copy, RunMount
 from wherry.build.ops.cachemounts import CacheFolders, CacheMounts, cache_name
 from wherry.build.ops.layer import Bench, open_tree
@@ -19,6 +19,7 @@ from wherry.build.resolve import lstat, resolve
 from wherry.build.tree import Tree
 from wherry.errors import NotFound
 from wherry.host import Overlay
+from wherry.image.tar import diff
 from wherry.oci.digest import DiffID
 
 TYPE_CHECKING = False
@@ -29,7 +30,10 @@ __all__ = ["Mounter"]
 
 
 class Mounter:
-    """For one step, as a context: what it made or locked is given back at the end."""
+    """For one step, as a context: what it made or locked is given back at the end.
+
+    `gathered` are the binds of the build context as they were hashed, in the order of the mounts.
+    """
 
     def __init__(
         self,
@@ -37,10 +41,12 @@ class Mounter:
         context: Tree,
         inputs: Sequence[tuple[DiffID, ...]],
         cache_folder: CacheFolders,
+        gathered: Sequence[Gathered] = (),
     ) -> None:
         self._bench = bench
         self._context = context
         self._inputs = inputs
+        self._gathered = iter(gathered)
         self._stack = ExitStack()
         self._caches = CacheMounts(bench, cache_folder, self._stack)
 
@@ -95,8 +101,13 @@ class Mounter:
         return StepMount(path, one.target, one.readonly, tree_fd=tree_fd)
 
     def _copied(self, one: RunMount) -> str:
-        """A copy of the source: a step can't change the context, and sees no ignored file."""
+        """A copy of the source: a step can't change the context, and sees no ignored file.
+
+        Of the context it is what the step's key was made of, however long the step waited for a cache since: what
+        changed meanwhile is refused, as COPY does.
+        """
         tree = self._context
+        found = next(self._gathered, None) if one.input is None else None
         if one.input is not None:
             root_fd = open_tree(self._bench, ())
             self._stack.callback(os.close, root_fd)
@@ -107,7 +118,8 @@ class Mounter:
         self._stack.callback(os.close, target)
         placer = Placer(tree, target, (0, 0) if tree.is_context else None, None, self._bench.cancel)
         try:
-            (found,) = gather(tree, Copy((literal(one.source.lstrip("/")),), "/"), self._bench.cancel)
+            if found is None:
+                (found,) = gather(tree, Copy((literal(one.source.lstrip("/")),), "/"), self._bench.cancel)
             top = "" if found.match.is_folder else "file"
             for entry in found.entries:
                 placer.put(entry, f"{top}/{entry.path}".strip("/"), top)
@@ -115,6 +127,8 @@ class Mounter:
             placer.close()
         if found.match.is_folder:
             os.chmod(folder, stat.S_IMODE(found.entries[0].mode) if found.entries else 0o755)
+        # Differs from docker: a bind of the context shows the build's one time, not that of each file
+        diff.normalise(folder, clamp_ns=self._bench.clamp_ns)
         return f"{folder}/{top}".rstrip("/")
 
 
