@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 __all__ = [
-    "ARCHIVES", "BYTECODE", "FOLDER", "OUT", "Ambient", "AmbientCache", "HostSide", "Step", "Wishes", "extra_trust",
+    "ARCHIVES", "FOLDER", "OUT", "Ambient", "AmbientCache", "HostSide", "Step", "Wishes", "extra_trust",
     "merge_bundles", "plan",
 ]  # fmt: skip
 
@@ -24,8 +24,6 @@ _APT_CONFIG = f"{FOLDER}/apt.conf"
 _WGETRC = f"{FOLDER}/wgetrc"
 _CACHES = f"{FOLDER}/cache"
 ARCHIVES, OUT = "archives", "out"
-BYTECODE = f"{_CACHES}/bytecode"
-"""What ops.bytecode_step made before."""
 
 # Who names a bundle that takes the place of the system's; the first of them that is set is the host's bundle
 _WHOLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO")
@@ -193,8 +191,6 @@ def _caches(step: Step) -> tuple[dict[str, str], list[AmbientCache]]:
             target = f"{_CACHES}/{tool.name}"
             caches.append(AmbientCache(f"{tool.name}-{step.uid}{place}", target, parts=tool.parts))
             env |= {name: value or target for name, value in tool.env}
-    if BYTECODE in step.text:
-        caches.append(AmbientCache(f"bytecode-{step.uid}{place}", BYTECODE))
     # Only where it is named: it costs a copy of what is kept
     wants_apt = step.uid == 0 and "apt" in step.text and "APT_CONFIG" not in step.names
     if wants_apt and not _is_mounted(step.targets, ("/var/cache/apt", "/var/cache/apt/archives")):

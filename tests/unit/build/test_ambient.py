@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.build.ambient import (
-    BYTECODE,
     FOLDER,
     Ambient,
     HostSide,
@@ -153,10 +152,3 @@ def test_bundles_merge_to_each_certificate_once() -> None:
 def test_merging_again_changes_nothing(parts: list[bytes]) -> None:
     once = merge_bundles([b"\n".join(parts)])
     assert merge_bundles([once]) == once
-
-
-def test_what_was_compiled_before_is_shown_to_the_step_that_compiles_and_shared_as_downloads_are() -> None:
-    assert not [name for name in names(plan(HOST, STEP, Wishes())) if name.startswith("bytecode")]
-    step = STEP._replace(text=f"python -c ... {BYTECODE} pip install x", base="b", project="p")
-    assert "bytecode-0-b-p" in names(plan(HOST, step, Wishes()))
-    assert not plan(HOST, step, Wishes(cache=False)).caches

@@ -1,8 +1,8 @@
 """What a step with `pip install` runs: pip without its compiler, then the .pyc files that pip would have made, side by
 side.
 
-This text goes to the image's own Python (3.8 or newer) by `-c`, so it imports nothing of ours. Its arguments: a folder
-of .pyc files that were made before, then pip's command line.
+This text goes to the image's own Python (3.8 or newer) by `-c`, so it imports nothing of ours. Its arguments: pip's
+command line.
 """
 
 import os
@@ -35,7 +35,7 @@ def records() -> "dict[str, tuple[int, ...]]":
 
 if __name__ == "__main__":
     _before = records()
-    _status = install(sys.argv[2:])
+    _status = install(sys.argv[1:])
     _installed = sorted(path for path, seen in records().items() if _before.get(path) != seen)
     if _status or not _installed:
         sys.exit(_status)  # noqa: TID251
@@ -46,7 +46,6 @@ import compileall  # noqa: E402
 import csv  # noqa: E402
 import importlib.util  # noqa: E402
 import io  # noqa: E402
-import marshal  # noqa: E402
 import warnings  # noqa: E402
 
 
@@ -60,7 +59,6 @@ class Record:
             text = file.read()
         self.end = "\r\n" if "\r\n" in text else "\n"
         self.rows = [tuple(row) for row in csv.reader(io.StringIO(text, newline="")) if row]
-        self.key = f"{os.path.basename(os.path.dirname(path))}-{source_number(text.encode()):x}"
 
     def sources(self) -> "list[str]":
         """As pip puts them together: a file of another folder keeps its ".." in the compiled code's name."""
@@ -77,10 +75,6 @@ class Record:
         csv.writer(text, lineterminator=self.end).writerows(rows)
         with open(self.path, "w", newline="", encoding="utf-8") as file:
             file.write(text.getvalue())
-
-
-def source_number(data: bytes) -> int:
-    return int.from_bytes(importlib.util.source_hash(data), "little")
 
 
 def compile_all(paths: "list[str]") -> None:
@@ -113,64 +107,13 @@ def compile_some(paths: "list[str]") -> None:
         sys.stdout = out
 
 
-def recall(folder: str, record: Record, sources: "list[str]") -> "list[str]":
-    """Put what is known where it belongs; the sources that are left. A .pyc says itself of which source it is."""
-    try:
-        with open(os.path.join(folder, record.key), "rb") as file:
-            known = marshal.load(file)  # noqa: S302 - as much ours as the .pyc files themselves
-    except (OSError, EOFError, ValueError, TypeError):
-        return sources
-    left = []
-    for path in sources:
-        data = known.get(path) if isinstance(known, dict) else None
-        with open(path, "rb") as file:
-            is_good = is_of(data, file.read())
-        target = importlib.util.cache_from_source(path)
-        if not is_good or os.path.lexists(target):
-            left.append(path)
-            continue
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        mode = (os.stat(path).st_mode | 0o200) & 0o666
-        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)  # type: ignore[arg-type]
-    return left
-
-
-def is_of(data: object, source: bytes) -> bool:
-    """Whether these bytes are a .pyc of this Python that is valid while the source has this content."""
-    if not isinstance(data, bytes) or data[:4] != importlib.util.MAGIC_NUMBER:
-        return False
-    if any(b"coding" in line and b"utf-8" not in line.lower() for line in source.split(b"\n", 2)[:2]):
-        return False  # compiling it imports a codec
-    return data[4:8] == b"\3\0\0\0" and data[8:16] == importlib.util.source_hash(source)
-
-
-def remember(folder: str, record: Record, sources: "list[str]") -> None:
-    known = {}
-    for path in sources:
-        with open(importlib.util.cache_from_source(path), "rb") as file:
-            known[path] = file.read()
-    name = os.path.join(folder, record.key)
-    fresh = f"{name}.{os.urandom(6).hex()}"
-    with open(fresh, "wb") as file:
-        marshal.dump(known, file)
-    os.rename(fresh, name)
-
-
-def main(folder: str, paths: "list[str]") -> None:
-    keeps = os.path.isdir(folder)
+def main(paths: "list[str]") -> None:
     listed = [Record(path) for path in paths]
-    todo = {}
+    compile_all(sorted({path for record in listed for path in record.sources()}))
     for record in listed:
-        sources = record.sources()
-        todo[record.path] = recall(folder, record, sources) if keeps else sources
-    compile_all(sorted({path for sources in todo.values() for path in sources}))
-    for record in listed:
-        sources = [path for path in record.sources() if os.path.isfile(importlib.util.cache_from_source(path))]
-        if keeps and todo[record.path]:
-            remember(folder, record, sources)
-        record.write([importlib.util.cache_from_source(path) for path in sources])
+        made = [importlib.util.cache_from_source(path) for path in record.sources()]
+        record.write([path for path in made if os.path.isfile(path)])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], _installed)
+    main(_installed)

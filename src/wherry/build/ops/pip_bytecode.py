@@ -5,7 +5,7 @@ pip compiles file after file, and that is nearly half of what it does. What it l
 """
 
 # Differs from docker: `RUN pip install ...` has a parent process of wherry's, which compiles what pip installed on all
-# processors and takes what was compiled before; the image is the same. `ENV PIP_COMPILE=1` gives docker's way.
+# processors; the image is the same. `ENV PIP_COMPILE=1` gives docker's way.
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from wherry.build.ambient import BYTECODE
 from wherry.build.graph import Run
 from wherry.build.resolve import resolve
 from wherry.errors import WherryError
@@ -35,10 +34,13 @@ _PLAIN = frozenset((
     "editable", "no-build-isolation", "use-pep517",
 ))  # fmt: skip
 _SHORT = re.compile(r"-(?:[qvUI]+|[rcife].*)")
-# What would make pip install elsewhere, or compile otherwise
+# What would make pip install elsewhere, compile otherwise, or read a configuration that _CONFIGS does not name; HOME is
+# /root when the step says nothing
 _ENV = re.compile(
     r"(?:PIP_(?:COMPILE|NO_COMPILE|TARGET|PREFIX|ROOT|USER|PYTHON|DRY_RUN|CONFIG_FILE)"
-    r"|PYTHON(?:PYCACHEPREFIX|OPTIMIZE|HOME|PATH|DONTWRITEBYTECODE|NODEBUGRANGES|SAFEPATH|PLATLIBDIR|USERBASE))="
+    r"|HOME|XDG_CONFIG_(?:HOME|DIRS)|SOURCE_DATE_EPOCH"
+    r"|PYTHON(?:HASHSEED|PYCACHEPREFIX|OPTIMIZE|HOME|PATH|DONTWRITEBYTECODE|NODEBUGRANGES|SAFEPATH|PLATLIBDIR"
+    r"|USERBASE))="
 )
 _CONFIGS = ("etc/pip.conf", "etc/xdg/pip/pip.conf", "root/.pip/pip.conf", "root/.config/pip/pip.conf")
 _VERSION = re.compile(r"(?:.*/)?python3\.(\d{1,3})")
@@ -62,7 +64,7 @@ def faster(op: Run, root_fd: int) -> Run:
             return op
     except (OSError, WherryError):
         return op
-    return op._replace(argv=(python, "-B", "-c", _text(), BYTECODE, *op.argv))
+    return op._replace(argv=(python, "-B", "-c", _text(), *op.argv))
 
 
 def _env(op: Run) -> tuple[str, ...]:
