@@ -139,7 +139,8 @@ def _world(name: str, trap: Trap) -> World:
     edited = trap.edited
     if trap.edited.get("sub", FOLDER) != FOLDER and trap.edited["sub"].kind == "dir":
         edited = _whole(trap.before, "sub", trap.edited["sub"])
-    step = f"{{ {trap.step} ; }} >/out/said 2>&1; echo $? >>/out/said"
+    # Its number keeps it apart: another trap may have the same command, and its result would be a right one here
+    step = f"{{ {trap.step} ; }} >/out/said 2>&1; echo $? >>/out/said; : {list(TRAPS).index(name)}"
 
     def state(context: Context, copy: str) -> State:
         lines = (Line("copy", copy), Line("run", f"RUN {step}", name))

@@ -62,7 +62,8 @@ def test_the_demo_predicts_and_again_at_once_and_beside_a_taken_port(lesson: Les
         assert all(step in first for step in ("base image", "build", "start", "prediction", "Three things to try"))
         assert "COPY . /app: miss: main.py changed" in first
         assert "RUN pip install -r requirements.txt: hit (read 1 file of yours: requirements.txt)" in first
-        assert first.count("Collecting fastapi") == 1, "pip ran again although only main.py had changed"
+        # None when another test has built the same before
+        assert first.count("Collecting fastapi") <= 1, "pip ran again although only main.py had changed"
         assert prediction(port_of(first)) == "virginica"
         again = demo(env)
         assert "Collecting" not in again, "pip ran again although nothing had changed"

@@ -201,7 +201,7 @@ def test_what_a_build_attaches_goes_along_and_stays_one(lab: Lab) -> None:
     name = lab.pushed("--sbom=both", "--provenance=max", "--build-arg", "VERSION=7")
     kinds = ["application/spdx+json", "application/vnd.cyclonedx+json", "application/vnd.in-toto+json"]
     (platform,) = lab.tree(name)["children"]
-    assert [one["name"] for one in platform["children"]] == kinds
+    assert [one["name"] for one in platform["children"] if one["kind"] != "layer"] == kinds
     there = lab.tree(name, "--remote")
     assert sorted(one["name"] for one in there["children"]) == kinds
     # The same again, and a second push: nothing new
@@ -228,7 +228,7 @@ def test_the_provenance_is_about_the_pushed_manifest(lab: Lab) -> None:
 def test_a_build_attaches_nothing_unless_asked(lab: Lab) -> None:
     for flags in ([], ["--sbom=false", "--provenance=false"]):
         (platform,) = lab.tree(lab.build(*flags))["children"]
-        assert platform["children"] == []
+        assert [one for one in platform["children"] if one["kind"] != "layer"] == []
     assert "min, max or false" in lab.wherry("build", "--provenance=x", ".", code=125)
     assert "unknown SBOM format" in lab.wherry("build", "--sbom=x", ".", code=125)
 
