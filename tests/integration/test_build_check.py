@@ -109,6 +109,8 @@ def test_what_else_was_asked_is_done_once(lab: Lab) -> None:
     assert len(json.loads(index.read_text())["manifests"]) == 1
     done = lab.wherry("build", "--check", "--explain", str(context))
     assert (done.returncode, "can't be given together" in done.stderr) == (125, True)
+    done = lab.wherry("build", "--format", "json", str(context))
+    assert (done.returncode, "give one of them" in done.stderr) == (125, True)
 
 
 def test_a_step_that_a_build_stage_left_to_copy_shows_where_it_arrives(lab: Lab) -> None:

@@ -43,9 +43,8 @@ _T = TypeVar("_T")
 
 
 class Solver:
-    """One build. `context` is the tree of the build context, None when there is none. `cache_folder` says
-    where cache mounts live. With a tracer at the bench, RUN steps are keyed by what they read
-    too.
+    """One build. `context` is the tree of the build context, None when there is none. `cache_folder` says where cache
+    mounts live. With a tracer at the bench, RUN steps are keyed by what they read too.
 
     `outcomes` tells of each vertex that is done what became of it.
     """

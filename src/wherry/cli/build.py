@@ -76,8 +76,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
     if args.text("format") not in ("text", "json"):
         raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
-    if args.on("check") and args.on("explain"):
-        raise FlagError("--check and --explain can't be given together")
+    if args.given("format") and not (args.on("check") or args.on("explain")):
+        raise FlagError("--format says how --check and --explain print what they found: give one of them with it")
     teller = build_explain.teller(args, out)
     request = _request(engine, args, out)._replace(explain=teller)
     cancel = Cancel()

@@ -30,7 +30,7 @@ def teller(args: Args, out: Output) -> Teller | None:
     if not args.on("explain"):
         return None
     if args.on("check"):
-        raise FlagError("--explain cannot be used together with --check: that builds everything twice")
+        raise FlagError("--check and --explain can't be given together")
     return Teller(out, is_json=args.text("format") == "json")
 
 

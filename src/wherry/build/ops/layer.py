@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["Bench", "Opening", "Work", "make_layer", "open_tree", "root_attributes"]
+__all__ = ["Bench", "Opening", "Work", "dress_root", "make_layer", "open_tree", "root_attributes"]
 
 
 class Bench(NamedTuple):
@@ -103,7 +103,7 @@ def make_layer(
         for path in (upper, scratch, *([lowers[0]] if not below else [])):
             os.mkdir(path, 0o755)
             os.chmod(path, 0o755)
-        _dress_root(upper, lowers[-1])
+        dress_root(upper, lowers[-1])
         opening = opening or _Plain(bench.host)
         try:
             root_fd = opening.open(Overlay(lowers, upper, scratch, volatile=True))
@@ -163,7 +163,7 @@ def root_attributes(lower: str) -> tuple[int, int, int]:
     return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
 
 
-def _dress_root(upper: str, lower: str) -> None:
+def dress_root(upper: str, lower: str) -> None:
     """The merged root shows the upper folder's owner and mode: they must be those of the tree below."""
     uid, gid, mode = root_attributes(lower)
     os.chown(upper, uid, gid)

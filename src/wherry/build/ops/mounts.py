@@ -12,7 +12,7 @@ from wherry.build.executor import StepMount
 from wherry.build.gather import Gathered, gather
 from wherry.build.graph import Copy, RunMount
 from wherry.build.ops.cachemounts import CacheFolders, CacheMounts, cache_name
-from wherry.build.ops.layer import Bench, open_tree
+from wherry.build.ops.layer import Bench, dress_root, open_tree
 from wherry.build.ops.place import Placer
 from wherry.build.pattern import literal
 from wherry.build.resolve import lstat, resolve
@@ -91,7 +91,7 @@ class Mounter:
             os.mkdir(upper, 0o755)
             os.mkdir(work, 0o755)
             lowers = tuple(self._bench.layers.path(layer) for layer in layers)
-            _dress(upper, lowers[-1])
+            dress_root(upper, lowers[-1])
             tree_fd = self._bench.host.overlay(Overlay(lowers, upper, work, volatile=True))
         self._stack.callback(os.close, tree_fd)
         # Without links: the runtime opens it by its name, as this machine's root
@@ -130,10 +130,3 @@ class Mounter:
         # Differs from docker: a bind of the context shows the build's one time, not that of each file
         diff.normalise(folder, clamp_ns=self._bench.clamp_ns)
         return f"{folder}/{top}".rstrip("/")
-
-
-def _dress(upper: str, lower: str) -> None:
-    """The merged root shows the upper folder's owner and mode."""
-    found = os.stat(lower)
-    os.chown(upper, found.st_uid, found.st_gid)
-    os.chmod(upper, stat.S_IMODE(found.st_mode))
