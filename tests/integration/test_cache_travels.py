@@ -450,7 +450,7 @@ def test_a_full_disk_ends_an_import_with_that_reason_and_leaves_nothing(tmp_path
         two = Runner(place)
         said = two.build(context, "--cache-from", f"type=local,src={tmp_path}/cache", code=1)
         assert "there is no room for what the cache" in said
-        assert "wherry: no space left on the disk of" in said
+        assert "wherry: No space left on device: writing" in said
         assert two.image == ""
         assert two.is_tidy()
     finally:

@@ -229,7 +229,7 @@ def test_a_disk_that_fills_up_is_said_and_nothing_is_left(small: Wherry, content
     )
     try:
         failed = small("pull", f"{bad.host}/app:1", code=1)
-        assert "no space left" in failed.stderr.lower() or "the image needs more than" in failed.stderr
+        assert "No space left on device" in failed.stderr or "the image needs more than" in failed.stderr
         assert "hint: " in failed.stderr
         assert leftovers(small) == []
         bad.image = Image(tar_of(a=b"small"), arch=MACHINE)

@@ -257,6 +257,6 @@ def _explained(engine: Engine, reference: Reference) -> Iterator[None]:
         if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFull(
-            f"no space left on the disk of {engine.settings.paths.root} for {name}",
+            f"No space left on device: {engine.settings.paths.root} has no room for {name}",
             hint="df shows which disk is full; wherry system prune frees what wherry holds",
         ) from None

@@ -219,7 +219,7 @@ def failure(fault: sqlite3.DatabaseError, path: str) -> WherryError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Locked(f"the state database {path} is busy for {_BUSY_S:.0f} s", hint="another wherry is stuck; see ps")
     if code == sqlite3.SQLITE_FULL:
-        return DiskFull(f"no space left on the disk of {path}", hint="wherry system df; wherry image prune")
+        return DiskFull(f"No space left on device: writing {path}", hint="wherry system df; wherry image prune")
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return HostError(f"cannot write the state database {path}", hint="run wherry as root, or choose another --root")
     return HostError(f"the state database {path}: {fault}")
