@@ -74,6 +74,10 @@ class Side:
         done = self.run(script, self.folder / "work")
         assert done.returncode == 0, f"{self.name}: {script}\n{done.stdout.decode()}\n{done.stderr.decode()}"
 
+    def tidy(self) -> None:
+        """Remove all containers."""
+        self.run(_END, self.folder / "work")
+
     def close(self) -> None:
         assert self._holder.stdin
         assert self._holder.stdout
@@ -95,7 +99,7 @@ class Wherry(Side):
         self.env["PYTHONPATH"] = str(source)
 
     def close(self) -> None:
-        self.run(_END, self.folder / "work")
+        self.tidy()
         super().close()
         shutil.rmtree(Paths.for_user(self.env, 0, str(self.folder / "root")).run, ignore_errors=True)
 
@@ -125,7 +129,7 @@ class Docker(Side):
         raise RuntimeError(f"dockerd does not answer:\n{said}")
 
     def close(self) -> None:
-        self.run(_END, self.folder / "work")
+        self.tidy()
         self._daemon.terminate()
         try:
             self._daemon.wait(30)
