@@ -19,7 +19,7 @@ else:
     from wherry.lean import NamedTuple
 
 __all__ = [
-    "DeviceRequest", "LogConfig", "MountRequest", "PortRequest", "RestartPolicy", "RunOptions", "Ulimit",
+    "DeviceRequest", "GpuRequest", "LogConfig", "MountRequest", "PortRequest", "RestartPolicy", "RunOptions", "Ulimit",
 ]  # fmt: skip
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -67,6 +67,19 @@ class DeviceRequest(NamedTuple):
     host_path: str
     container_path: str
     permissions: str = "rwm"
+
+
+class GpuRequest(NamedTuple):
+    """One --gpus: docker's DeviceRequest. `count` -1 is all; with `device_ids` (indexes, UUIDs, MIG names) it is 0.
+
+    `capabilities` are to be had all together, "gpu" among them; `driver` "" leaves the choice to the machine.
+    """
+
+    driver: str = ""
+    count: int = 0
+    device_ids: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ("gpu",)
+    options: Mapping[str, str] = _NONE
 
 
 class Ulimit(NamedTuple):
@@ -135,6 +148,11 @@ class RunOptions(NamedTuple):
     """NAME_OR_ID or NAME_OR_ID:ro."""
     devices: tuple[DeviceRequest, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
+    gpus: tuple[GpuRequest, ...] = ()
+    cdi_devices: tuple[str, ...] = ()
+    """--device vendor.com/class=name."""
+    runtime: str = ""
+    """--runtime: "" is the default, else "runc", "crun", "io.containerd.runc.v2" or "nvidia"."""
 
     network: str = ""
     """"" and "default" are the bridge; "none", "host", "container:X", or a network's name."""
@@ -209,7 +227,9 @@ class RunOptions(NamedTuple):
         return cls(**known)
 
 
-_MANY = {"mounts": MountRequest, "ports": PortRequest, "devices": DeviceRequest, "ulimits": Ulimit}
+_MANY = {
+    "mounts": MountRequest, "ports": PortRequest, "devices": DeviceRequest, "gpus": GpuRequest, "ulimits": Ulimit,
+}  # fmt: skip
 _ONE = {"restart": RestartPolicy, "log": LogConfig}
 
 
