@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from wherry.cli import run_limits
 from wherry.cli.flags import FlagError
 from wherry.errors import InputError, Unsupported
 from wherry.oci.config import Healthcheck
@@ -53,7 +54,7 @@ class Reader:
                 **self._mounts(),
                 **self._network(),
                 **self._security(),
-                **self._limits(),
+                **run_limits.read(args, self._parsed),
             )
             self._check(found)
         except InputError as fault:
@@ -246,37 +247,6 @@ class Reader:
             "privileged": args.on("privileged"),
             "cgroup_parent": _cgroup_parent(args.text("cgroup-parent")),
             "sysctls": dict(self._each("sysctl", parse_values.sysctl)),
-        }
-
-    def _limits(self) -> dict[str, Any]:
-        args = self._args
-        score = self._number("oom-score-adj")
-        if not -1000 <= score <= 1000:
-            raise InputError(f"Invalid value {score}, range for oom score adj is [-1000, 1000]")
-        sizes = {
-            "memory_bytes": "memory",
-            "memory_reservation_bytes": "memory-reservation",
-            "kernel_memory_bytes": "kernel-memory",
-            "shm_size_bytes": "shm-size",
-        }
-        numbers = {
-            "cpu_shares": "cpu-shares",
-            "cpu_period_us": "cpu-period",
-            "cpu_quota_us": "cpu-quota",
-            "blkio_weight": "blkio-weight",
-            "pids_limit": "pids-limit",
-        }
-        return {
-            **{field: self._one(name, parse_values.size_bytes, 0) for field, name in sizes.items()},
-            **{field: self._number(name) for field, name in numbers.items()},
-            "memory_swap_bytes": self._one("memory-swap", parse_values.memory_swap_bytes, 0),
-            "memory_swappiness": self._number("memory-swappiness", -1),
-            "nano_cpus": self._one("cpus", parse_values.cpus_nano, 0),
-            "cpuset_cpus": args.text("cpuset-cpus"),
-            "cpuset_mems": args.text("cpuset-mems"),
-            "oom_score_adj": score,
-            "oom_kill_disable": args.on("oom-kill-disable"),
-            "ulimits": self._each("ulimit", parse_values.ulimit),
         }
 
     def _check(self, found: RunOptions) -> None:

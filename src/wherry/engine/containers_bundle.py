@@ -104,6 +104,7 @@ def write_bundle(
         utsns="" if options.uts == "host" else spec.NEW,
         init=_init(engine) if options.init else "",
         cgroup_prefix=_cgroup_prefix(engine),
+        block_devices=devices.block_numbers(options),
     )
     doc = spec.runtime_spec(start.config, options, facts)
     if size:

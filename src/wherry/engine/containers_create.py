@@ -37,7 +37,7 @@ def prepare(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
         containers_rows.check_name(options.name)
     record = find_image(engine, image)
     config = engine.images.config(record.id)
-    options = _settled(engine, options)
+    options = _settled(engine, _within_limits(engine, options))
     return ContainerRow(
         id=containers_names.new_id(),
         name=options.name or containers_names.free_name(engine.db),
@@ -52,6 +52,19 @@ def prepare(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
         remove=options.remove,
         options_json=json.dumps(options.to_json(), separators=(",", ":")),
     )
+
+
+def _within_limits(engine: Engine, options: RunOptions) -> RunOptions:
+    """Without what this kernel can't limit, which is said. Raises: InputError."""
+    from wherry.runtime import limits
+
+    if not limits.is_limited(options):
+        return options
+    from wherry.runtime.machine import read_machine
+
+    options, said = limits.settle(options, read_machine())
+    engine.notices += said
+    return options
 
 
 def find_image(engine: Engine, image: str) -> ImageRecord:

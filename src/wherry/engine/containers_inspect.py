@@ -12,11 +12,12 @@ from wherry.store.images import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
-    from wherry.runtime.options import RunOptions
+    from wherry.runtime.options import DeviceRate, RunOptions
     from wherry.runtime.state import ContainerState
     from wherry.volume.model import BindMount
 
@@ -167,17 +168,19 @@ def _sandbox(options: RunOptions) -> dict[str, Any]:
         "VolumeDriver": "",
         "Cgroup": "",
         "Links": None,
-        "Isolation": "",
+        "Isolation": options.isolation,
         "UTSMode": options.uts,
         "UsernsMode": options.userns,
         "Privileged": options.privileged,
         "ReadonlyRootfs": options.read_only,
-        # Nothing here sets these yet, but what reads them must find them
         "BlkioWeight": options.blkio_weight,
-        "BlkioWeightDevice": [],
-        **{f"BlkioDevice{way}{unit}": [] for way in ("Read", "Write") for unit in ("Bps", "IOps")},
-        "CpuRealtimePeriod": 0,
-        "CpuRealtimeRuntime": 0,
+        "BlkioWeightDevice": [{"Path": one.path, "Weight": one.rate} for one in options.blkio_weight_devices],
+        "BlkioDeviceReadBps": _rates(options.device_read_bps),
+        "BlkioDeviceWriteBps": _rates(options.device_write_bps),
+        "BlkioDeviceReadIOps": _rates(options.device_read_iops),
+        "BlkioDeviceWriteIOps": _rates(options.device_write_iops),
+        "CpuRealtimePeriod": options.cpu_rt_period_us,
+        "CpuRealtimeRuntime": options.cpu_rt_runtime_us,
         "DeviceRequests": None,
         **dict.fromkeys(("CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"), 0),
     }
@@ -193,6 +196,10 @@ def _sandbox(options: RunOptions) -> dict[str, Any]:
     doc["MaskedPaths"] = [] if is_open else list(MASKED_PATHS)
     doc["ReadonlyPaths"] = [] if is_open else list(READONLY_PATHS)
     return doc
+
+
+def _rates(devices: Sequence[DeviceRate]) -> list[dict[str, Any]]:
+    return [{"Path": one.path, "Rate": one.rate} for one in devices]
 
 
 def _capabilities(names: tuple[str, ...]) -> list[str] | None:
@@ -219,7 +226,8 @@ def _limits(options: RunOptions) -> dict[str, Any]:
         "MemorySwap": options.memory_swap_bytes or options.memory_bytes * 2,
         "MemorySwappiness": options.memory_swappiness if options.memory_swappiness >= 0 else None,
         "OomKillDisable": options.oom_kill_disable,
-        "PidsLimit": options.pids_limit or None,
+        # As docker: 0 is what `update` makes of no limit, null what `run` does
+        "PidsLimit": max(options.pids_limit, 0) if options.pids_limit else None,
         "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in options.ulimits],
         "OomScoreAdj": options.oom_score_adj,
     }

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, NamedTuple
 
-    from wherry.runtime.options import DeviceRequest
+    from wherry.runtime.options import DeviceRequest, RunOptions
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["Device", "host_devices", "node", "resolve", "rules"]
+__all__ = ["Device", "block_numbers", "host_devices", "node", "resolve", "rules"]
 
 _NOT_OURS = frozenset({"pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts", ".udev"})
 # null, zero, full, random, urandom, tty, and the terminals; the runtime makes their nodes itself
@@ -67,6 +67,26 @@ def resolve(requests: Sequence[DeviceRequest]) -> tuple[Device, ...]:
 def host_devices() -> tuple[Device, ...]:
     """Every node below /dev but pts, shm, mqueue, console and fd: what a privileged container sees."""
     return tuple(_walk("/dev"))
+
+
+def block_numbers(options: RunOptions) -> dict[str, tuple[int, int]]:
+    """(major, minor) of each device that a --device-read-bps and the like is for. Raises: InputError."""
+    asked = (
+        *options.blkio_weight_devices, *options.device_read_bps, *options.device_write_bps,
+        *options.device_read_iops, *options.device_write_iops,
+    )  # fmt: skip
+    found = {}
+    for path, _ in asked:
+        try:
+            facts = os.stat(path)
+        except OSError as fault:
+            raise InputError(
+                f"stat {path}: {(fault.strerror or '').lower()}", hint="name a block device, as lsblk shows them"
+            ) from None
+        if not stat.S_ISBLK(facts.st_mode):
+            raise InputError(f"{path} is not a block device", hint="see lsblk")
+        found[path] = (os.major(facts.st_rdev), os.minor(facts.st_rdev))
+    return found
 
 
 def _moved(one: Device, host_path: str, request: DeviceRequest) -> Device:

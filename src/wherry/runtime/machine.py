@@ -6,6 +6,7 @@ import os
 
 from wherry.oci.platform import Platform
 from wherry.runtime.caps import KNOWN
+from wherry.runtime.cgroup_features import cpusets, lacking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Machine(NamedTuple):
 
     `may_raise_limits`: CAP_SYS_RESOURCE is effective, so a hard rlimit may go up. `rlimits` maps names ("nofile") to
     this process's (soft, hard), -1 for unlimited. `apparmor`: the kernel enforces AppArmor. `swap_limit`: the memory
-    controller counts swap. `thermal_throttle`: /sys shows the CPUs' throttling, which docker masks.
+    controller counts swap. `thermal_throttle`: /sys shows the CPUs' throttling, which docker masks. `lacks` names the
+    limits that the kernel can't hold here (cgroup_features.lacking), `cpuset_*` the CPUs and memory nodes there are.
     """
 
     kernel: tuple[int, int]
@@ -35,6 +37,9 @@ class Machine(NamedTuple):
     swap_limit: bool = True
     cpus: int = 1
     thermal_throttle: bool = False
+    lacks: frozenset[str] = frozenset()
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
 
 
 def kernel_version(release: str) -> tuple[int, int]:
@@ -78,7 +83,8 @@ def read_machine(root: str = "/sys/fs/cgroup") -> Machine:
     uname = os.uname()
     bounding, effective = _capability_sets()
     layout = cgroup_layout(root)
-    swap = f"{root}/memory/memory.memsw.limit_in_bytes"
+    lacks = lacking(root, layout)
+    cpuset_cpus, cpuset_mems = cpusets(root, layout)
     return Machine(
         kernel=kernel_version(uname.release),
         architecture=Platform.of("linux", uname.machine).architecture,
@@ -88,7 +94,10 @@ def read_machine(root: str = "/sys/fs/cgroup") -> Machine:
         may_raise_limits=bool(effective >> KNOWN.index("CAP_SYS_RESOURCE") & 1),
         rlimits=_rlimits(),
         apparmor=os.path.exists("/sys/kernel/security/apparmor/profiles"),
-        swap_limit=layout == "v2" or os.path.exists(swap),
+        swap_limit="swap" not in lacks,
         cpus=os.cpu_count() or 1,
         thermal_throttle=os.path.exists("/sys/devices/system/cpu/cpu0/thermal_throttle"),
+        lacks=lacks,
+        cpuset_cpus=cpuset_cpus,
+        cpuset_mems=cpuset_mems,
     )

@@ -87,6 +87,13 @@ class Ulimit(NamedTuple):
 
     name: str
     soft: int
+class DeviceRate(NamedTuple):
+    """One block device of the host, and how much of it: bytes or operations per second, or a weight; 0 is no limit."""
+
+    path: str
+    rate: int
+
+
     hard: int
 
 
@@ -218,6 +225,14 @@ class RunOptions(NamedTuple):
             name: _plain(value)
             for name, value, default in zip(self._fields, self, RunOptions(), strict=True)
             if value != default
+    cpu_rt_period_us: int = 0
+    cpu_rt_runtime_us: int = 0
+    blkio_weight_devices: tuple[DeviceRate, ...] = ()
+    device_read_bps: tuple[DeviceRate, ...] = ()
+    device_write_bps: tuple[DeviceRate, ...] = ()
+    device_read_iops: tuple[DeviceRate, ...] = ()
+    device_write_iops: tuple[DeviceRate, ...] = ()
+    isolation: str = ""
         }
 
     @classmethod
@@ -236,6 +251,8 @@ _ONE = {"restart": RestartPolicy, "log": LogConfig}
 def _plain(value: Any) -> Any:
     if isinstance(value, Healthcheck):
         return value.to_json()
+    "blkio_weight_devices": DeviceRate, "device_read_bps": DeviceRate, "device_write_bps": DeviceRate,
+    "device_read_iops": DeviceRate, "device_write_iops": DeviceRate,
     if isinstance(value, tuple):
         if hasattr(value, "_asdict"):
             return {name: _plain(one) for name, one in value._asdict().items()}

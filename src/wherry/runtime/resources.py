@@ -1,14 +1,18 @@
 """`linux.resources` and rlimits: what --memory, --cpus, --ulimit and the like become. Pure.
 
+What v1's words mean on v2 (shares to a weight, memory and swap together to swap alone) the runtime translates; what v2
+has no words for is left out here.
 Spec: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md#control-groups
 """
 
 from __future__ import annotations
 
 from wherry.errors import InputError
+from wherry.runtime.limits import check, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from wherry.runtime.machine import Machine
@@ -17,33 +21,24 @@ if TYPE_CHECKING:
 __all__ = ["check", "limit_warnings", "resources", "rlimits", "warnings"]
 
 _PERIOD_US = 100_000
-_LEAST_MEMORY_BYTES = 6 << 20
 _INFINITY = (1 << 64) - 1
+_BLOCK_FIELDS = (
+    ("blkio_weight_devices", "weightDevice", "weight"),
+    ("device_read_bps", "throttleReadBpsDevice", "rate"),
+    ("device_write_bps", "throttleWriteBpsDevice", "rate"),
+    ("device_read_iops", "throttleReadIOPSDevice", "rate"),
+    ("device_write_iops", "throttleWriteIOPSDevice", "rate"),
+)
 
 
-def check(options: RunOptions, machine: Machine) -> None:
-    """Docker's rules about values that fit together. Raises: InputError with docker's messages."""
-    memory, swap = options.memory_bytes, options.memory_swap_bytes
-    if 0 < memory < _LEAST_MEMORY_BYTES:
-        raise InputError("Minimum memory limit allowed is 6MB")
-    if swap > 0 and not memory:
-        raise InputError("You should always set the Memory limit when using Memoryswap limit, see usage")
-    if memory and 0 < swap < memory:
-        raise InputError("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if memory and options.memory_reservation_bytes > memory:
-        raise InputError("Minimum memory limit can not be less than memory reservation limit, see usage")
-    if not -1 <= options.memory_swappiness <= 100:
-        raise InputError(f"invalid value: {options.memory_swappiness}, valid memory swappiness range is 0-100")
-    if options.nano_cpus and (options.cpu_quota_us or options.cpu_period_us):
-        raise InputError("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set")
-    if options.nano_cpus and not 10_000_000 <= options.nano_cpus <= machine.cpus * 10**9:
-        raise InputError(
-            f"Range of CPUs is from 0.01 to {machine.cpus}.00, as there are only {machine.cpus} CPUs available"
-        )
+def resources(
+    options: RunOptions, machine: Machine, block_devices: Mapping[str, tuple[int, int]] | None = None
+) -> dict[str, Any]:
+    """Without the device rules. What this machine can't count is left out; `warnings` says so.
 
-
-def resources(options: RunOptions, machine: Machine) -> dict[str, Any]:
-    """Without the device rules. What this machine can't count is left out; `warnings` says so."""
+    `block_devices` are the (major, minor) of every device that a rate or a weight is for (`devices.block_numbers`).
+    """
+    options, _ = settle(options, machine)
     found: dict[str, Any] = {}
     if memory := _memory(options, machine):
         found["memory"] = memory
@@ -51,8 +46,8 @@ def resources(options: RunOptions, machine: Machine) -> dict[str, Any]:
         found["cpu"] = cpu
     if options.pids_limit > 0:
         found["pids"] = {"limit": options.pids_limit}
-    if options.blkio_weight:
-        found["blockIO"] = {"weight": options.blkio_weight}
+    if block := _block(options, block_devices or {}):
+        found["blockIO"] = block
     return found
 
 
@@ -86,21 +81,30 @@ def _cpu(options: RunOptions) -> dict[str, Any]:
         found["cpus"] = options.cpuset_cpus
     if options.cpuset_mems:
         found["mems"] = options.cpuset_mems
+    if options.cpu_rt_period_us:
+        found["realtimePeriod"] = options.cpu_rt_period_us
+    if options.cpu_rt_runtime_us:
+        found["realtimeRuntime"] = options.cpu_rt_runtime_us
+    return found
+
+
+def _block(options: RunOptions, numbers: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    found: dict[str, Any] = {"weight": options.blkio_weight} if options.blkio_weight else {}
+    for field, name, key in _BLOCK_FIELDS:
+        rates = []
+        for path, rate in getattr(options, field):
+            if path not in numbers:
+                raise InputError(f"stat {path}: no such device")
+            major, minor = numbers[path]
+            rates.append({"major": major, "minor": minor, key: rate})
+        if rates:
+            found[name] = rates
     return found
 
 
 def warnings(options: RunOptions, machine: Machine) -> list[str]:
-    said = []
-    if options.memory_bytes and not machine.swap_limit:
-        said.append(
-            "Your kernel does not support swap limit capabilities or the cgroup is not mounted. "
-            "Memory limited without swap."
-        )
-    if machine.cgroup == "v2" and options.memory_swappiness >= 0:
-        said.append("Memory swappiness discarded: cgroup v2 has no such setting.")
-    if machine.cgroup == "v2" and options.oom_kill_disable:
-        said.append("OomKillDisable discarded: cgroup v2 has no such setting.")
-    return said + limit_warnings(options, machine)
+    """What is discarded here, in docker's words, and the ulimits that can't be had."""
+    return settle(options, machine)[1] + limit_warnings(options, machine)
 
 
 def _caps(machine: Machine) -> dict[str, int]:

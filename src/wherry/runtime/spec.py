@@ -12,6 +12,7 @@ from wherry.runtime.users import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NamedTuple
 
     from wherry.oci.config import ImageConfig
@@ -64,6 +65,8 @@ class SpecFacts(NamedTuple):
     """"" is --hostname, else the first 12 digits of the id; `--network host` gives the machine's."""
     init: str = ""
     cgroup_prefix: str = "/wherry-"
+    block_devices: Mapping[str, tuple[int, int]] | None = None
+    """Of --device-read-bps and the like: `devices.block_numbers`."""
 
 
 def hostname(options: RunOptions, facts: SpecFacts) -> str:
@@ -114,7 +117,7 @@ def _mounts(options: RunOptions, facts: SpecFacts) -> list[dict[str, Any]]:
 
 
 def _linux(options: RunOptions, facts: SpecFacts, bounding: list[str]) -> dict[str, Any]:
-    limits = resources.resources(options, facts.machine)
+    limits = resources.resources(options, facts.machine, facts.block_devices)
     limits["devices"] = devices.rules(facts.devices, options.device_cgroup_rules, privileged=options.privileged)
     linux: dict[str, Any] = {
         "cgroupsPath": f"{options.cgroup_parent}/{facts.id}"

@@ -8,7 +8,7 @@ from wherry.cli import flags
 from wherry.cli.run_flags import CREATE_FLAGS, FLAGS, options
 from wherry.errors import Unsupported
 from wherry.oci.config import Healthcheck
-from wherry.runtime.options import LogConfig, MountRequest, PortRequest, RunOptions
+from wherry.runtime.options import DeviceRate, LogConfig, MountRequest, PortRequest, RunOptions
 from wherry.settings import Paths, Settings
 
 VERB = flags.Verb("IMAGE", "", FLAGS, least=1, most=None, interspersed=False)
@@ -54,6 +54,27 @@ def test_every_limit_has_its_field() -> None:
     assert (found.memory_bytes, found.memory_swap_bytes, found.nano_cpus) == (1 << 30, -1, 1_500_000_000)
     assert (found.cpu_shares, found.pids_limit, found.shm_size_bytes) == (512, 100, 1 << 30)
     assert found.ulimits[0].hard == 5
+
+
+def test_limits_of_devices_and_real_time() -> None:
+    found = read(
+        "--blkio-weight 300 --blkio-weight-device /dev/a:20 --device-read-bps /dev/a:1mb --device-write-iops /dev/a:5 "
+        "--cpu-rt-period 1000 --cpu-rt-runtime 500 --isolation default --pids-limit -1"
+    )
+    assert (found.blkio_weight, found.blkio_weight_devices) == (300, (DeviceRate("/dev/a", 20),))
+    assert found.device_read_bps == (DeviceRate("/dev/a", 1 << 20),)
+    assert found.device_write_iops == (DeviceRate("/dev/a", 5),)
+    assert (found.cpu_rt_period_us, found.cpu_rt_runtime_us) == (1000, 500)
+    assert (found.isolation, found.pids_limit) == ("default", 0)
+    assert RunOptions.from_json(found.to_json()) == found
+
+
+def test_what_only_another_system_has_is_refused_with_the_reason() -> None:
+    assert fault("--cpu-count 1") == '"--cpu-count" is only supported on windows, but wherry runs on linux'
+    assert fault("--io-maxbandwidth 1m").startswith('"--io-maxbandwidth" is only supported on windows')
+    with pytest.raises(Unsupported, match="--storage-opt is not supported: overlayfs has no size of its own"):
+        read("--storage-opt size=1g")
+    assert fault("--storage-opt x") == "wherry: invalid storage option."
 
 
 def test_an_empty_entrypoint_takes_the_images_away() -> None:
@@ -118,6 +139,11 @@ def test_logs() -> None:
         ("--health-interval -1s", "wherry: --health-interval cannot be negative."),
         ("--health-interval 1us", "wherry: Interval in Healthcheck cannot be less than 1ms."),
         ("--no-healthcheck --health-cmd x", "wherry: --no-healthcheck conflicts with --health-* options."),
+        (
+            "--blkio-weight -1",
+            'invalid argument "-1" for "--blkio-weight" flag: strconv.ParseUint: parsing "-1": invalid syntax',
+        ),
+        ("--memory-swappiness 101", "wherry: invalid value: 101. Valid memory swappiness range is 0-100."),
         ("--oom-score-adj 2000", "wherry: Invalid value 2000, range for oom score adj is [-1000, 1000]."),
         (
             "--stop-signal FOO",

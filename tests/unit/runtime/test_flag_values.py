@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.errors import WherryError
-from wherry.runtime import parse_mounts, parse_names, parse_ports, parse_values
+from wherry.runtime import parse_limits, parse_mounts, parse_names, parse_ports, parse_values
 
 CASES = Path(__file__).parents[2] / "cases" / "runtime" / "flags"
 CALLER = {"SET": "1", "EMPTY": ""}
@@ -38,6 +38,11 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "restart": parse_values.restart,
     "device": parse_values.device,
     "device_cgroup_rule": parse_values.device_cgroup_rule,
+    "blkio_weight_device": parse_limits.device_weight,
+    "device_read_bps": parse_limits.bytes_rate,
+    "device_read_iops": parse_limits.io_rate,
+    "isolation": parse_limits.isolation,
+    "uint16": parse_limits.uint16,
     "sysctl": parse_values.sysctl,
     "signal": parse_values.signal_name,
     "hostname": parse_values.hostname_mode,
