@@ -192,10 +192,12 @@ def _count(command: str, verb: Verb, rest: Sequence[str]) -> None:
         wants = "accepts no arguments"
     elif verb.least == verb.most:
         wants = f"requires exactly {verb.least} argument{'s' * (verb.least != 1)}"
-    elif count < verb.least:
+    elif verb.most is None:
         wants = f"requires at least {verb.least} argument{'s' * (verb.least != 1)}"
-    else:
+    elif not verb.least:
         wants = f"requires at most {verb.most} argument{'s' * (verb.most != 1)}"
+    else:
+        wants = f"requires at least {verb.least} and at most {verb.most} arguments"
     raise ArgumentError(
         f"\"{command}\" {wants}.\nSee '{command} --help'.\n\nUsage:  {command} {verb.usage}\n\n{verb.summary}"
     )

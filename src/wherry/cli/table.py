@@ -20,9 +20,13 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "info": ("info", "Display system-wide information"),
     "doctor": ("doctor", "Check that this machine has what wherry needs"),
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "commit": ("commit", "Create a new image from a container's changes"),
     "copy": ("copy", "Copy an image between registries, archives, folders and the local store"),
     "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
     "create": ("create", "Create a new container"),
+    "diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
+    "export": ("export", "Export a container's filesystem as a tar archive"),
+    "events": ("events", "Get real time events from the server"),
     "history": ("history", "Show the history of an image"),
     "import": ("import_image", "Import the contents from a tarball to create a filesystem image"),
     "inspect": ("inspect", "Return low-level information on wherry objects"),
@@ -93,8 +97,8 @@ GROUPS = {
 
 ALIASES = {
     **{f"container {name}": name for name in (
-        "attach", "cp", "create", "exec", "kill", "logs", "pause", "port", "rename", "restart", "rm",
-        "run", "start", "stop", "top", "unpause", "wait")},
+        "attach", "commit", "cp", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename",
+        "restart", "rm", "run", "start", "stop", "top", "unpause", "wait")},
     "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
     **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "push", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
@@ -110,5 +114,5 @@ _ENGINE = "it comes with a later release"
 LATER = {
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
-    **dict.fromkeys(("commit", "diff", "events", "export", "stats", "update", "context"), _ENGINE),
+    **dict.fromkeys(("stats", "update", "context"), _ENGINE),
 }

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from wherry.cancel import Cancel
     from wherry.engine import Engine
+    from wherry.engine.containers_commit import CommitRequest
     from wherry.engine.containers_list import Filters, Summary
     from wherry.engine.containers_rows import ContainerRow
+    from wherry.image.changes import Change
+    from wherry.image.tar.pack import Write
     from wherry.runtime.attach import Streams
     from wherry.runtime.driver import Driver
     from wherry.runtime.exec_options import ExecOptions
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from wherry.runtime.logs import LogQuery
     from wherry.runtime.options import RunOptions
     from wherry.runtime.state import ContainerState
+    from wherry.store.images import ImageRecord
 
 __all__ = ["Containers"]
 
@@ -234,6 +238,25 @@ class Containers:
         from wherry.engine import containers_exec
 
         return containers_exec.exec(self._engine, self.find(name), options, streams)
+
+    def changes(self, name: str) -> Sequence[Change]:
+        """What differs from its image, sorted by path; volumes are not looked at."""
+        from wherry.engine import containers_tree
+
+        return containers_tree.changes(self._engine, self.find(name))
+
+    def export(self, name: str, write: Write, cancel: Cancel | None = None) -> int:
+        """Its own files as a tar given to `write` (volumes are not in it); the tar's bytes. Raises: NotFound."""
+        from wherry.engine import containers_tree
+
+        return containers_tree.export(self._engine, self.find(name), write, cancel)
+
+    def commit(self, name: str, request: CommitRequest, cancel: Cancel | None = None) -> ImageRecord:
+        """A new image of what it changed and how it runs. Raises: Conflict, DockerfileError, InputError."""
+        from wherry.engine import containers_commit
+
+        self._need_root("wherry commit")
+        return containers_commit.commit(self._engine, self.find(name), request, cancel)
 
     @contextmanager
     def root_fd(self, name: str) -> Iterator[int]:

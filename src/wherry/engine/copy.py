@@ -8,20 +8,15 @@ openat2 within its root: a link that is swapped in while the copy runs leads at 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from contextlib import ExitStack
-from functools import partial
-from threading import Thread
 
 from wherry.engine.copy_paths import Side, arrange, find_dest, find_source, pack
+from wherry.engine.tar_pipe import pump
 from wherry.errors import Conflict, WherryError
-from wherry.fs.atomic import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
     from wherry.image.tar.stream import Reader
 
 __all__ = ["copy_in", "copy_out", "stream_in", "stream_out"]
-
-_PIPE_BYTES = 1 << 20
 
 
 def copy_out(
@@ -48,7 +41,7 @@ def copy_out(
         # The folder itself is the root of all that is written: nothing above it can be reached
         into_fd = _open_root(into, stack)
         owner = (os.geteuid(), os.getegid())
-        return _pump(
+        return pump(
             lambda write: pack(source, name, write, cancel),
             # Differs from docker: a set-id program of the container's would be one of this machine's, and a device that
             # the container may make but not open would be open to all
@@ -88,7 +81,7 @@ def copy_in(
         owner = _user(engine, container) if archive else None
         there = _there(engine, container, dest, stack, write=True)
         into, name = arrange(source.name, source.is_folder, find_dest(there))
-        return _pump(
+        return pump(
             lambda write: pack(source, name, write, cancel),
             lambda stream: _extract(stream, there.root_fd, into, owner, cancel),
         )
@@ -200,43 +193,3 @@ def _extract(
         if fault.errno == errno.EROFS:
             raise Conflict("container rootfs is marked read-only") from None
         raise
-
-
-class _PipeEnd:
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def read(self, size: int, /) -> bytes:
-        return os.read(self._fd, size)
-
-
-def _pump(produce: Callable[[Write], int], consume: Callable[[Reader], None]) -> int:
-    """Run both with a pipe between them; what `produce` returned. The first real failure is raised, no thread stays."""
-    read_fd, write_fd = os.pipe()
-    fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    outcome: list[int | BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(produce(partial(write_all, write_fd)))
-        except BaseException as fault:
-            outcome.append(fault)
-        finally:
-            os.close(write_fd)
-
-    thread = Thread(target=work, name="cp", daemon=True)
-    thread.start()
-    try:
-        try:
-            consume(_PipeEnd(read_fd))
-        finally:
-            # A producer that still writes gets EPIPE, and ends
-            os.close(read_fd)
-            thread.join()
-    except (WherryError, OSError):
-        if isinstance(outcome[0], BaseException) and not isinstance(outcome[0], BrokenPipeError):
-            raise outcome[0] from None
-        raise
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]

@@ -183,15 +183,9 @@ def arrange(name: bytes, is_folder: bool, dest: Dest) -> tuple[str, bytes]:
 
 def pack(source: Source, name: bytes, write: Write, cancel: Cancel | None = None) -> int:
     """The source as a tar under `name`, however it changes meanwhile; its size in bytes. Raises: OSError."""
-    from wherry.image.tar.pack import Packer
+    from wherry.engine.tar_pipe import live_packer
 
-    buffer = memoryview(bytearray(1 << 20))
-
-    def flush(filled: memoryview) -> memoryview:
-        write(filled)
-        return buffer
-
-    packer = Packer(flush, buffer, live=True, cancel=cancel)
+    packer = live_packer(write, cancel)
     if source.is_folder:
         _pack_folder(packer, source, name)
     elif source.is_regular:

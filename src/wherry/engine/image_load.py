@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.image.tar.unpack import Reader
-    from wherry.oci.config import ImageConfig
     from wherry.store.images import ImageRecord
     from wherry.store.load import IndexPlan
     from wherry.store.save import Saved
@@ -196,11 +195,11 @@ def _beside(engine: Engine, image: ImageRecord, name: Reference) -> list[ImageRe
 
 def import_(engine: Engine, request: ImportRequest) -> ImageRecord:
     """The layer is packed anew from its tree, so that its DiffID depends on the tree alone."""
+    from wherry.engine.image_changes import changed
     from wherry.image.tar import compress, pack, unpack
     from wherry.oci.config import History, ImageConfig
 
-    config = ImageConfig(request.platform or here())
-    config = _changed(config, request)  # a wrong change is said before the work
+    config = changed(ImageConfig(request.platform or here()), request.changes)  # a wrong change is said before the work
     engine.scratch.sweep()
     with engine.leases.hold("import an image") as lease, engine.layers.workdir() as folder:
         os.mkdir(f"{folder}/fs", 0o755)
@@ -214,36 +213,6 @@ def import_(engine: Engine, request: ImportRequest) -> ImageRecord:
             diff_ids=(diff_id,), created=moment, history=(History(created=moment, comment=comment),)
         )
         return engine.image_store.create(config, [request.reference] if request.reference else [])
-
-
-_CHANGES = frozenset({
-    "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
-})  # fmt: skip
-
-
-def _changed(config: ImageConfig, request: ImportRequest) -> ImageConfig:
-    """`config` after the Dockerfile lines. Raises: DockerfileError, InputError for an instruction that does work."""
-    if not request.changes:
-        return config
-    from wherry.build.options import Base, BuildOptions
-    from wherry.build.plan import plan
-    from wherry.dockerfile import parse
-
-    for line in request.changes:
-        word = line.split(maxsplit=1)[0].upper() if line.strip() else ""
-        if word not in _CHANGES:
-            raise InputError(
-                f"{word.lower() or 'an empty line'} is not a valid change command",
-                hint=f"--change takes {', '.join(sorted(_CHANGES))}",
-            )
-    text = "\n".join(["FROM imported", *request.changes, ""])
-    base = Base("imported", config, ())
-    graph = plan(parse(text.encode(), "--change"), BuildOptions(host_platform=config.platform), lambda *_: base)
-    env = graph.config.config.env
-    # A build gives every stage a PATH; docker's import does not
-    if not any(line.split(maxsplit=1)[0].upper() == "ENV" and "PATH" in line for line in request.changes):
-        env = tuple(one for one in env if not one.startswith("PATH="))
-    return config._replace(config=graph.config.config._replace(env=env))
 
 
 @contextmanager

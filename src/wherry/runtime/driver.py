@@ -96,6 +96,9 @@ class Driver:
     def resume(self, id: str) -> None:
         self._run("unpause the container", ["resume", id])
 
+    def resume_argv(self, id: str) -> list[str]:
+        return self._argv("resume", id)
+
     def pids(self, id: str) -> list[int]:
         """All processes of the container, in host pids, ascending. Raises: NotFound, RuntimeFailure."""
         answer = self._run("list the container's processes", ["ps", "--format", "json", id]).stdout
