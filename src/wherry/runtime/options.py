@@ -244,6 +244,8 @@ class RunOptions(NamedTuple):
 
 _MANY = {
     "mounts": MountRequest, "ports": PortRequest, "devices": DeviceRequest, "gpus": GpuRequest, "ulimits": Ulimit,
+    "blkio_weight_devices": DeviceRate, "device_read_bps": DeviceRate, "device_write_bps": DeviceRate,
+    "device_read_iops": DeviceRate, "device_write_iops": DeviceRate,
 }  # fmt: skip
 _ONE = {"restart": RestartPolicy, "log": LogConfig}
 
@@ -251,8 +253,6 @@ _ONE = {"restart": RestartPolicy, "log": LogConfig}
 def _plain(value: Any) -> Any:
     if isinstance(value, Healthcheck):
         return value.to_json()
-    "blkio_weight_devices": DeviceRate, "device_read_bps": DeviceRate, "device_write_bps": DeviceRate,
-    "device_read_iops": DeviceRate, "device_write_iops": DeviceRate,
     if isinstance(value, tuple):
         if hasattr(value, "_asdict"):
             return {name: _plain(one) for name, one in value._asdict().items()}
