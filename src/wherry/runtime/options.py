@@ -82,11 +82,6 @@ class GpuRequest(NamedTuple):
     options: Mapping[str, str] = _NONE
 
 
-class Ulimit(NamedTuple):
-    """`name` without RLIMIT_, lower case ("nofile"); -1 is unlimited."""
-
-    name: str
-    soft: int
 class DeviceRate(NamedTuple):
     """One block device of the host, and how much of it: bytes or operations per second, or a weight; 0 is no limit."""
 
@@ -94,6 +89,11 @@ class DeviceRate(NamedTuple):
     rate: int
 
 
+class Ulimit(NamedTuple):
+    """`name` without RLIMIT_, lower case ("nofile"); -1 is unlimited."""
+
+    name: str
+    soft: int
     hard: int
 
 
@@ -218,13 +218,6 @@ class RunOptions(NamedTuple):
     oom_score_adj: int = 0
     oom_kill_disable: bool = False
     ulimits: tuple[Ulimit, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Only what differs from the defaults; `from_json` gives an equal value back."""
-        return {
-            name: _plain(value)
-            for name, value, default in zip(self._fields, self, RunOptions(), strict=True)
-            if value != default
     cpu_rt_period_us: int = 0
     cpu_rt_runtime_us: int = 0
     blkio_weight_devices: tuple[DeviceRate, ...] = ()
@@ -233,6 +226,13 @@ class RunOptions(NamedTuple):
     device_read_iops: tuple[DeviceRate, ...] = ()
     device_write_iops: tuple[DeviceRate, ...] = ()
     isolation: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what differs from the defaults; `from_json` gives an equal value back."""
+        return {
+            name: _plain(value)
+            for name, value, default in zip(self._fields, self, RunOptions(), strict=True)
+            if value != default
         }
 
     @classmethod
