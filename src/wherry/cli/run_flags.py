@@ -122,6 +122,7 @@ CREATE_FLAGS = (
     _text("userns", "User namespace to use"),
     _text("uts", "UTS namespace to use"),
     _list("volume", "Bind mount a volume", "v"),
+    _text("volume-driver", "Optional volume driver for the container (only local)"),
     _list("volumes-from", "Mount volumes from the specified container(s)"),
     _text("workdir", "Working directory inside the container", "w"),
 )

@@ -8,7 +8,7 @@ from wherry.cli import run_limits
 from wherry.cli.flags import FlagError
 from wherry.errors import InputError, Unsupported
 from wherry.oci.config import Healthcheck
-from wherry.runtime import parse_mounts, parse_names, parse_ports, parse_values
+from wherry.runtime import parse_mount_flag, parse_mounts, parse_names, parse_ports, parse_values
 from wherry.runtime.caps import normalise
 from wherry.runtime.options import LogConfig, MountRequest, RunOptions
 
@@ -57,6 +57,8 @@ class Reader:
                 **run_limits.read(args, self._parsed),
             )
             self._check(found)
+        except parse_mounts.MountRefused:
+            raise
         except InputError as fault:
             raise self._fault(fault.message, fault.hint) from None
         return found
@@ -76,13 +78,16 @@ class Reader:
     def _parsed(self, name: str, value: str, parse: Callable[[str], T]) -> T:
         try:
             return parse(value)
+        except parse_mounts.MountRefused:
+            raise
         except InputError as fault:
             if name in _PLAIN:
                 raise self._fault(fault.message, fault.hint) from None
             shown = f"-{_SHORT[name]}, --{name}" if name in _SHORT else f"--{name}"
             tail = f"\nhint: {fault.hint}" if fault.hint else ""
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
             raise FlagError(
-                f'invalid argument "{value}" for "{shown}" flag: {fault.message}\n{self._see}{tail}'
+                f'invalid argument "{quoted}" for "{shown}" flag: {fault.message}\n{self._see}{tail}'
             ) from None
 
     def _number(self, name: str, default: int = 0) -> int:
@@ -188,15 +193,17 @@ class Reader:
         cwd = self._settings.cwd
         found: list[MountRequest] = [
             *self._each("volume", lambda text: parse_mounts.volume(text, cwd)),
-            *self._each("mount", lambda text: parse_mounts.mount(text, cwd)),
+            *self._each("mount", lambda text: parse_mount_flag.mount(text, cwd)),
             *self._each("tmpfs", parse_mounts.tmpfs),
         ]
         # As docker: the same words twice are one mount
+        found = [one for place, one in enumerate(found) if one._replace(is_mount=True) not in found[:place]]
         found = [one for place, one in enumerate(found) if one not in found[:place]]
         parse_mounts.check_targets(found)
         return {
             "mounts": tuple(found),
             "volumes_from": self._args.all("volumes-from"),
+            "volume_driver": self._args.text("volume-driver"),
             "devices": self._each("device", parse_values.device),
             "device_cgroup_rules": self._each("device-cgroup-rule", parse_values.device_cgroup_rule),
         }

@@ -26,12 +26,14 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class MountRequest(NamedTuple):
-    """One of -v, --mount or --tmpfs. `type` is "bind", "volume" or "tmpfs"; `target` is absolute and clean.
+    """One of -v, --mount or --tmpfs. `type` is "bind", "volume", "tmpfs" or "image"; `target` is absolute and clean.
 
-    `source` is a host path (bind; "./x" is already joined to the caller's folder), a volume's name, or "" for an
-    anonymous volume. `create_source` makes a missing host folder (-v does, --mount type=bind does not). `copy` False
-    is nocopy. `propagation` is "" (rprivate), "shared", "rslave", ... `options` are tmpfs's own (size=64m, mode=1777)
-    and, for binds, "z"/"Z" (nothing happens) and nosuid, nodev, noexec. `recursive` False binds without submounts.
+    `source` is a host path (bind; "./x" is already joined to the caller's folder), an image, a volume's name, or "" for
+    an anonymous volume. `create_source` makes a missing host folder (-v does, --mount type=bind does not). `copy` False
+    is nocopy. `propagation` is "" (rprivate), "shared", "rslave", ... `options` are a tmpfs's (size=64m, mode=1777), a
+    volume's driver options (NAME=VALUE) and, for binds, nosuid, nodev, noexec. `recursive` False binds without
+    submounts; `submounts` of a read-only one: "readonly" insists that they are too, "writable" leaves them, "" makes
+    them read-only where the kernel can. `mode` is -v's as written; `is_mount`: it was a --mount.
     """
 
     type: str
@@ -46,6 +48,9 @@ class MountRequest(NamedTuple):
     driver: str = ""
     labels: Mapping[str, str] = _NONE
     options: tuple[str, ...] = ()
+    submounts: str = ""
+    mode: str = ""
+    is_mount: bool = False
 
 
 class PortRequest(NamedTuple):
@@ -153,6 +158,8 @@ class RunOptions(NamedTuple):
     mounts: tuple[MountRequest, ...] = ()
     volumes_from: tuple[str, ...] = ()
     """NAME_OR_ID or NAME_OR_ID:ro."""
+    volume_driver: str = ""
+    """Of volumes that are made for it; "" is "local", and there is no other."""
     devices: tuple[DeviceRequest, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
     gpus: tuple[GpuRequest, ...] = ()

@@ -8,6 +8,7 @@ from wherry.cli import flags
 from wherry.cli.run_flags import CREATE_FLAGS, FLAGS, options
 from wherry.errors import Unsupported
 from wherry.oci.config import Healthcheck
+from wherry.runtime.parse_mounts import MountRefused  # isort: split
 from wherry.runtime.options import DeviceRate, LogConfig, MountRequest, PortRequest, RunOptions
 from wherry.settings import Paths, Settings
 
@@ -41,7 +42,7 @@ def test_the_readmes_line() -> None:
         ports=(PortRequest(8000, host_port=8000, host_port_last=8000),),
         mounts=(
             MountRequest("volume", "data", "/d"),
-            MountRequest("bind", "/here/src", "/app", read_only=True, create_source=True),
+            MountRequest("bind", "/here/src", "/app", read_only=True, create_source=True, mode="ro"),
         ),
         env=("A=1", "B=2"),
         workdir="/app",
@@ -155,7 +156,6 @@ def test_logs() -> None:
             "wherry: conflicting options: port publishing and the container type network mode.",
         ),
         ("--network container:x -h y", "wherry: conflicting options: hostname and the network mode."),
-        ("--tmpfs /a -v /b:/a", "wherry: Duplicate mount point: /a."),
         ("--cgroup-parent a/../b", "wherry: invalid cgroup parent: a/../b."),
     ],
 )
@@ -167,6 +167,24 @@ def test_a_fault_is_told_in_dockers_words_and_exits_125(line: str, message: str)
 def test_what_is_not_built_yet_is_said_at_once(line: str) -> None:
     with pytest.raises(Unsupported, match="not supported yet"):
         read(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--tmpfs /a -v /b:/a", "Duplicate mount point: /a"),
+        ("-v /b:/a:bogus", "invalid mode: bogus"),
+        ("--mount type=bind,dst=/a", 'invalid mount config for type "bind": field Source must not be empty'),
+    ],
+)
+def test_what_dockers_daemon_refuses_names_no_flag(line: str, message: str) -> None:
+    with pytest.raises(MountRefused) as caught:
+        read(line)
+    assert caught.value.message == message
+
+
+def test_a_tmpfs_may_be_asked_for_in_both_ways() -> None:
+    assert len(read("--tmpfs /a --mount type=tmpfs,dst=/a").mounts) == 1
 
 
 def test_create_knows_no_detach() -> None:
