@@ -18,7 +18,7 @@ RANK = {  # equal rank = siblings, which may not import each other
     "host": 3,
     "image": 4, "dockerfile": 4, "web": 4, "trace": 4,
     "store": 5,
-    "bootstrap": 6, "build": 6, "runtime": 6, "network": 6, "volume": 6, "registry": 6, "trust": 6,
+    "bootstrap": 6, "build": 6, "gpu": 6, "runtime": 6, "network": 6, "volume": 6, "registry": 6, "trust": 6,
     "engine": 7,
     "cli": 9,
 }  # fmt: skip
