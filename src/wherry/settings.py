@@ -63,6 +63,10 @@ class Paths(NamedTuple):
         return f"{self.root}/cache"
 
     @property
+    def events(self) -> str:
+        return f"{self.root}/events"
+
+    @property
     def tmp(self) -> str:
         """Work in progress, on the same file system as `root`; each entry belongs to one live process."""
         return f"{self.root}/tmp"

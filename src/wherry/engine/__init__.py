@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wherry.engine.bootstrap import Bootstrap
     from wherry.engine.builds import Builds
     from wherry.engine.containers import Containers
+    from wherry.engine.events import Events
     from wherry.engine.facts import Facts
     from wherry.engine.images import Images
     from wherry.engine.networks import Networks
@@ -132,6 +133,12 @@ class Engine:
         from wherry.engine.containers import Containers
 
         return Containers(self)
+
+    @cached_property
+    def events(self) -> Events:
+        from wherry.engine.events import Events
+
+        return Events(self)
 
     @cached_property
     def networks(self) -> Networks:

@@ -199,6 +199,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "remove": row.remove,
         "cleaner": cleaner_argv(engine, row.id),
         "adopt": None,
+        "events": engine.events.of_container(row),
     }
 
 

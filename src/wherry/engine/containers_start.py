@@ -76,7 +76,7 @@ def launch_locked(
             from wherry.engine.containers_remove import clean
 
             clean(engine, row)
-        for name in ("stopped", "failed.json", "health.json", "runtime.log"):
+        for name in ("stopped", "failed.json", "health.json", "runtime.log", "restart.json", "name"):
             with suppress(FileNotFoundError):
                 os.unlink(f"{bundle}/{name}")
         _launch(engine, row, streams, monitor)

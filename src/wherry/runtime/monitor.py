@@ -12,7 +12,7 @@ The plan: id, bundle, socket (the attach socket's path), boot, netns ("new": one
 sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "ioe"; the engine's own client),
 log {path, max_bytes, max_files} or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
 runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, remove (--rm),
-cleaner (argv), adopt {pid, start, started_ns, restarts} or null.
+cleaner (argv), adopt {pid, start, started_ns, restarts} or null, events {folder, attributes} or null.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ import sys
 import time
 
 from wherry.runtime import monitor_kernel as kernel
+from wherry.runtime.monitor_events import Told
 from wherry.runtime.monitor_io import Stdio
+from wherry.runtime.monitor_restart import Restarts
+from wherry.runtime.monitor_spaces import become_cleaner, enter
 from wherry.runtime.monitor_streams import IN, Clients, Log, Loop
 
 TYPE_CHECKING = False
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from wherry.runtime.monitor_health import Health
     from wherry.runtime.monitor_streams import Client
 
-_BACKOFF_FIRST_S, _BACKOFF_MOST_S, _STEADY_S = 0.1, 60.0, 10.0
 _LAST_WORDS_S = 2.0
 
 
@@ -54,7 +56,8 @@ class Monitor:
         self.stdio = Stdio(self.loop, self.clients, self.log, self.bundle)
         self.health: Health | None = None
         self.pid = self.pidfd = -1
-        self.started_ns, self.started_at, self.restarts, self._backoff_s = 0, 0.0, 0, 0.0
+        self.started_ns, self.started_at, self.restarts = 0, 0.0, Restarts()
+        self.events = Told(plan.get("events"), plan["id"], self.bundle, kernel.encode)
         self._oom_before = 0
         self._waiting = self._over = self._cleaned = False
         self._proxy: Any = None
@@ -90,6 +93,7 @@ class Monitor:
             os.waitpid(self.pid, 0)
             self.stdio.discard()
             return f"the container can't be recorded: {fault.strerror}"
+        self.events.say("start")
         self.stdio.started(plan["size"])
         self._watch_health()
         return None
@@ -106,8 +110,8 @@ class Monitor:
     def adopt(self) -> None:
         """Take over a container whose monitor was killed."""
         was = self.plan["adopt"]
-        self.pid, self.started_ns, self.restarts = was["pid"], was["started_ns"], was["restarts"]
-        self.started_at = time.monotonic()
+        self.pid, self.started_ns, self.restarts = was["pid"], was["started_ns"], Restarts(was["restarts"])
+        self.started_at = time.monotonic() - kernel.age_s(self.pid)
         self.pidfd = os.pidfd_open(self.pid)
         self._record_run()
         if not self.plan["tty"]:
@@ -120,7 +124,7 @@ class Monitor:
     def _record_run(self) -> None:
         kernel.replace(f"{self.bundle}/run.json", {
             "boot": self.plan["boot"], "pid": self.pid, "start": kernel.start_time(self.pid),
-            "started_ns": self.started_ns, "restarts": self.restarts,
+            "started_ns": self.started_ns, "restarts": self.restarts.count,
         })  # fmt: skip
 
     def _watch_health(self) -> None:
@@ -159,20 +163,24 @@ class Monitor:
             self.health.stop()
             self.health = None
         self.stdio.drain()
+        ran_s = time.monotonic() - self.started_at
         record = {
             "started_ns": self.started_ns, "finished_ns": time.time_ns(), "code": code if code >= 0 else 128 - code,
             "oom": self._oom_kills() > self._oom_before, "error": error, "again_ns": 0,
         }  # fmt: skip
-        self._waiting = self._wants_restart(code)
-        if self._waiting:
-            steady = time.monotonic() - self.started_at >= _STEADY_S
-            self._backoff_s = _BACKOFF_FIRST_S if steady or not self._backoff_s else self._backoff_s * 2
-            self._backoff_s = min(self._backoff_s, _BACKOFF_MOST_S)
-            record["again_ns"] = time.time_ns() + int(self._backoff_s * 1e9)
-            self.loop.at(self._backoff_s, self._restart)
-        self._finish_run(record)
+        stopped = os.path.exists(f"{self.bundle}/stopped")
+        delay_s = self.restarts.after(self._policy(), code, ran_s, stopped=stopped)
+        self._waiting = delay_s is not None
+        if delay_s is not None:
+            record["again_ns"] = time.time_ns() + int(delay_s * 1e9)
+            self.loop.at(delay_s, self._restart)
+        self._record_end(record)
+        if record["oom"]:
+            self.events.say("oom")
+        self.events.say("die", execDuration=str(int(ran_s)), exitCode=str(record["code"]))
+        self._announce(record)
 
-    def _finish_run(self, record: dict[str, Any]) -> None:
+    def _record_end(self, record: dict[str, Any]) -> None:
         for name in ("reserve", ""):
             try:
                 # A container that is removed at its end needs no record after a power cut: fsync is for the others
@@ -181,18 +189,17 @@ class Monitor:
             except OSError:
                 if name:
                     kernel.unlink(f"{self.bundle}/{name}")
+
+    def _announce(self, record: dict[str, Any]) -> None:
         self.clients.send(b"x", kernel.encode(record).encode())
         if not self._waiting:
             self._over = True
             self.loop.at(_LAST_WORDS_S, self.clients.close_others)
 
-    def _wants_restart(self, code: int) -> bool:
-        policy = self.plan["restart"]
-        if os.path.exists(f"{self.bundle}/stopped"):
-            return False
-        if policy["name"] == "on-failure":
-            return code != 0 and (policy["max"] == 0 or self.restarts < policy["max"])
-        return policy["name"] in ("always", "unless-stopped")
+    def _policy(self) -> dict[str, Any]:
+        """The plan's, or what `update --restart` said since."""
+        changed = read_text(f"{self.bundle}/restart.json")
+        return kernel.decode(changed.encode()) if changed else self.plan["restart"]
 
     def _restart(self) -> None:
         if not self._waiting:
@@ -204,7 +211,7 @@ class Monitor:
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         os.waitpid(self.spawn(self.plan["delete"], [null, null, null]), 0)
         os.close(null)
-        self.restarts += 1
+        self.restarts.count += 1
         complaint = self.start()
         if complaint is not None:
             kernel.replace(f"{self.bundle}/failed.json", {"code": 127, "error": complaint, "at_ns": time.time_ns()})
@@ -215,7 +222,8 @@ class Monitor:
         self._waiting = False
         record = kernel.decode(read_text(f"{self.bundle}/exit.json").encode() or b"{}")
         record["again_ns"] = 0
-        self._finish_run(record)
+        self._record_end(record)
+        self._announce(record)
 
     def _oom_kills(self) -> int:
         for path in self.plan["memory_events"]:
@@ -309,13 +317,6 @@ def run_runtime(plan: dict[str, Any], fds: list[int]) -> int:
             return status
 
 
-def become_cleaner(plan: dict[str, Any], host_spaces: tuple[int, int]) -> None:
-    """Go back to the host's namespaces and run what removes the container's traces; no attached client does it."""
-    for fd, kind in zip(host_spaces, (kernel.CLONE_NEWNET, kernel.CLONE_NEWNS), strict=True):
-        kernel.setns(fd, kind)
-    os.execve(plan["cleaner"][0], plan["cleaner"], plan["env"])  # noqa: S606
-
-
 def read_text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -331,29 +332,6 @@ def receive(control: kernel.Socket) -> tuple[bytes, dict[str, Any], list[int]]:
         os._exit(1)
     fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
     return data[:1], kernel.decode(data[1:]), fds
-
-
-def enter(plan: dict[str, Any], root_fds: list[int]) -> None:
-    """The namespaces that the container will live in, with its root at BUNDLE/rootfs."""
-    root = root_fds[0] if root_fds else -1
-    if plan["adopt"]:
-        spaces = f"/proc/{plan['adopt']['pid']}/ns"
-        mine = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        kernel.setns(f"{spaces}/mnt", kernel.CLONE_NEWNS)
-        root = kernel.clone_root()
-        kernel.setns(mine, kernel.CLONE_NEWNS)
-        os.close(mine)
-        if plan["netns"] == "new":
-            kernel.setns(f"{spaces}/net", kernel.CLONE_NEWNET)
-    kernel.private_mounts()
-    if plan["netns"] == "new" and not plan["adopt"]:
-        kernel.unshare(kernel.CLONE_NEWNET)
-        kernel.loopback_up()
-        for name, value in plan["sysctls"].items():
-            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
-                file.write(value)
-    kernel.attach(root, f"{plan['bundle']}/rootfs")
-    os.close(root)
 
 
 def fail(control: kernel.Socket, log: str, error: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 
 try:
     import _signal as signal  # type: ignore[import-not-found]
@@ -150,6 +151,11 @@ def start_time(pid: int) -> int:
             return int(file.read().rpartition(b")")[2].split()[19])
     except (OSError, IndexError):
         return 0
+
+
+def age_s(pid: int) -> float:
+    """How long ago that process was started, whatever the clock on the wall did meanwhile."""
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - start_time(pid) / os.sysconf("SC_CLK_TCK"))
 
 
 def exit_status(pidfd: int, pid: int) -> int | None:

@@ -1,0 +1,60 @@
+"""What happened: written by whoever does it, read by `events`. docs/adr/0192-events-are-a-log-file.md."""
+
+from __future__ import annotations
+
+import json
+
+from wherry.runtime.monitor_events import append, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from wherry.cancel import Cancel
+    from wherry.engine import Engine
+    from wherry.engine.containers_rows import ContainerRow
+    from wherry.engine.events_read import Event, EventQuery
+
+__all__ = ["Events"]
+
+
+class Events:
+    """One per engine. Recording never fails: an event that can't be written is lost."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._folder = engine.settings.paths.events
+
+    def record(self, kind: str, action: str, id: str, attributes: Mapping[str, str] | None = None) -> None:
+        """`kind` is docker's Type ("image", "volume", ...), `id` whole. Once it has happened, not before. 20 µs."""
+        append(self._folder, record(kind, action, id, attributes or {}, _encode))
+
+    def container(self, row: ContainerRow, action: str, **more: str) -> None:
+        """Of a container: its image, name and labels come along."""
+        self.record("container", action, row.id, {**_attributes(row), **more})
+
+    def image(self, action: str, id: str, name: str = "", labels: Mapping[str, str] | None = None) -> None:
+        """`name` "" is the id, as in most of docker's."""
+        self.record("image", action, id, {**(labels or {}), "name": name or id})
+
+    def prune(self, kind: str, freed_bytes: int) -> None:
+        self.record(kind, "prune", "", {"reclaimed": str(freed_bytes)})
+
+    def of_container(self, row: ContainerRow) -> dict[str, Any]:
+        """What its monitor needs to report: the `events` of its plan."""
+        return {"folder": self._folder, "attributes": _attributes(row)}
+
+    def stream(self, query: EventQuery, cancel: Cancel | None = None) -> Iterator[Event]:
+        """In the order in which they were recorded; waits for further ones unless the query ends in the past."""
+        from wherry.engine.events_read import stream
+
+        return stream(self._folder, query, cancel)
+
+
+def _attributes(row: ContainerRow) -> dict[str, str]:
+    # As docker: a label of such a name gives way
+    return {**row.labels, "image": row.image_name, "name": row.name}
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
