@@ -10,7 +10,8 @@ __all__ = ["missing"]
 
 PROGRAMS = {
     "runc", "nft", "ip", "mmdebstrap", "cosign", "docker", "dockerd", "docker-registry", "skopeo", "umoci", "busybox",
-    "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd", "ssh-agent",
+    "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd", "ssh-agent", "fish",
+    "zsh",
 }  # fmt: skip
 
 

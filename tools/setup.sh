@@ -9,7 +9,8 @@ packages=(python3 python3-venv ca-certificates)
 for purpose in "$@"; do
     case $purpose in
         run) packages+=(runc nftables iproute2 mmdebstrap uidmap tini) ;;
-        test) packages+=(apache2-utils busybox-static chromium cosign crun docker-registry e2fsprogs git openssl podman skopeo umoci) ;;
+        test) packages+=(apache2-utils busybox-static chromium cosign crun docker-registry e2fsprogs fish git openssl podman skopeo
+            umoci zsh) ;;
         bench) packages+=(docker.io docker-cli docker-buildx docker-registry skopeo curl git) ;;
         *) echo "tools/setup.sh: no such purpose: $purpose" >&2; exit 2 ;;
     esac

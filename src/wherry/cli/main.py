@@ -161,6 +161,8 @@ def _dispatch(options: flags.Args, out: Output) -> int:
         if len(words) == 1:
             out.line(_overview())
             return 0
+    if words[0] in table.HIDDEN:
+        words = [words[0], "--", *words[1:]]
     name, rest = _find(words)
     if name in table.GROUPS:
         return _group(name, rest, out)
@@ -195,7 +197,7 @@ def _find(words: Sequence[str]) -> tuple[str, list[str]]:
         from wherry.errors import Unsupported
 
         raise Unsupported(f"'{words[0]}' is not supported yet", hint=table.LATER[words[0]])
-    if words[0] not in table.SUMMARIES:
+    if words[0] not in table.SUMMARIES and words[0] not in table.HIDDEN:
         from wherry.errors import nearest
 
         close = nearest(words[0], list(table.SUMMARIES))
@@ -207,7 +209,7 @@ def _find(words: Sequence[str]) -> tuple[str, list[str]]:
 def _load(name: str) -> ModuleType:
     from importlib import import_module
 
-    return import_module(f"wherry.cli.{table.SUMMARIES[name][0]}")
+    return import_module(f"wherry.cli.{table.HIDDEN.get(name) or table.SUMMARIES[name][0]}")
 
 
 def _wants_help(verb: flags.Verb, rest: Sequence[str]) -> bool:

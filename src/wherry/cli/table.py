@@ -6,7 +6,7 @@ Each module has `VERB` (a flags.Verb, or a dict of them by whole name when it se
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "COMMON", "GROUPS", "LATER", "SUMMARIES"]
+__all__ = ["ALIASES", "COMMON", "GROUPS", "HIDDEN", "LATER", "SUMMARIES"]
 
 # name -> (module in wherry.cli, one line for help)
 SUMMARIES: dict[str, tuple[str, str]] = {
@@ -21,6 +21,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check that this machine has what wherry needs"),
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
     "commit": ("commit", "Create a new image from a container's changes"),
+    "completion": ("completion", "Generate the autocompletion script for bash, zsh or fish"),
     "copy": ("copy", "Copy an image between registries, archives, folders and the local store"),
     "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
     "create": ("create", "Create a new container"),
@@ -50,6 +51,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
     "top": ("top", "Display the running processes of a container"),
     "unpause": ("unpause", "Unpause all processes within one or more containers"),
+    "update": ("update", "Update configuration of one or more containers"),
     "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
     "image inspect": ("inspect", "Display detailed information on one or more images"),
     "container inspect": ("inspect", "Display detailed information on one or more containers"),
@@ -81,6 +83,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "system prune": ("system", "Remove unused data"),
 }  # fmt: skip
 
+# Not shown, not documented: what the shells' completion asks
+HIDDEN = {"__complete": "complete"}
+
 COMMON = ("run", "exec", "ps", "build", "images", "bootstrap", "version", "info", "doctor")
 
 GROUPS = {
@@ -98,7 +103,7 @@ GROUPS = {
 ALIASES = {
     **{f"container {name}": name for name in (
         "attach", "commit", "cp", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename",
-        "restart", "rm", "run", "start", "stop", "top", "unpause", "wait")},
+        "restart", "rm", "run", "start", "stop", "top", "unpause", "update", "wait")},
     "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
     **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "push", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
@@ -114,5 +119,5 @@ _ENGINE = "it comes with a later release"
 LATER = {
     "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": _ENGINE,
-    **dict.fromkeys(("stats", "update", "context"), _ENGINE),
+    **dict.fromkeys(("stats", "context"), _ENGINE),
 }
