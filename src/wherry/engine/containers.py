@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wherry.runtime.logs import LogQuery
     from wherry.runtime.options import RunOptions
     from wherry.runtime.state import ContainerState
+    from wherry.runtime.update import Update
     from wherry.store.images import ImageRecord
 
 __all__ = ["Containers"]
@@ -226,6 +227,16 @@ class Containers:
         from wherry.engine import containers_list
 
         return containers_list.ports(self._engine, self.find(name).id)
+
+    def update(self, name: str, update: Update) -> list[str]:
+        """Change limits and restart policy, of a running one at once; docker's warnings about what was discarded.
+
+        Raises: InputError, Conflict in docker's words; RuntimeFailure when the kernel refuses, and nothing is changed.
+        """
+        from wherry.engine import containers_update
+
+        self._need_root("wherry update")
+        return containers_update.update(self._engine, name, update)
 
     def top(self, name: str, ps_args: Sequence[str] = ()) -> Sequence[Sequence[str]]:
         """Rows of ps for the container's processes, the header first."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["ContainerRow", "delete", "every", "find", "insert", "rename", "root_fd", "set_phase"]
+__all__ = ["ContainerRow", "delete", "every", "find", "insert", "rename", "root_fd", "set_options", "set_phase"]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
 
@@ -140,6 +140,14 @@ def rename(db: Database, row: ContainerRow, new_name: str) -> None:
 def set_phase(db: Database, id: str, phase: str) -> None:
     with db.write() as write:
         write.execute("UPDATE container SET phase = ?, owner = '' WHERE id = ?", (phase, id))
+
+
+def set_options(db: Database, row: ContainerRow, options: RunOptions) -> ContainerRow:
+    """What later starts are made of; the row with it. The container's lock is held by the caller."""
+    text = json.dumps(options.to_json(), separators=(",", ":"))
+    with db.write() as write:
+        write.execute("UPDATE container SET options = ? WHERE id = ?", (text, row.id))
+    return row._replace(options_json=text)
 
 
 def delete(db: Database, id: str) -> None:

@@ -9,7 +9,8 @@ from wherry.host import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple
 
     from wherry.host import Completed, Host
     from wherry.settings import Settings
@@ -73,9 +74,9 @@ class Driver:
     def delete_argv(self, id: str, *, force: bool = False) -> list[str]:
         return self._argv("delete", *(["--force"] if force else []), id)
 
-    def _run(self, doing: str, words: list[str]) -> Completed:
+    def _run(self, doing: str, words: list[str], stdin: bytes | None = None) -> Completed:
         """Raises: NotFound, Conflict, RuntimeFailure; HostError when the program is gone or hangs."""
-        done = self.host.run(Command(self._argv(*words), timeout_s=_TIMEOUT_S))
+        done = self.host.run(Command(self._argv(*words), stdin=stdin, timeout_s=_TIMEOUT_S))
         if done.status == 0:
             return done
         from wherry.runtime.complaints import explain
@@ -98,6 +99,11 @@ class Driver:
 
     def resume_argv(self, id: str) -> list[str]:
         return self._argv("resume", id)
+
+    def update(self, id: str, resources: Mapping[str, Any]) -> None:
+        """Change the limits of a running container: `linux.resources`, without devices. Raises: RuntimeFailure,
+        NotFound."""
+        self._run("change the limits", ["update", "--resources", "-", id], stdin=json.dumps(resources).encode())
 
     def pids(self, id: str) -> list[int]:
         """All processes of the container, in host pids, ascending. Raises: NotFound, RuntimeFailure."""

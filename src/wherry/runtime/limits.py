@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wherry.runtime.machine import Machine
     from wherry.runtime.options import RunOptions
 
-__all__ = ["check", "is_limited", "settle"]
+__all__ = ["check", "discard", "is_limited", "settle"]
 
 _LEAST_MEMORY_BYTES = 6 << 20
 _LEAST_US, _LONGEST_US = 1_000, 1_000_000
@@ -69,6 +69,11 @@ def settle(options: RunOptions, machine: Machine) -> tuple[RunOptions, list[str]
     Raises: InputError with docker's message when values do not fit together.
     """
     check(options, machine)
+    return discard(options, machine)
+
+
+def discard(options: RunOptions, machine: Machine) -> tuple[RunOptions, list[str]]:
+    """`settle` without the check: for what came through it."""
     fresh, changed = type(options)(), {}
     said = _about_oom(options) if "oom_kill_disable" not in machine.lacks else []
     for feature, fields, message in _DISCARDS:
@@ -93,9 +98,12 @@ def _about_oom(options: RunOptions) -> list[str]:
     ]
 
 
-def check(options: RunOptions, machine: Machine) -> None:
-    """Docker's rules about values that fit together. Raises: InputError with docker's messages."""
-    _check_memory(options)
+def check(options: RunOptions, machine: Machine, *, updating: bool = False) -> None:
+    """Docker's rules about values that fit together. `updating`: more is known of the container than these options say.
+
+    Raises: InputError with docker's messages.
+    """
+    _check_memory(options, updating=updating)
     _check_cpu(options, machine)
     _check_cpusets(options, machine)
     weight = options.blkio_weight
@@ -103,11 +111,11 @@ def check(options: RunOptions, machine: Machine) -> None:
         raise InputError("Range of blkio weight is from 10 to 1000", hint=f"--blkio-weight was {weight}")
 
 
-def _check_memory(options: RunOptions) -> None:
+def _check_memory(options: RunOptions, *, updating: bool) -> None:
     memory, swap = options.memory_bytes, options.memory_swap_bytes
     if 0 < memory < _LEAST_MEMORY_BYTES:
         raise InputError("Minimum memory limit allowed is 6MB", hint="give more with --memory")
-    if swap > 0 and not memory:
+    if swap > 0 and not memory and not updating:
         raise InputError(
             "You should always set the Memory limit when using Memoryswap limit, see usage",
             hint="--memory-swap is memory and swap together: give --memory too",
