@@ -45,6 +45,7 @@ bench:  ## wherry beside docker, one row per workload (ROWS=run,noop for some)
 
 docs: venv  ## write docs/cli.md, the index of decisions and the list of differences anew
 	$(PYTHON) tools/cli_reference.py
+	$(PYTHON) -m tools.coverage
 	$(PYTHON) tools/adr_index.py
 	$(PYTHON) tools/differences.py
 

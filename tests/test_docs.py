@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs_text import PROJECT, Line, commands, pages, runnable
-from tools import adr_index
+from tools import adr_index, coverage
 from tools.cli_reference import TARGET, reference, verb
 from wherry.cli import flags, main, table
 from wherry.cli.flags import FlagError
@@ -33,6 +33,18 @@ def words_of(line: Line) -> list[str]:
 
 def test_the_reference_is_what_the_commands_declare() -> None:
     assert TARGET.read_text() == reference(), "docs/cli.md is out of date: make docs"
+
+
+def test_the_coverage_is_what_the_commands_declare() -> None:
+    assert coverage.TARGET.read_text() == coverage.page(), "docs/coverage.md is out of date: make docs"
+
+
+@pytest.mark.requires("docker")
+def test_the_record_of_dockers_commands_is_what_docker_says() -> None:
+    version, commands = coverage.from_docker()
+    if version != coverage.read_record()[0]:
+        pytest.skip(f"this is docker {version}; the record is of {coverage.read_record()[0]}")
+    assert commands == coverage.read_record()[1]
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.page}:{line.number}")

@@ -150,8 +150,11 @@ def _long(command: str, word: str, known: Mapping[str, Flag], values: dict[str, 
     name, equals, value = word[2:].partition("=")
     flag = known.get(name)
     if flag is None:
+        from wherry.cli.unsupported import flag_reason
         from wherry.errors import nearest
 
+        if reason := flag_reason(command.partition(" ")[2], name):
+            raise _fail(command, f"--{name} is not supported: {reason}")
         close = nearest(name, list(known))
         raise _fail(command, f"unknown flag: --{name}" + (f" (did you mean --{close}?)" if close else ""))
     if not equals:

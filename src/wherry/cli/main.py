@@ -191,19 +191,27 @@ def _find(words: Sequence[str]) -> tuple[str, list[str]]:
             return words[0], list(words[1:])
         name = f"{words[0]} {words[1]}"
         if name not in table.ALIASES and name not in table.SUMMARIES:
+            _refuse(name)
             return words[0], list(words[1:])
         return table.ALIASES.get(name, name), list(words[2:])
-    if words[0] in table.LATER:
-        from wherry.errors import Unsupported
-
-        raise Unsupported(f"'{words[0]}' is not supported yet", hint=table.LATER[words[0]])
     if words[0] not in table.SUMMARIES and words[0] not in table.HIDDEN:
+        _refuse(" ".join(words[:2]))
         from wherry.errors import nearest
 
         close = nearest(words[0], list(table.SUMMARIES))
         mean = f"\n\nDid you mean this?\n\t{close}" if close else ""
         raise flags.ArgumentError(f"wherry: '{words[0]}' is not a wherry command.\nSee 'wherry --help'{mean}")
     return words[0], list(words[1:])
+
+
+def _refuse(name: str) -> None:
+    """Raises: Unsupported, when it is a command of docker's that wherry does not have for a reason."""
+    from wherry.cli.unsupported import reason_of
+
+    if reason := reason_of(name):
+        from wherry.errors import Unsupported
+
+        raise Unsupported(f"'{name}' is not supported: {reason}")
 
 
 def _load(name: str) -> ModuleType:

@@ -6,7 +6,7 @@ Each module has `VERB` (a flags.Verb, or a dict of them by whole name when it se
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "COMMON", "GROUPS", "HIDDEN", "LATER", "SUMMARIES"]
+__all__ = ["ALIASES", "COMMON", "GROUPS", "HIDDEN", "SUMMARIES"]
 
 # name -> (module in wherry.cli, one line for help)
 SUMMARIES: dict[str, tuple[str, str]] = {
@@ -47,6 +47,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "rmi": ("rmi", "Remove one or more images"),
     "save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     "start": ("start", "Start one or more stopped containers"),
+    "stats": ("stats", "Display a live stream of container(s) resource usage statistics"),
     "stop": ("stop", "Stop one or more running containers"),
     "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
     "top": ("top", "Display the running processes of a container"),
@@ -65,7 +66,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
     "manifest inspect": ("manifest", "Display an image manifest, or manifest list"),
+    "network connect": ("network", "Connect a container to a network"),
     "network create": ("network", "Create a network"),
+    "network disconnect": ("network", "Disconnect a container from a network"),
     "network inspect": ("network", "Display detailed information on one or more networks"),
     "network ls": ("network", "List networks"),
     "network prune": ("network", "Remove all unused networks"),
@@ -103,7 +106,7 @@ GROUPS = {
 ALIASES = {
     **{f"container {name}": name for name in (
         "attach", "commit", "cp", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename",
-        "restart", "rm", "run", "start", "stop", "top", "unpause", "update", "wait")},
+        "restart", "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait")},
     "container ls": "ps", "container list": "ps", "container ps": "ps", "container remove": "rm",
     **{f"image {name}": name for name in ("build", "history", "import", "load", "pull", "push", "save", "tag")},
     "image ls": "images", "image list": "images", "image rm": "rmi", "image remove": "rmi",
@@ -112,12 +115,3 @@ ALIASES = {
     "network list": "network ls", "network remove": "network rm",
     "volume list": "volume ls", "volume remove": "volume rm",
 }  # fmt: skip
-
-_ENGINE = "it comes with a later release"
-
-# docker's commands that wherry does not have yet, and what to do meanwhile
-LATER = {
-    "compose": "start the services one by one with `wherry run --network NAME` meanwhile",
-    "deploy": _ENGINE,
-    **dict.fromkeys(("stats", "context"), _ENGINE),
-}

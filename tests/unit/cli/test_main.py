@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wherry.cli import table
+from wherry.cli import table, unsupported
+from wherry.cli.complete import declared
 from wherry.cli.main import main
 
 
@@ -20,17 +21,26 @@ def test_a_slip_of_the_fingers_is_answered_with_the_nearest_command(capsys: pyte
     assert err == "wherry: 'imagse' is not a wherry command.\nSee 'wherry --help'\n\nDid you mean this?\n\timages\n"
 
 
-@pytest.mark.parametrize("name", sorted(table.LATER))
-def test_what_docker_has_and_wherry_not_yet_says_so_and_what_to_do(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = said([name, "--whatever"], capsys)
-    assert (code, out) == (1, "")
-    assert err == f"wherry: '{name}' is not supported yet\nhint: {table.LATER[name]}\n"
+@pytest.mark.parametrize("name", sorted(unsupported.COMMANDS))
+def test_dockers_other_commands_are_refused_with_the_reason(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*name.split(), "x"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert unsupported.COMMANDS[name] in err
 
 
-def test_no_command_is_both_there_and_not_yet() -> None:
-    assert not set(table.LATER) & (set(table.SUMMARIES) | set(table.GROUPS))
+def test_no_command_is_both_there_and_refused() -> None:
+    assert not set(unsupported.COMMANDS) & {*table.SUMMARIES, *table.GROUPS, *table.ALIASES}
+
+
+def test_a_flag_of_dockers_that_is_not_there_is_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["volume", "create", "--type", "block"]) == 125
+    assert "--type is not supported: wherry has no cluster of its own" in capsys.readouterr().err
+
+
+def test_no_flag_is_both_there_and_refused() -> None:
+    there = {(name, flag.name) for name in table.SUMMARIES for flag in declared(name).flags}
+    assert not {key for key in unsupported.FLAGS if key in there}
 
 
 def test_every_alias_leads_to_a_command() -> None:

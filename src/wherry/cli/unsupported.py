@@ -1,0 +1,54 @@
+"""What docker has and wherry does not, each with its reason: for the message, and for docs/coverage.md."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "FLAGS", "flag_reason", "reason_of"]
+
+_CLUSTER = "wherry has no cluster of its own: several machines are Kubernetes's work, or your cloud's"
+_DAEMON = "there is no daemon"
+
+_BUILDER = "wherry itself is the one builder: there is none to make or choose"
+
+# By command, or by the group that all of it belongs to
+COMMANDS: dict[str, str] = {
+    **dict.fromkeys(("config", "node", "secret", "service", "stack", "swarm"), _CLUSTER),
+    **{f"builder {name}": _BUILDER for name in ("create", "dial-stdio", "inspect", "ls", "rm", "stop", "use", "version")},
+    "builder bake": "one `wherry build` for each target does the same work: they share the cache",
+    "builder imagetools create": "`wherry copy --all` and `wherry push --all-platforms` move images of several platforms",
+    "builder imagetools inspect": "`wherry manifest inspect` shows it",
+    "compose": "not yet: start the services one by one with `wherry run --network NAME` meanwhile",
+    "deploy": "not yet: it comes with a later release",
+    "checkpoint": "processes are not frozen to disk: CRIU can't keep GPU state, and few programs survive it",
+    "manifest annotate": "the index is made from the images' own platforms: see `wherry copy --all`",
+    "manifest create": "the index is made from the images' own platforms: see `wherry copy --all`",
+    "manifest push": "`wherry push --all-platforms` sends an index with its images",
+    "manifest rm": "nothing is kept of a manifest that was not pushed",
+    "network update": _DAEMON,
+    "plugin": f"{_DAEMON} to plug into: devices come by CDI, credentials by docker's helpers",
+    "system dial-stdio": _DAEMON,
+    "trust": "`wherry image sign` and `wherry image verify` sign as cosign does; Notary v1 is at its end",
+    "volume update": "only volumes of a swarm can be updated",
+}  # fmt: skip
+
+# (command, flag) -> why it is refused or missing; "" as the command: wherever it is
+FLAGS: dict[tuple[str, str], str] = {
+    ("start", "checkpoint"): COMMANDS["checkpoint"],
+    ("start", "checkpoint-dir"): COMMANDS["checkpoint"],
+    ("", "builder"): _BUILDER,
+    ("volume ls", "cluster"): _CLUSTER,
+    **{("volume create", name): _CLUSTER for name in (
+        "availability", "group", "limit-bytes", "required-bytes", "scope", "secret", "sharing", "topology-preferred",
+        "topology-required", "type")},
+}  # fmt: skip
+
+
+def reason_of(name: str) -> str:
+    """Why the command (or its group) is not there; "" when no reason is known."""
+    if name.startswith("buildx "):
+        name = "builder " + name.removeprefix("buildx ")
+    return COMMANDS.get(name) or COMMANDS.get(name.split(" ")[0], "")
+
+
+def flag_reason(command: str, flag: str) -> str:
+    """Why the command does not take docker's flag; "" when no reason is known."""
+    return FLAGS.get((command, flag)) or FLAGS.get(("", flag), "")
