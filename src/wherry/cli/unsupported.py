@@ -12,9 +12,10 @@ _BUILDER = "wherry itself is the one builder: there is none to make or choose"
 # By command, or by the group that all of it belongs to
 COMMANDS: dict[str, str] = {
     **dict.fromkeys(("config", "node", "secret", "service", "stack", "swarm"), _CLUSTER),
-    **{f"builder {name}": _BUILDER for name in ("create", "dial-stdio", "inspect", "ls", "rm", "stop", "use", "version")},
+    **{f"builder {name}": _BUILDER for name in (
+        "create", "dial-stdio", "inspect", "ls", "rm", "stop", "use", "version")},
     "builder bake": "one `wherry build` for each target does the same work: they share the cache",
-    "builder imagetools create": "`wherry copy --all` and `wherry push --all-platforms` move images of several platforms",
+    "builder imagetools create": "`wherry copy --all` and `wherry push --all-platforms` move several platforms",
     "builder imagetools inspect": "`wherry manifest inspect` shows it",
     "compose": "not yet: start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": "not yet: it comes with a later release",
