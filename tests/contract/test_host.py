@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wherry.errors import HostError
-from wherry.host import Command, Host, Mount, Overlay
+from wherry.host import Command, FileSystem, Host, Mount, Overlay
 from wherry.host.fake import FakeHost
 from wherry.host.linux import LinuxHost
 
@@ -56,6 +56,46 @@ def test_a_tmpfs_takes_files_and_only_its_fd_leads_there(host: Host) -> None:
         assert os.fstat(fd).st_mode & 0o777 == 0o700
     finally:
         os.close(fd)
+
+
+def test_a_file_system_is_detached_and_takes_files(host: Host) -> None:
+    fd = host.file_system(FileSystem("tmpfs", "tmpfs", ("size=1m", "mode=700"), ("noexec",)))
+    try:
+        os.mkdir("made", dir_fd=fd)
+        assert os.listdir(f"/proc/self/fd/{fd}") == ["made"]
+    finally:
+        os.close(fd)
+
+
+def test_a_clone_shows_the_same_folder_and_is_read_only_when_asked(host: Host, tmp_path: Path) -> None:
+    (folder,) = folders(tmp_path, "folder")
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    clone = host.clone(fd, recursive=True, attributes=("private", "ro"))
+    os.close(fd)
+    try:
+        assert os.path.samestat(os.fstat(clone), os.stat(folder))
+        if isinstance(host, LinuxHost):
+            with pytest.raises(OSError, match="Read-only"):
+                os.mkdir("never", dir_fd=clone)
+    finally:
+        os.close(clone)
+    os.mkdir(f"{folder}/still-writable")
+
+
+@pytest.mark.requires("root")
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (FileSystem("nosuchfs", "x"), 19),
+        (FileSystem("tmpfs", "tmpfs", ("bogus=1",)), 22),
+        (FileSystem("tmpfs", "tmpfs", ("size=x",)), 22),
+    ],
+)
+def test_a_file_system_that_can_not_be_is_an_error_that_names_it(wanted: FileSystem, code: int) -> None:
+    with pytest.raises(OSError, match=r".") as fault:
+        LinuxHost({}).file_system(wanted)
+    assert fault.value.errno == code
+    assert fault.value.filename in (wanted.fstype, *wanted.options)
 
 
 def test_an_attached_mount_is_taken_away_by_unmount(host: Host, tmp_path: Path) -> None:

@@ -76,12 +76,16 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _create(engine: Engine, args: Args, out: Output) -> int:
-    if args.text("driver") != "local":
-        from wherry.errors import NotFound
+    name, labels, options = args.rest[0] if args.rest else "", args.all("label"), args.all("opt")
+    for label in labels:
+        if not label.partition("=")[0]:
+            from wherry.cli.flags import FlagError
 
-        raise NotFound(f'error looking up volume plugin {args.text("driver")}: only "local" is there')
-    name = args.rest[0] if args.rest else ""
-    out.line(engine.volumes.create(name, _pairs(args.all("label")), _pairs(args.all("opt"))).name)
+            see = "See 'wherry volume create --help'."
+            raise FlagError(
+                f'invalid argument "{label}" for "--label" flag: invalid label \'{label}\': empty name\n{see}'
+            )
+    out.line(engine.volumes.create(name, _pairs(labels), _pairs(options), driver=args.text("driver")).name)
     return 0
 
 

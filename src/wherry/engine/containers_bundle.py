@@ -41,6 +41,7 @@ class Start(NamedTuple):
     config: ImageConfig
     bundle: str
     rootfs_fd: int
+    mount_fds: list[int] = []  # noqa: RUF012 - a launch gives its own, and closes what is in it
 
 
 def network_request(start: Start) -> NetworkRequest:
@@ -84,9 +85,13 @@ def write_bundle(
 
     options, row = start.options, start.row
     user = resolve(start.rootfs_fd, options.user or start.config.config.user, options.group_add)
-    binds = settle(engine, row)
+    binds = settle(engine, row, make=True)
     if binds:
         engine.volumes.copy_up(row.id, binds, start.rootfs_fd)
+    if any(one.needs_opening for one in binds):
+        from wherry.engine.volumes_open import open_mounts
+
+        binds = open_mounts(engine, start.bundle, binds, start.mount_fds)
     _write_network_files(engine, start, attachment)
     facts = spec.SpecFacts(
         id=row.id,

@@ -121,7 +121,7 @@ def store(engine: Engine, row: ContainerRow) -> None:
             os.makedirs(bundle + folder, mode=0o755, exist_ok=True)
         from wherry.engine.containers_mounts import settle
 
-        settle(engine, row)
+        settle(engine, row, make=True)
         if options.cidfile:
             _write_cidfile(options.cidfile, row.id)
     except BaseException:

@@ -25,7 +25,8 @@ def _wanted(options: RunOptions) -> list[Wanted]:
     return [
         Wanted(
             one.type, one.source, one.target, one.read_only, one.create_source, one.copy, one.propagation,
-            one.recursive, one.subpath, one.labels, _pairs(one.options),
+            one.recursive, one.subpath, one.labels, _pairs(one.options) if one.type == "volume" else {}, one.submounts,
+            one.mode, one.driver or (options.volume_driver if one.type == "volume" else ""), one.is_inherited,
         )
         for one in options.mounts
         if one.type != "tmpfs"
@@ -42,19 +43,32 @@ def _image_volumes(config: ImageConfig, options: RunOptions) -> list[str]:
     return [path for path in config.config.volumes if path.rstrip("/") not in tmpfs]
 
 
-def settle(engine: Engine, row: ContainerRow) -> tuple[BindMount, ...]:
-    """Make what the container's mounts need; idempotent. Raises: InputError, Conflict, NotFound."""
+def settle(engine: Engine, row: ContainerRow, *, make: bool = False) -> tuple[BindMount, ...]:
+    """The container's mounts; its volumes are made when they are missing, with `make` the host's folders of -v too.
+
+    Idempotent. Raises: InputError, Conflict, NotFound.
+    """
     options = row.options()
     if not _has_any(engine, row, options):
         return ()
-    config = engine.images.config(_digest(row))
-    return engine.volumes.settle(row.id, _wanted(options), _image_volumes(config, options))
+    try:
+        volumes = _image_volumes(engine.images.config(_digest(row)), options)
+    except NotFound:
+        if make:
+            raise
+        volumes = []
+    return engine.volumes.settle(row.id, _wanted(options), volumes, make=make)
 
 
 def forget(engine: Engine, row: ContainerRow, *, anonymous: bool) -> None:
     """The container goes: its uses of volumes, and its anonymous ones when `anonymous`. Idempotent."""
     if _has_any(engine, row, row.options()):
         engine.volumes.forget(row.id, anonymous=anonymous)
+
+
+def has_volumes(engine: Engine, row: ContainerRow) -> bool:
+    """Whether it may have any; cheap."""
+    return _has_any(engine, row, row.options())
 
 
 def _has_any(engine: Engine, row: ContainerRow, options: RunOptions) -> bool:
@@ -79,7 +93,7 @@ def requests(options: RunOptions, binds: Sequence[BindMount]) -> tuple[MountRequ
     found += [
         MountRequest(
             one.type, one.source, one.target, one.read_only, propagation=one.propagation, recursive=one.recursive,
-            options=one.options,
+            submounts=one.submounts,
         )
         for one in binds
     ]  # fmt: skip
@@ -87,15 +101,18 @@ def requests(options: RunOptions, binds: Sequence[BindMount]) -> tuple[MountRequ
 
 
 def inherited(engine: Engine, options: RunOptions) -> tuple[MountRequest, ...]:
-    """--volumes-from: the other containers' mounts under the container's own. Raises: NotFound."""
+    """--volumes-from: the other containers' mounts under the container's own. Raises: NotFound, InputError."""
+    from wherry.runtime.parse_mounts import volumes_from
+
     found: dict[str, MountRequest] = {}
     for spec in options.volumes_from:
-        name, _, mode = spec.partition(":")
-        other = engine.containers.find(name)
-        for one in settle(engine, other):
+        name, read_only = volumes_from(spec)
+        for one in settle(engine, engine.containers.find(name)):
+            source = one.image or one.volume or one.source
             found[one.target] = MountRequest(
-                "volume" if one.volume else "bind", one.volume or one.source, one.target,
-                one.read_only or "ro" in mode.split(","), copy=False, propagation=one.propagation,
+                "image" if one.image else "volume" if one.volume else "bind", source, one.target,
+                one.read_only or bool(read_only), copy=False, propagation=one.propagation, recursive=one.recursive,
+                subpath=one.subpath, submounts=one.submounts, mode=one.mode, is_inherited=True,
             )  # fmt: skip
     found.update({one.target: one for one in options.mounts})
     return tuple(found.values())

@@ -95,8 +95,9 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
     config = engine.images.config(Digest(row.image_id))
     rootfs = open_overlay(engine, row)
     attachment = None
+    mounts: list[int] = []
     try:
-        start = Start(row, options, config, engine.containers.bundle(row.id), rootfs)
+        start = Start(row, options, config, engine.containers.bundle(row.id), rootfs, mounts)
         attachment = engine.networks.reserve(row.id, network_request(start))
         size = streams.size if streams and options.tty else None
         wants = streams.wants if streams else ""
@@ -106,11 +107,12 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
             doc = write_bundle(engine, start, attachment, size)
             write_health_process(start, plan, doc)
         listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
-        monitor.go(listeners, _load_what_the_end_needs if streams else None)
+        monitor.go(listeners, _load_what_the_end_needs if streams else None, mounts)
     except launch.Failed as fault:
         raise _explained(fault) from None
     finally:
-        os.close(rootfs)
+        for fd in (rootfs, *mounts):
+            os.close(fd)
         if attachment is not None:
             engine.networks.close_listeners(attachment)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from wherry.errors import Conflict, InputError, NotFound
-from wherry.volume.model import BindMount, Volume, Wanted
+from wherry.volume.model import BindMount, Volume, VolumeWish, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,16 +33,30 @@ class Volumes:
         return VolumeStore(self._engine.db, self._engine.settings.paths.volumes)
 
     def create(
-        self, name: str = "", labels: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+        self,
+        name: str = "",
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        *,
+        driver: str = "local",
     ) -> Volume:
         """The volume of that name, made when missing ("" makes an anonymous name of 64 hex digits).
 
-        Raises: InputError (name, options), Conflict (there with other options).
+        One that is there stays as it is; a notice says so when other options or labels were asked for.
+        Raises: InputError (name, options), NotFound (any driver but local).
         """
-        return self.store.create(name, labels or {}, options or {})
+        from wherry.volume.driver import check_driver
+
+        check_driver(name, driver)
+        found = self.store.create(name, labels or {}, options or {})
+        for what, asked, has in (("options", options, found.options), ("labels", labels, found.labels)):
+            if asked and dict(asked) != dict(has):
+                # As docker, which says nothing at all
+                self._engine.notices.append(f"volume {found.name} is there already, and keeps its {what}")
+        return found
 
     def list(self) -> tuple[Volume, ...]:
-        """By name."""
+        """By name, in docker's order."""
         return self.store.list()
 
     def users(self, name: str) -> Sequence[str]:
@@ -114,36 +128,43 @@ class Volumes:
         return tuple(sorted(taken.values(), key=lambda one: (one.target.count("/"), one.target)))
 
     def settle(
-        self, container_id: str, mounts: Sequence[Wanted], image_volumes: Collection[str]
+        self, container_id: str, mounts: Sequence[Wanted], image_volumes: Collection[str], *, make: bool = True
     ) -> tuple[BindMount, ...]:
         """At `create`: makes the volumes (and -v's missing host folders) and records that the container uses them.
 
-        Idempotent for one container: a second call gives the same anonymous volumes.
-        Raises: InputError (a missing --mount source, a bad name), HostError.
+        Idempotent for one container: a second call gives the same anonymous volumes. `make` False, for those who only
+        want to know, leaves the host's folders alone.
+        Raises: InputError (a missing --mount source, a bad name, options), NotFound (a driver, an image).
         """
+        from wherry.volume.driver import check_driver
+
         wanted = self.wanted(mounts, image_volumes)
         for one in wanted:
-            if one.type == "bind":
+            if one.type == "bind" and make:
                 _check_source(one)
-        named = [
-            (one.target, one.source, one.copy and not one.subpath, one.labels, one.options)
-            for one in wanted
-            if one.type == "volume"
-        ]
-        volumes = self.store.use(container_id, named) if named else {}
-        return tuple(
-            BindMount(one.source, one.target, one.read_only, one.propagation, one.recursive)
-            if one.type == "bind"
-            else _of_volume(one, volumes[one.target])
-            for one in wanted
-        )
+            if one.type == "volume":
+                check_driver(one.source, one.driver)
+        images = self._images(container_id, [one for one in wanted if one.type == "image"])
+        wishes = [_wish(one) for one in wanted if one.type == "volume"]
+        volumes = self.store.use(container_id, wishes) if wishes else {}
+        return tuple(_settled(one, volumes.get(one.target), images.get(one.target, "")) for one in wanted)
+
+    def _images(self, container_id: str, wanted: Sequence[Wanted]) -> dict[str, str]:
+        """The ids of the images to mount, by target. Raises: NotFound."""
+        if not wanted:
+            return {}
+        found = self.store.images_of(container_id)
+        new = {one.target: self._engine.images.resolve(one.source).id for one in wanted if one.target not in found}
+        if new:
+            self.store.use_images(container_id, new)
+        return {**found, **new}
 
     def copy_up(self, container_id: str, mounts: Sequence[BindMount], rootfs_fd: int) -> None:
         """At the first start: fills the container's new empty volumes with what the image has at their targets.
 
         Raises: OSError.
         """
-        places = {one.target: one for one in mounts if one.volume and one.type == "bind"}
+        places = {one.target: one for one in mounts if one.volume and (one.plan is None or one.plan.is_bind)}
         if not places:
             return
         for use in self.store.uses(container_id):
@@ -153,10 +174,14 @@ class Volumes:
                 from wherry.fs.lock import locked
                 from wherry.volume.copyup import copy_up
 
-                folder = self.store.get(use.volume).folder
-                with locked(f"{os.path.dirname(folder)}/.lock", what=f"volume {use.volume}"):
-                    if places[use.target].source == folder:
-                        copy_up(rootfs_fd, use.target, folder)
+                base = os.path.dirname(self.store.get(use.volume).folder)
+                place = places[use.target]
+                if not os.path.isdir(place.source):
+                    # What its options bind is not there: whoever mounts it says so
+                    continue
+                with locked(f"{base}/.lock", what=f"volume {use.volume}"):
+                    # A folder of the host is never emptied: a copy into it that was killed stays as far as it came
+                    copy_up(rootfs_fd, use.target, place.source, marker="" if place.plan else f"{base}/.copying")
             self.store.copied(use)
 
     def resolve(
@@ -169,8 +194,6 @@ class Volumes:
 
     def forget(self, container_id: str, *, anonymous: bool) -> None:
         """The container is gone: drops its uses, and removes its anonymous volumes when `anonymous` (rm -v, --rm)."""
-        if not self.store.uses(container_id):
-            return
         for name in self.store.forget(container_id):
             if anonymous:
                 with suppress(NotFound, Conflict):
@@ -187,46 +210,46 @@ def _check_source(one: Wanted) -> None:
     try:
         os.stat(one.source)
     except OSError as fault:
-        if fault.errno != errno.ENOENT:
-            raise InputError(f"cannot mount {one.source} at {one.target}: {fault.strerror}") from fault
         if not one.create_source:
+            if fault.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise InputError(f"cannot mount {one.source} at {one.target}: {fault.strerror}") from fault
             raise InputError(
                 f'invalid mount config for type "bind": bind source path does not exist: {one.source}',
                 hint="make it first, or use -v, which makes a missing folder",
             ) from fault
-        # Another container may be making the same folder
-        os.makedirs(one.source, mode=0o755, exist_ok=True)
+        try:
+            # Another container may be making the same folder
+            os.makedirs(one.source, mode=0o755, exist_ok=True)
+        except OSError as refused:
+            why = (refused.strerror or "").lower()
+            raise InputError(
+                f"error while creating mount source path '{one.source}': mkdir {refused.filename}: {why}"
+            ) from refused
 
 
-def _of_volume(one: Wanted, volume: Volume) -> BindMount:
-    """The local driver: its own folder, or what `type`, `device` and `o` say."""
-    options = volume.options
-    base = BindMount(
-        volume.folder, one.target, one.read_only, one.propagation, one.recursive, volume.name,
-        is_anonymous=volume.is_anonymous,
+def _wish(one: Wanted) -> VolumeWish:
+    return VolumeWish(
+        one.target, one.source, one.copy and not one.subpath, one.labels, one.options,
+        is_named=bool(one.source) and not one.is_inherited,
     )  # fmt: skip
-    if not options:
-        return base._replace(source=_subpath(volume, one.subpath)) if one.subpath else base
-    flags = tuple(flag for flag in options.get("o", "").split(",") if flag)
-    if "bind" in flags or "rbind" in flags:
-        _check_source(Wanted("bind", options["device"], one.target))
-        return base._replace(source=options["device"], read_only=one.read_only or "ro" in flags)
-    # Differs from docker: a tmpfs volume is each container's own; docker mounts it once for all that use it
-    return base._replace(source=options["device"], type=options["type"], options=flags)
 
 
-def _subpath(volume: Volume, path: str) -> str:
-    """A folder inside the volume; no component may be a link, which a container could point anywhere."""
-    from wherry.fs.kernel import RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_in_root
+def _settled(one: Wanted, volume: Volume | None, image: str) -> BindMount:
+    found = BindMount(
+        one.source, one.target, one.read_only, one.propagation, one.recursive, subpath=one.subpath,
+        submounts=one.submounts, mode=one.mode,
+    )  # fmt: skip
+    if volume is None:
+        return found._replace(type="image", image=image, read_only=True) if image else found
+    from wherry.volume.driver import plan
 
-    if ".." in path.split("/") or path.startswith("/"):
-        raise InputError(f"volume subpath {path} must be a relative path within the volume {volume.name}")
-    root = os.open(volume.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fd = open_in_root(root, path, os.O_PATH, resolve=RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
-        os.close(fd)
-    except OSError as fault:
-        raise InputError(f"cannot access path {path} in volume {volume.name}: {fault.strerror}") from fault
-    finally:
-        os.close(root)
-    return f"{volume.folder}/{path}"
+    planned = plan(volume.options)
+    is_bind = planned is not None and planned.is_bind
+    return found._replace(
+        source=planned.source if planned and is_bind else volume.folder,
+        read_only=one.read_only or bool(planned and "ro" in planned.attributes),
+        volume=volume.name,
+        is_anonymous=volume.is_anonymous,
+        plan=planned,
+        folder=volume.folder,
+    )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 
-__all__ = ["RESOLVE_IN_ROOT", "RESOLVE_NO_MAGICLINKS", "RESOLVE_NO_SYMLINKS", "call", "open_in_root"]
+__all__ = [
+    "RESOLVE_BENEATH", "RESOLVE_IN_ROOT", "RESOLVE_NO_MAGICLINKS", "RESOLVE_NO_SYMLINKS", "call", "open_at",
+    "open_in_root",
+]  # fmt: skip
 
 OPENAT2 = 437
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -39,11 +43,19 @@ def open_in_root(
     `mode` counts only with O_CREAT or O_TMPFILE. O_CLOEXEC is always set; the caller closes.
     Raises: OSError (ENOENT, ELOOP, ...; EAGAIN after a rename raced with it 100 times).
     """
+    return open_at(root_fd, path, flags, resolve | RESOLVE_IN_ROOT, mode=mode)
+
+
+def open_at(dir_fd: int, path: str | bytes, flags: int, resolve: int, *, mode: int = 0) -> int:
+    """openat2(2). O_CLOEXEC is always set; the caller closes. With RESOLVE_BENEATH, what leads out is OSError EXDEV.
+
+    Raises: OSError.
+    """
     raw = path.encode("utf-8", "surrogateescape") if isinstance(path, str) else path
-    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | RESOLVE_IN_ROOT)
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     for _ in range(100):
         try:
-            return call(OPENAT2, root_fd, raw or b".", ctypes.addressof(how), ctypes.sizeof(how), what=os.fsdecode(raw))
+            return call(OPENAT2, dir_fd, raw or b".", ctypes.addressof(how), ctypes.sizeof(how), what=os.fsdecode(raw))
         except BlockingIOError:
             continue
     raise BlockingIOError(11, "path keeps changing while it is opened", os.fsdecode(raw))

@@ -1,3 +1,3 @@
-from wherry.host._api import Command, Completed, Host, Mount, Overlay
+from wherry.host._api import Command, Completed, FileSystem, Host, Mount, Overlay
 
-__all__ = ["Command", "Completed", "Host", "Mount", "Overlay"]
+__all__ = ["Command", "Completed", "FileSystem", "Host", "Mount", "Overlay"]

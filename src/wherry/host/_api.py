@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import NamedTuple, Protocol
 
-__all__ = ["Command", "Completed", "Host", "Mount", "Overlay"]
+__all__ = ["Command", "Completed", "FileSystem", "Host", "Mount", "Overlay"]
 
 
 class Mount(NamedTuple):
@@ -21,6 +21,16 @@ class Mount(NamedTuple):
     fstype: str
     flags: int = 0
     data: str = ""
+
+
+class FileSystem(NamedTuple):
+    """A file system to be mounted: `options` are its own (NAME or NAME=VALUE), `attributes` the mount's: ro, nosuid,
+    nodev, noexec, noatime, strictatime, nodiratime, relatime."""
+
+    fstype: str
+    source: str
+    options: Sequence[str] = ()
+    attributes: Sequence[str] = ()
 
 
 class Overlay(NamedTuple):
@@ -73,6 +83,17 @@ class Host(Protocol):
     def tmpfs(self, size_bytes: int) -> int:
         """A detached, empty file system in memory, root's alone (0700), never written to swap where the kernel can
         say so: for what no disk may hold. Its fd opens and makes files; else as `overlay`. Raises: OSError.
+        """
+
+    def file_system(self, wanted: FileSystem) -> int:
+        """A detached mount of any other kind; its fd as `overlay`'s. Raises: HostError when the kernel lacks a file
+        system that a package brings, OSError (ENODEV, EINVAL with the option as its file name, ...).
+        """
+
+    def clone(self, fd: int, *, recursive: bool = False, attributes: Sequence[str] = ()) -> int:
+        """What is at `fd` (a folder or a file, O_PATH will do) as a detached mount of its own: a bind that no path is
+        needed for. `recursive` takes along what is mounted below it. Attributes as FileSystem's, and "private": what
+        is mounted later at the original does not come here. Raises: OSError.
         """
 
     def attach(self, mount_fd: int, target: str) -> None:

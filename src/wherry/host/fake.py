@@ -6,10 +6,10 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from wherry.errors import HostError
-from wherry.host._api import Command, Completed, Mount, Overlay
+from wherry.host._api import Command, Completed, FileSystem, Mount, Overlay
 
 __all__ = ["FakeHost"]
 
@@ -58,6 +58,18 @@ class FakeHost:
         folder = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    def file_system(self, wanted: FileSystem) -> int:
+        """A fd of an empty temporary folder, which goes with this host."""
+        self._record("file_system", wanted)
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    def clone(self, fd: int, *, recursive: bool = False, attributes: Sequence[str] = ()) -> int:
+        """A fd of the same folder."""
+        self._record("clone", (os.readlink(f"/proc/self/fd/{fd}"), recursive, tuple(attributes)))
+        return os.dup(fd)
 
     def attach(self, mount_fd: int, target: str) -> None:
         os.fstat(mount_fd)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from wherry.errors import HostError
 from wherry.host import process
-from wherry.host._api import Command, Completed, Mount, Overlay
+from wherry.host._api import Command, Completed, FileSystem, Mount, Overlay
 
 __all__ = ["LinuxHost"]
 
@@ -35,6 +35,16 @@ class LinuxHost:
         from wherry.host import overlayfs
 
         return overlayfs.detached_tmpfs(size_bytes)
+
+    def file_system(self, wanted: FileSystem) -> int:
+        from wherry.host import mounts
+
+        return mounts.file_system(wanted)
+
+    def clone(self, fd: int, *, recursive: bool = False, attributes: Sequence[str] = ()) -> int:
+        from wherry.host import mounts
+
+        return mounts.clone(fd, recursive=recursive, attributes=attributes)
 
     def attach(self, mount_fd: int, target: str) -> None:
         from wherry.fs import kernel

@@ -68,12 +68,19 @@ class Monitor:
         """Its namespaces are there and the root is attached: 2 ms after `prepare`. Raises: Failed."""
         self._expect(b"r")
 
-    def go(self, listeners: Sequence[tuple[int, str, str, int]], meanwhile: Callable[[], object] | None = None) -> int:
+    def go(
+        self,
+        listeners: Sequence[tuple[int, str, str, int]],
+        meanwhile: Callable[[], object] | None = None,
+        mounts: Sequence[int] = (),
+    ) -> int:
         """The pid of the container's first process. `listeners` are (fd, protocol, address, port). Raises: Failed.
 
-        `meanwhile` is done while the runtime works, which takes 30 ms.
+        `meanwhile` is done while the runtime works, which takes 30 ms. `mounts` are detached ones, to be attached at
+        BUNDLE/mounts/0, /1, ...
         """
-        self._send(b"G", {"listeners": [one[1:] for one in listeners]}, [one[0] for one in listeners])
+        told = {"listeners": [one[1:] for one in listeners], "mounts": len(mounts)}
+        self._send(b"G", told, [*(one[0] for one in listeners), *mounts])
         if meanwhile:
             meanwhile()
         return int(self._expect(b"s")["pid"])

@@ -4,7 +4,8 @@ It runs as `python -I -S -c BOOT CONTROL_FD` and imports nothing of wherry but i
 engine talks to it over a SEQPACKET socket; the first byte of a packet is its kind, JSON follows, and fds where named:
   engine → `P` the plan below, with the fd of the root file system (a detached mount) unless it adopts
   monitor → `r` {"pid"}: the namespaces are ready, the root is attached
-  engine → `G` {"listeners": [[protocol, address, port], ...]}, with one listening fd for each
+  engine → `G` {"listeners": [[protocol, address, port], ...], "mounts": N}, with one listening fd for each of these, and
+           N fds of detached mounts, for BUNDLE/mounts/0, /1, ...
   monitor → `s` {"pid"}: it runs   or   `f` {"log", "error"}: the runtime's complaint or its own, and it ends
 From then on the engine's socket is an attached client like any other (protocol in monitor_streams.py), the `owner`.
 
@@ -356,7 +357,11 @@ def main() -> None:
         _, go, fds = receive(control)
         monitor = Monitor(plan, control, host_spaces)
         monitor.clients.listen(plan["socket"])
-        monitor.serve([(fd, *where) for fd, where in zip(fds, go["listeners"], strict=True)])
+        listening = len(fds) - go.get("mounts", 0)
+        for number, fd in enumerate(fds[listening:]):
+            kernel.attach(fd, f"{plan['bundle']}/mounts/{number}")
+            os.close(fd)
+        monitor.serve([(fd, *where) for fd, where in zip(fds[:listening], go["listeners"], strict=True)])
         complaint = None if plan["adopt"] else monitor.start()
         if plan["adopt"]:
             monitor.adopt()

@@ -5,6 +5,8 @@ Spec: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md#mount
 
 from __future__ import annotations
 
+from wherry.errors import InputError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -12,7 +14,15 @@ if TYPE_CHECKING:
 
     from wherry.runtime.options import MountRequest
 
-__all__ = ["DEFAULT_SHM_BYTES", "bind", "default_mounts", "lay_over", "make_read_only", "user_mount"]
+__all__ = [
+    "DEFAULT_SHM_BYTES",
+    "bind",
+    "default_mounts",
+    "lay_over",
+    "make_read_only",
+    "root_propagation",
+    "user_mount",
+]
 
 DEFAULT_SHM_BYTES = 64 << 20
 _OWN_PROPAGATION = frozenset({"shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable"})
@@ -56,19 +66,34 @@ def bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]
 
 
 def user_mount(request: MountRequest, kernel: tuple[int, int]) -> dict[str, Any]:
-    """One of the user's mounts; a volume's `source` is its folder on the host by now."""
+    """One of the user's mounts; a volume's `source` is its folder on the host by now. Raises: InputError."""
     if request.type == "tmpfs":
         return _mount(request.target, "tmpfs", "tmpfs", _tmpfs_options(request))
     options = ["rbind" if request.recursive else "bind"]
-    # "shared" can't reach the host: the mount namespace that the runtime is started in is a slave of the host's
     propagation = request.propagation or "rprivate"
     options.append(propagation if propagation in _OWN_PROPAGATION else "rprivate")
     options += [one for one in request.options if one in _QUIET]
     if request.read_only:
         options.append("ro")
-        if request.recursive and kernel >= _KERNEL_WITH_RRO:
+        if request.submounts == "readonly" and kernel < _KERNEL_WITH_RRO:
+            raise InputError(
+                f"{request.target} can't be read-only with all that is mounted below it: that needs Linux 5.12",
+                hint="take bind-recursive=readonly away",
+            )
+        if request.recursive and request.submounts != "writable" and kernel >= _KERNEL_WITH_RRO:
             options.append("rro")
     return _mount(request.target, "bind", request.source, options)
+
+
+def root_propagation(requests: Iterable[MountRequest]) -> str:
+    """What the container's "/" needs to be, so that its mounts can be what they are asked to be; "": runtime's default.
+
+    Of a shared one, mounts made inside must find their way out; of a slave, those made outside their way in.
+    """
+    asked = {one.propagation for one in requests}
+    if asked & {"shared", "rshared"}:
+        return "shared"
+    return "rslave" if asked & {"slave", "rslave"} else ""
 
 
 def _tmpfs_options(request: MountRequest) -> list[str]:

@@ -33,7 +33,8 @@ class MountRequest(NamedTuple):
     is nocopy. `propagation` is "" (rprivate), "shared", "rslave", ... `options` are a tmpfs's (size=64m, mode=1777), a
     volume's driver options (NAME=VALUE) and, for binds, nosuid, nodev, noexec. `recursive` False binds without
     submounts; `submounts` of a read-only one: "readonly" insists that they are too, "writable" leaves them, "" makes
-    them read-only where the kernel can. `mode` is -v's as written; `is_mount`: it was a --mount.
+    them read-only where the kernel can. `mode` is -v's as written; `is_mount`: it was a --mount;
+    `is_inherited`: it came by --volumes-from.
     """
 
     type: str
@@ -51,6 +52,7 @@ class MountRequest(NamedTuple):
     submounts: str = ""
     mode: str = ""
     is_mount: bool = False
+    is_inherited: bool = False
 
 
 class PortRequest(NamedTuple):

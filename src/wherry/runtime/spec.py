@@ -129,6 +129,8 @@ def _linux(options: RunOptions, facts: SpecFacts, bounding: list[str]) -> dict[s
     }
     if sysctl := _sysctls(options, facts):
         linux["sysctl"] = sysctl
+    if propagation := mounts.root_propagation(facts.mounts):
+        linux["rootfsPropagation"] = propagation
     if not (options.privileged or options.system_paths_unconfined):
         linux["maskedPaths"] = [*MASKED_PATHS, *_thermal(facts.machine)]
         linux["readonlyPaths"] = list(READONLY_PATHS)
@@ -195,10 +197,6 @@ def _seccomp(options: RunOptions, machine: Machine, bounding: list[str]) -> dict
 def warnings(options: RunOptions, facts: SpecFacts) -> tuple[str, ...]:
     """What the container will not get though it was asked for, in sentences for the user."""
     said = resources.warnings(options, facts.machine)
-    shared = [one.target for one in facts.mounts if one.propagation in {"shared", "rshared"}]
-    if shared:
-        # Differs from docker: the monitor's mount namespace is a slave of the host's
-        said.append(f"mounts made by the container under {shared[0]} do not reach the host")
     if options.ipc.startswith("container:"):
         # Differs from docker: /dev/shm is a mount of each container's own
         said.append("--ipc container: shares System V IPC and message queues, but not /dev/shm")

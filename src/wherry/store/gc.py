@@ -52,7 +52,8 @@ class Collector:
         away: list[str] = []
         with self._db.write() as conn:
             conn.execute(
-                "DELETE FROM image WHERE is_deleted = 1 AND id NOT IN (SELECT image_id FROM container)",
+                "DELETE FROM image WHERE is_deleted = 1 AND id NOT IN (SELECT image_id FROM container)"
+                " AND id NOT IN (SELECT image_id FROM image_use)",
             )
             layers, freed = self._collect_layers(conn, away)
             blobs, freed_blobs = self._collect_blobs(conn, away)

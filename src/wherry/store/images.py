@@ -191,8 +191,12 @@ class ImageStore:
         self.write_index()
 
     def users(self, image_id: Digest) -> tuple[str, ...]:
-        """Ids of the containers that were made from the image."""
-        rows = self._db.read().execute("SELECT id FROM container WHERE image_id = ? ORDER BY id", (image_id,))
+        """Ids of the containers that were made from the image, or mount it."""
+        rows = self._db.read().execute(
+            "SELECT id FROM container WHERE image_id = ? UNION SELECT container_id FROM image_use WHERE image_id = ?"
+            " ORDER BY 1",
+            (image_id, image_id),
+        )
         return tuple(row[0] for row in rows)
 
     def write_index(self) -> None:

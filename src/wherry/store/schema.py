@@ -134,7 +134,9 @@ CREATE TABLE IF NOT EXISTS published (
 CREATE INDEX IF NOT EXISTS published_container_id ON published (container_id);
 """
 
-# volume_use: which containers mount it, and whether the image's content is still to be copied in for that one.
+# volume_use: which containers mount it, and whether the image's content is still to be copied in for that one; a volume
+# without a name of its own may still be `is_named` by a container: it then does not go with that one.
+# image_use: which images containers mount; they are kept as those that containers are made from.
 # The folder is ROOT/volumes/NAME/_data
 VOLUME = """
 CREATE TABLE IF NOT EXISTS volume (
@@ -149,9 +151,17 @@ CREATE TABLE IF NOT EXISTS volume_use (
   target TEXT NOT NULL,
   volume TEXT NOT NULL REFERENCES volume(name) ON DELETE CASCADE,
   needs_copy INTEGER NOT NULL DEFAULT 0,
+  is_named INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (container_id, target)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS volume_use_volume ON volume_use (volume);
+CREATE TABLE IF NOT EXISTS image_use (
+  container_id TEXT NOT NULL,
+  target TEXT NOT NULL,
+  image_id TEXT NOT NULL,
+  PRIMARY KEY (container_id, target)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS image_use_image_id ON image_use (image_id);
 """
 
 # step: what a build step made. key: hex of everything the step depends on; kind: "ordinary" now, another kind of key
@@ -297,7 +307,10 @@ _ALL = (
 )  # fmt: skip
 
 # (table, column, declaration) of columns that came after the table was first released
-COLUMNS: tuple[tuple[str, str, str], ...] = (("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),)
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),
+    ("volume_use", "is_named", "INTEGER NOT NULL DEFAULT 0"),
+)
 
 STATEMENTS: tuple[str, ...] = tuple(part.strip() for text in _ALL for part in text.split(";\n") if part.strip())
 

@@ -23,13 +23,12 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def copy_up(rootfs_fd: int, target: str, folder: str) -> bool:
+def copy_up(rootfs_fd: int, target: str, folder: str, *, marker: str) -> bool:
     """Copy the tree at `target` into the empty `folder`. False when there was nothing to do.
 
-    A copy that was killed is begun anew: a file beside the folder says that one is under way. Raises: OSError.
+    A copy that was killed is begun anew: the file `marker` ("": none) says that one is under way. Raises: OSError.
     """
-    marker = f"{os.path.dirname(folder)}/.copying"
-    if os.path.exists(marker):
+    if marker and os.path.exists(marker):
         for name in os.listdir(folder):
             remove_tree(f"{folder}/{name}")
     elif os.listdir(folder):
@@ -42,13 +41,15 @@ def copy_up(rootfs_fd: int, target: str, folder: str) -> bool:
             return False
         raise
     try:
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if marker:
+            os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         sink = os.open(folder, _FOLDER)
         try:
             _Copy(sink).tree(source)
         finally:
             os.close(sink)
-        os.unlink(marker)
+        if marker:
+            os.unlink(marker)
     finally:
         os.close(source)
     return True

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["BindMount", "Volume", "Wanted"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.volume.driver import MountPlan
+
+__all__ = ["BindMount", "Volume", "VolumeWish", "Wanted"]
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -23,10 +27,11 @@ class Volume(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """One mount that a container asks for: `type` is "bind" or "volume"; `target` is absolute and clean.
+    """One mount that a container asks for: `type` is "bind", "volume" or "image"; `target` is absolute and clean.
 
-    `source` is a host path, a volume's name, or "" for an anonymous volume. `create_source` makes a missing host
-    folder (-v), `copy` False is nocopy. `propagation` "" is rprivate.
+    `source` is a host path, an image, a volume's name, or "" for an anonymous volume. `create_source` makes a missing
+    host folder (-v), `copy` False is nocopy. `propagation` "" is rprivate. `is_inherited`: by --volumes-from, so that
+    the name of an anonymous volume is not one that the user chose. `submounts` and `mode`: see runtime's MountRequest.
     """
 
     type: str
@@ -40,12 +45,29 @@ class Wanted(NamedTuple):
     subpath: str = ""
     labels: Mapping[str, str] = _NONE
     options: Mapping[str, str] = _NONE
+    submounts: str = ""
+    mode: str = ""
+    driver: str = ""
+    is_inherited: bool = False
+
+
+class VolumeWish(NamedTuple):
+    """A container's mount of a volume: `name` "" makes an anonymous one. Labels and options are for a new one."""
+
+    target: str
+    name: str
+    copy: bool = True
+    labels: Mapping[str, str] = _NONE
+    options: Mapping[str, str] = _NONE
+    is_named: bool = False
 
 
 class BindMount(NamedTuple):
-    """What the runtime binds: `source` exists on the host. `volume` is the name behind it, "" for a host path.
+    """One mount as the engine has settled it. `volume` is the name behind it, "" for a host path.
 
-    `type` "tmpfs" or another file system means that `source` is a device to mount with `options`, not to bind.
+    `source` is a folder or file of the host: a volume's folder (`subpath` not applied), or the folder that its options
+    bind. `plan`: what must be mounted for a volume whose options say more. `type` is "bind", or "image" with the
+    image's id in `image` and its name as `source`. What `needs_opening` becomes a plain bind by engine.volumes_open.
     """
 
     source: str
@@ -55,5 +77,16 @@ class BindMount(NamedTuple):
     recursive: bool = True
     volume: str = ""
     type: str = "bind"
-    options: tuple[str, ...] = ()
     is_anonymous: bool = False
+    subpath: str = ""
+    plan: MountPlan | None = None
+    image: str = ""
+    submounts: str = ""
+    mode: str = ""
+    is_mount: bool = False
+    folder: str = ""
+    """Of a volume: ROOT/volumes/NAME/_data, whatever its options mount."""
+
+    @property
+    def needs_opening(self) -> bool:
+        return bool(self.plan or self.subpath or self.image or self.propagation in ("shared", "rshared"))

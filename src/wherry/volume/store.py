@@ -14,28 +14,34 @@ from typing import NamedTuple
 from wherry.errors import Conflict, InputError, NotFound, nearest
 from wherry.fs.private import private_folder
 from wherry.store.db import Database
-from wherry.volume.model import Volume
+from wherry.volume.driver import check_options
+from wherry.volume.model import Volume, VolumeWish
 
-__all__ = ["VolumeStore", "VolumeUse", "check_name", "check_options"]
+__all__ = ["VolumeStore", "VolumeUse", "check_name", "natural"]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_NUMBERS = re.compile(r"([0-9]+)")
 _NAME_BYTES = 255
 _GONE = ".gone-"
 
 
 class VolumeUse(NamedTuple):
-    """A container's mount of a volume; `needs_copy`: the image's content is still to be copied in."""
+    """A container's mount of a volume; `needs_copy`: the image's content is still to be copied in. `is_named`: the
+    container was told its name, and does not take it along when it goes."""
 
     container_id: str
     target: str
     volume: str
     needs_copy: bool
+    is_named: bool = False
 
 
 def check_name(name: str) -> None:
     """Docker's rule and words. Raises: InputError."""
     if len(name) == 1:
-        raise InputError("volume name is too short, names should be at least two alphanumeric characters")
+        raise InputError(
+            f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
+        )
     if not _NAME.fullmatch(name):
         raise InputError(
             f'create {name}: "{name}" includes invalid characters for a local volume name, only '
@@ -45,15 +51,15 @@ def check_name(name: str) -> None:
         raise InputError(f"create {name[:20]}...: the name has {len(name)} bytes; a folder's name holds {_NAME_BYTES}")
 
 
-def check_options(options: Mapping[str, str]) -> None:
-    """The local driver's: type, device, o. Raises: InputError."""
-    for key in options:
-        if key not in ("type", "device", "o"):
-            raise InputError(f'invalid option: "{key}"', hint="the local driver has type, device and o")
-    if options and not options.get("device"):
-        raise InputError("missing device in volume options", hint="give -o device=..., for tmpfs -o device=tmpfs")
-    if options and not options.get("type"):
-        raise InputError("missing type in volume options", hint="give -o type=none (with -o o=bind), tmpfs, nfs, ...")
+def natural(name: str) -> tuple[tuple[int, int, int], ...]:
+    """The order of docker's lists: numbers in names by their value, digits before all else."""
+    found = []
+    for part in _NUMBERS.split(name):
+        if part.isdigit():
+            found.append((0, int(part), len(part)))
+        else:
+            found += [(1, ord(one), 0) for one in part]
+    return tuple(found)
 
 
 class VolumeStore:
@@ -64,45 +70,46 @@ class VolumeStore:
         self._folder = folder
 
     def create(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> Volume:
-        """Made when missing; "" gives an anonymous name. Raises: InputError, Conflict (there with other options)."""
+        """Made when missing; "" gives an anonymous name. One that is there stays as it is. Raises: InputError."""
         is_anonymous = not name
         name = name or os.urandom(32).hex()
         check_name(name)
-        check_options(options)
+        check_options(name, options)
         with self._db.write() as conn:
             found = self._ensure(conn, name, labels, options, is_anonymous=is_anonymous)
-            if options and dict(options) != dict(found.options):
-                raise Conflict(f"create {name}: volume {name} is there with other options", hint="choose another name")
         self.ensure_folder(found)
         return found
 
-    def use(
-        self, container_id: str, wanted: Sequence[tuple[str, str, bool, Mapping[str, str], Mapping[str, str]]]
-    ) -> dict[str, Volume]:
+    def use(self, container_id: str, wanted: Sequence[VolumeWish]) -> dict[str, Volume]:
         """Volumes for a container's mounts, by target, made when missing, with their uses recorded: all or none.
 
-        Each is (target, name or "", copy, labels, options). A use that is there keeps its volume.
+        A use that is there keeps its volume. Raises: InputError.
         """
         found: dict[str, Volume] = {}
         with self._db.write() as conn:
-            for target, name, copy, labels, options in wanted:
+            for one in wanted:
                 row = conn.execute(
-                    "SELECT volume FROM volume_use WHERE container_id = ? AND target = ?", (container_id, target)
+                    "SELECT volume FROM volume_use WHERE container_id = ? AND target = ?", (container_id, one.target)
                 ).fetchone()
-                chosen = row[0] if row else name or os.urandom(32).hex()
-                found[target] = self._ensure(conn, chosen, labels, options, is_anonymous=not name)
+                chosen = row[0] if row else one.name or os.urandom(32).hex()
+                found[one.target] = self._ensure(conn, chosen, one.labels, one.options, is_anonymous=not one.name)
                 if not row:
-                    conn.execute("INSERT INTO volume_use VALUES (?,?,?,?)", (container_id, target, chosen, copy))
+                    conn.execute(
+                        "INSERT INTO volume_use (container_id, target, volume, needs_copy, is_named)"
+                        " VALUES (?,?,?,?,?)",
+                        (container_id, one.target, chosen, one.copy, one.is_named),
+                    )
         for volume in found.values():
             self.ensure_folder(volume)
         return found
 
     def uses(self, container_id: str) -> list[VolumeUse]:
         rows = self._db.read().execute(
-            "SELECT container_id, target, volume, needs_copy FROM volume_use WHERE container_id = ? ORDER BY target",
+            "SELECT container_id, target, volume, needs_copy, is_named FROM volume_use WHERE container_id = ?"
+            " ORDER BY target",
             (container_id,),
         )
-        return [VolumeUse(row[0], row[1], row[2], bool(row[3])) for row in rows]
+        return [VolumeUse(row[0], row[1], row[2], bool(row[3]), bool(row[4])) for row in rows]
 
     def copied(self, use: VolumeUse) -> None:
         with self._db.write() as conn:
@@ -119,8 +126,9 @@ class VolumeStore:
         return [row[0] for row in rows]
 
     def list(self) -> tuple[Volume, ...]:
-        """By name."""
-        return tuple(self._volume(row) for row in self._db.read().execute(_SELECT + " ORDER BY name"))
+        """By name, in docker's order."""
+        found = [self._volume(row) for row in self._db.read().execute(_SELECT)]
+        return tuple(sorted(found, key=lambda one: natural(one.name)))
 
     def get(self, name: str) -> Volume:
         """Raises: NotFound."""
@@ -156,12 +164,30 @@ class VolumeStore:
         return []
 
     def forget(self, container_id: str) -> tuple[str, ...]:
-        """Drop the container's uses: the anonymous volumes that nobody uses any more."""
+        """Drop the container's uses: the anonymous volumes that nobody uses now, but those it was given by name."""
         with self._db.write() as conn:
-            names = [use.volume for use in self.uses(container_id)]
+            uses = self.uses(container_id)
             conn.execute("DELETE FROM volume_use WHERE container_id = ?", (container_id,))
+            conn.execute("DELETE FROM image_use WHERE container_id = ?", (container_id,))
             known = {one.name: one for one in self.list()}
-            return tuple(name for name in names if known[name].is_anonymous and not self.users(name))
+            return tuple(
+                use.volume
+                for use in uses
+                if known[use.volume].is_anonymous and not use.is_named and not self.users(use.volume)
+            )
+
+    def use_images(self, container_id: str, images: Mapping[str, str]) -> None:
+        """The container mounts these images (target: id): they are kept as long as it is. Raises: NotFound."""
+        with self._db.write() as conn:
+            for target, id in images.items():
+                if not conn.execute("SELECT 1 FROM image WHERE id = ?", (id,)).fetchone():
+                    raise NotFound(f"No such image: {id}")
+                conn.execute("INSERT OR IGNORE INTO image_use VALUES (?,?,?)", (container_id, target, id))
+
+    def images_of(self, container_id: str) -> dict[str, str]:
+        """The images that the container mounts: target to id."""
+        rows = self._db.read().execute("SELECT target, image_id FROM image_use WHERE container_id = ?", (container_id,))
+        return dict(rows.fetchall())
 
     def ensure_folder(self, volume: Volume) -> None:
         """Also when somebody removed it by hand."""
@@ -177,7 +203,7 @@ class VolumeStore:
         row = conn.execute(_SELECT + " WHERE name = ?", (name,)).fetchone()
         if row:
             return self._volume(row)
-        check_options(options)
+        check_options(name, options)
         shown = {**labels, "com.docker.volume.anonymous": ""} if is_anonymous else dict(labels)
         values = (name, json.dumps(shown), json.dumps(dict(options)), time.time_ns(), is_anonymous)
         conn.execute("INSERT INTO volume VALUES (?,?,?,?,?)", values)

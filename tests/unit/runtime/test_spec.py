@@ -376,9 +376,16 @@ def test_apparmor_is_named_only_where_the_kernel_has_it() -> None:
 
 
 def test_what_differs_from_docker_is_said() -> None:
-    shared = facts(mounts=(MountRequest("bind", "/s", "/t", propagation="rshared"),))
-    assert warnings(option(), shared) == ("mounts made by the container under /t do not reach the host",)
     assert "not /dev/shm" in warnings(option(ipc="container:x"), facts())[0]
+
+
+@pytest.mark.parametrize(
+    ("propagations", "wanted"),
+    [((), None), (("rprivate",), None), (("rslave",), "rslave"), (("slave", "shared"), "shared"), (("rshared",), "shared")],
+)
+def test_the_root_lets_mounts_travel_where_one_is_asked_to(propagations: tuple[str, ...], wanted: str | None) -> None:
+    asked = tuple(MountRequest("bind", "/s", f"/t{one}", propagation=one) for one in propagations)
+    assert make(mounts=asked)["linux"].get("rootfsPropagation") == wanted
 
 
 def test_thermal_throttling_is_masked_where_there_is_such_a_thing() -> None:

@@ -44,7 +44,7 @@ def test_files_folders_links_modes_and_times_come_along(root: Path, root_fd: int
     os.mkfifo(data / "pipe", 0o622)
     data.chmod(0o1770)
     os.utime(data / "sub", ns=(1, 1_500_000_000_123_456_789))
-    assert copyup.copy_up(root_fd, "/data", str(volume))
+    assert copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
     assert (volume / "sub" / "file").read_bytes() == b"x" * 100_000
     assert stat.S_IMODE((volume / "sub" / "file").stat().st_mode) == 0o4751
     assert (volume / "sub" / "file").stat().st_ino == (volume / "sub" / "deep" / "twin").stat().st_ino
@@ -59,7 +59,7 @@ def test_a_volume_that_holds_something_is_left_as_it_is(root: Path, root_fd: int
     (root / "data").mkdir()
     (root / "data" / "mine").write_text("image")
     (volume / "mine").write_text("user")
-    assert not copyup.copy_up(root_fd, "/data", str(volume))
+    assert not copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
     assert (volume / "mine").read_text() == "user"
 
 
@@ -69,7 +69,7 @@ def test_a_copy_that_was_killed_is_begun_anew(root: Path, root_fd: int, volume: 
     (volume / "a").write_text("ha")
     (volume / "b").mkdir()
     (volume.parent / ".copying").touch()
-    assert copyup.copy_up(root_fd, "/data", str(volume))
+    assert copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
     assert os.listdir(volume) == ["a"]
     assert (volume / "a").read_text() == "whole"
 
@@ -78,7 +78,7 @@ def test_nothing_at_the_place_leaves_an_empty_volume(root: Path, root_fd: int, v
     (root / "file").touch()
     os.symlink("loop", root / "loop")
     for place in ("/missing", "/file", "/loop"):
-        assert not copyup.copy_up(root_fd, place, str(volume))
+        assert not copyup.copy_up(root_fd, place, str(volume), marker=str(volume.parent / ".copying"))
     assert os.listdir(volume) == []
 
 
@@ -90,7 +90,7 @@ def test_no_path_leads_out_of_the_image(root: Path, root_fd: int, volume: Path, 
     (root / "a").mkdir()
     os.symlink(secret, root / "link")
     os.symlink("../../../..", root / "up")
-    assert not copyup.copy_up(root_fd, place, str(volume))
+    assert not copyup.copy_up(root_fd, place, str(volume), marker=str(volume.parent / ".copying"))
     assert os.listdir(volume) == []
 
 
@@ -98,7 +98,7 @@ def test_a_link_inside_the_image_is_followed_inside(root: Path, root_fd: int, vo
     (root / "real").mkdir()
     (root / "real" / "a").touch()
     os.symlink("/real", root / "data")
-    assert copyup.copy_up(root_fd, "/data", str(volume))
+    assert copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
     assert os.listdir(volume) == ["a"]
 
 
@@ -107,12 +107,12 @@ def test_sockets_are_left_out(root: Path, root_fd: int, volume: Path, monkeypatc
     monkeypatch.chdir(root / "data")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("sock")
-        assert copyup.copy_up(root_fd, "/data", str(volume))
+        assert copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
     assert os.listdir(volume) == []
 
 
 def test_many_folders_need_few_open_files(root: Path, root_fd: int, volume: Path) -> None:
     for number in range(1500):
         (root / "data" / str(number)).mkdir(parents=True)
-    assert copyup.copy_up(root_fd, "/data", str(volume))
+    assert copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
     assert len(os.listdir(volume)) == 1500

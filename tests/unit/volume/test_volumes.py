@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wherry.engine import Engine
+from wherry.engine.volumes_open import open_mounts
 from wherry.errors import Conflict, InputError, NotFound
 from wherry.host.fake import FakeHost
 from wherry.settings import Paths, Settings
@@ -75,21 +76,25 @@ def test_a_volume_of_options_is_what_they_say(engine: Engine, tmp_path: Path) ->
     engine.volumes.create("ram", options={"type": "tmpfs", "o": "size=1m,uid=1000", "device": "tmpfs"})
     bound, ram = engine.volumes.settle("c1", [Wanted("volume", "bound", "/a"), Wanted("volume", "ram", "/b")], ())
     assert (bound.type, bound.source, bound.read_only) == ("bind", str(tmp_path), True)
-    assert (ram.type, ram.options) == ("tmpfs", ("size=1m", "uid=1000"))
-    engine.volumes.create("lost", options={"type": "none", "o": "bind", "device": "/nowhere/at/all"})
-    with pytest.raises(InputError, match="does not exist: /nowhere/at/all"):
-        engine.volumes.settle("c2", [Wanted("volume", "lost", "/a")], ())
+    assert ram.plan is not None
+    assert (ram.plan.fstype, ram.plan.options) == ("tmpfs", ("size=1m", "uid=1000"))
 
 
-def test_a_subpath_stays_in_its_volume(engine: Engine) -> None:
+def test_a_subpath_stays_in_its_volume(engine: Engine, tmp_path: Path) -> None:
     folder = Path(engine.volumes.create("data").folder)
     (folder / "in" / "side").mkdir(parents=True)
     os.symlink("/etc", folder / "out")
+    fds: list[int] = []
     found = engine.volumes.settle("c1", [Wanted("volume", "data", "/x", subpath="in/side")], ())
-    assert found[0].source == str(folder / "in" / "side")
+    opened = open_mounts(engine, str(tmp_path), found, fds)
+    assert opened[0].source == str(tmp_path / "mounts" / "0")
+    assert os.path.samestat(os.fstat(fds[0]), os.stat(folder / "in" / "side"))
     for path in ("out", "out/passwd", "../..", "/etc", "missing"):
+        found = engine.volumes.settle(f"c{path}", [Wanted("volume", "data", "/x", subpath=path)], ())
         with pytest.raises(InputError, match=r"subpath|cannot access path"):
-            engine.volumes.settle("c2", [Wanted("volume", "data", "/x", subpath=path)], ())
+            open_mounts(engine, str(tmp_path), found, fds)
+    assert len(fds) == 1
+    os.close(fds[0])
 
 
 def test_rm_v_takes_the_anonymous_volumes_and_keeps_the_named_ones(engine: Engine) -> None:
