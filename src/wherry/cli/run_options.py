@@ -44,8 +44,6 @@ class Reader:
 
     def options(self) -> RunOptions:
         args = self._args
-        if args.given("gpus"):
-            raise Unsupported("--gpus is not supported yet", hint="give the device nodes with --device")
         try:
             found = RunOptions(
                 command=tuple(args.rest[1:]),
@@ -204,9 +202,22 @@ class Reader:
             "mounts": tuple(found),
             "volumes_from": self._args.all("volumes-from"),
             "volume_driver": self._args.text("volume-driver"),
-            "devices": self._each("device", parse_values.device),
+            **self._devices(),
             "device_cgroup_rules": self._each("device-cgroup-rule", parse_values.device_cgroup_rule),
         }
+
+    def _devices(self) -> dict[str, Any]:
+        args = self._args
+        found: dict[str, Any] = {}
+        if args.given("gpus") or args.given("runtime") or any("=" in one for one in args.all("device")):
+            from wherry.runtime import parse_gpus
+
+            found["gpus"] = self._each("gpus", parse_gpus.gpus)
+            found["runtime"] = parse_gpus.runtime_name(args.text("runtime"))
+            found["cdi_devices"] = tuple(one for one in args.all("device") if parse_gpus.is_cdi_name(one))
+        cdi = found.get("cdi_devices", ())
+        paths = [one for one in args.all("device") if one not in cdi]
+        return {**found, "devices": tuple(self._parsed("device", one, parse_values.device) for one in paths)}
 
     def _network(self) -> dict[str, Any]:
         args = self._args

@@ -115,8 +115,22 @@ def write_bundle(
     if size:
         doc["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     engine.notices += spec.warnings(options, facts)
+    _grant_devices(engine, start, doc)
     replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
     return doc
+
+
+def _grant_devices(engine: Engine, start: Start, doc: dict[str, Any]) -> None:
+    options = start.options
+    if options.gpus or options.cdi_devices or options.runtime == "nvidia":
+        from wherry.engine.devices import grant
+
+        grant(engine, start, doc)
+    elif not (options.shm_size_bytes or options.ipc):
+        from wherry.gpu.torch import SMALL_SHM, has_torch
+
+        if has_torch(start.rootfs_fd, doc["process"]["env"]):
+            engine.notices.append(SMALL_SHM)
 
 
 def _init(engine: Engine) -> str:

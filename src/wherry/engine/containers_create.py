@@ -83,6 +83,10 @@ def _settled(engine: Engine, options: RunOptions) -> RunOptions:
     options = options._replace(
         network=_by_id(engine, options.network), pid=_by_id(engine, options.pid), ipc=_by_id(engine, options.ipc)
     )
+    if not options.shm_size_bytes and (options.gpus or options.cdi_devices or options.runtime == "nvidia"):
+        from wherry.engine.devices import shm_bytes, wants_gpu
+
+        options = options._replace(shm_size_bytes=shm_bytes(options) if wants_gpu(options) else 0)
     if options.volumes_from:
         from wherry.engine.containers_mounts import inherited
 

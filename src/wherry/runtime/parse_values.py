@@ -157,14 +157,10 @@ def restart(text: str) -> RestartPolicy:
 
 
 def device(text: str) -> DeviceRequest:
-    """HOST[:CONTAINER][:rwm]. Raises: InputError, Unsupported."""
+    """HOST[:CONTAINER][:rwm]. Raises: InputError."""
     parts = text.split(":")
     if not text or len(parts) > 3:
         raise InputError(f"bad format for path: {text}")
-    if not parts[0].startswith("/") and "/" in parts[0] and "=" in parts[0]:
-        raise Unsupported(
-            f"CDI devices are not supported yet: {text}", hint="name the device's nodes, such as --device /dev/dri"
-        )
     host, container, mode = parts[0], parts[0], "rwm"
     if len(parts) == 2:
         if _is_device_mode(parts[1]):
