@@ -87,6 +87,10 @@ def _settled(engine: Engine, options: RunOptions) -> RunOptions:
         from wherry.engine.devices import shm_bytes, wants_gpu
 
         options = options._replace(shm_size_bytes=shm_bytes(options) if wants_gpu(options) else 0)
+    if options.mounts:
+        from wherry.runtime.parse_mounts import check_requests
+
+        check_requests(options.mounts)
     if options.volumes_from:
         from wherry.engine.containers_mounts import inherited
 

@@ -157,20 +157,38 @@ def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> Containe
         "pid": run.process.pid, "start": run.process.start, "started_ns": run.started_ns, "restarts": run.restarts,
     }  # fmt: skip
     listeners = engine.networks.relisten(row.id)
+    mounts = _reopened(engine, row, bundle)
     monitor = launch.spawn(engine.host, engine.containers.tool_env)
     try:
         monitor.prepare(plan, None)
         monitor.await_ready()
-        monitor.go([(one.fd, one.protocol, one.address, one.port) for one in listeners])
+        monitor.go([(one.fd, one.protocol, one.address, one.port) for one in listeners], None, mounts)
         monitor.sock.close()
     except (WherryError, OSError):
         monitor.abandon()
         return observe(bundle, engine.host)
     finally:
-        for one in listeners:
+        for fd in [*(one.fd for one in listeners), *mounts]:
             with suppress(OSError):
-                os.close(one.fd)
+                os.close(fd)
     return state._replace(orphan=False)
+
+
+def _reopened(engine: Engine, row: ContainerRow, bundle: str) -> list[int]:
+    """The mounts that a restart by the new monitor would need; the container itself has its own still."""
+    from wherry.engine.containers_mounts import settle
+
+    fds: list[int] = []
+    try:
+        binds = settle(engine, row)
+        if any(one.needs_opening for one in binds):
+            from wherry.engine.volumes_open import open_mounts
+
+            open_mounts(engine, bundle, binds, fds)
+    except (WherryError, OSError):
+        # What is not there any more is said at the next start
+        pass
+    return fds
 
 
 def _netns_of(network: str) -> str:
