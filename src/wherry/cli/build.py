@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli import build_cache, build_explain, build_inputs
+from wherry.cli import build_cache, build_explain, build_inputs, build_output
 from wherry.cli.flags import Flag, FlagError, Verb
 from wherry.cli.render import clean
 from wherry.errors import InputError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.builds import BuildRequest
     from wherry.oci.reference import Reference
+    from wherry.store.images import ImageRecord
 
     T = TypeVar("T")
 
@@ -53,6 +54,9 @@ VERB = Verb(
         *build_inputs.FLAGS,
         *build_cache.FLAGS,
         *build_explain.FLAGS,
+        *build_output.FLAGS,
+        Flag("attest", "Attach an attestation: type=sbom or type=provenance,mode=min|max", kind="list"),
+        Flag("allow", "Allow extra privileged entitlement: network.host (wherry asks for none)", kind="list"),
         Flag("ulimit", "Ulimit options of the RUN steps (name=soft[:hard])", kind="list"),
     ],
     least=1,
@@ -63,35 +67,55 @@ VERB = Verb(
         "wherry build - < Dockerfile",
         "wherry build --explain .",
         "wherry build --check .",
+        "wherry build --target wheels -o dist .",
+        "wherry build --push -t registry.example/api:1 .",
     ],
 )
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """Progress goes to stderr; with -q the image id is printed on stdout."""
+    if args.text("format") not in ("text", "json"):
+        raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
+    if args.given("format") and not (args.on("check") or args.on("explain")):
+        raise FlagError("--format says how --check and --explain print what they found: give one of them with it")
+    request = _request(engine, args, out)
+    results = build_output.results(args, request.tags)
+    before = None
+    if not results.keeps:
+        from wherry.engine.build_output import known
+
+        before = known(engine)
+    image, code = _built(engine, request._replace(tags=results.tags if results.keeps else ()), args, out)
+    results.deliver(engine, image, out, quiet=args.on("quiet"))
+    _write_files(engine, args, image, results)
+    if before is not None:
+        from wherry.engine.build_output import drop
+
+        drop(engine, image, before)
+    if args.on("quiet") and not args.on("check") and not results.writes_stdout:
+        out.line(str(image.id))
+    return code
+
+
+def _built(engine: Engine, request: BuildRequest, args: Args, out: Output) -> tuple[ImageRecord, int]:
     from wherry.build.progress import Quiet
     from wherry.cancel import Cancel
     from wherry.cli.build_progress import choose
     from wherry.errors import WherryError
 
-    if args.text("format") not in ("text", "json"):
-        raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
-    if args.given("format") and not (args.on("check") or args.on("explain")):
-        raise FlagError("--format says how --check and --explain print what they found: give one of them with it")
     teller = build_explain.teller(args, out)
-    request = _request(engine, args, out)._replace(explain=teller)
+    request = request._replace(explain=teller)
     cancel = Cancel()
-    code = 0
     try:
         if args.on("check"):
             from wherry.cli import build_check
 
-            image, code = build_check.run(engine, request, args, out, cancel)
-        elif args.on("quiet"):
-            image = str(engine.builds.build(request, Quiet(), cancel).id)
-        else:
-            with choose(args.text("progress"), out, engine.settings.env) as display:
-                image = str(engine.builds.build(request, display, cancel).id)
+            return build_check.run(engine, request, args, out, cancel)
+        if args.on("quiet"):
+            return engine.builds.build(request, Quiet(), cancel), 0
+        with choose(args.text("progress"), out, engine.settings.env) as display:
+            return engine.builds.build(request, display, cancel), 0
     except (WherryError, KeyboardInterrupt) as fault:
         cancel.set()
         # -q hides what goes well; docker too shows the output of the step that failed
@@ -101,13 +125,17 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     finally:
         if teller:
             teller.show()
-    if path := args.text("iidfile"):
-        from wherry.fs.atomic import replace_file
 
-        replace_file(path, image.encode(), 0o644, durable=False)
-    if args.on("quiet") and not args.on("check"):
-        out.line(image)
-    return code
+
+def _write_files(engine: Engine, args: Args, image: ImageRecord, results: build_output.Results) -> None:
+    from wherry.fs.atomic import replace_file
+
+    if path := args.text("iidfile"):
+        replace_file(path, str(image.id).encode(), 0o644, durable=False)
+    if path := args.text("metadata-file"):
+        # Pushed layers are compressed: the manifest has another digest then, which the image knows from the push
+        fresh = engine.image_store.get(image.id)
+        replace_file(path, build_output.metadata(fresh, results.tags), 0o644, durable=False)
 
 
 def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
@@ -117,6 +145,7 @@ def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
     from wherry.build import project
     from wherry.engine.builds import BuildRequest
 
+    _check_allowed(args.all("allow"))
     context = args.rest[0]
     wants = project.read(os.path.join(engine.settings.cwd, context)) if context != "-" else project.Project()
     return BuildRequest(
@@ -130,8 +159,8 @@ def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
         stdin=_Stdin(out.in_fd),
         host_ca=_switch(args, "no-host-ca", wants.host_ca),
         ambient_cache=_switch(args, "no-ambient-cache", wants.ambient_cache),
-        sbom=_sbom(args.text("sbom")),
-        provenance=_provenance(args.text("provenance")),
+        sbom=_sbom(_attested(args, "sbom")),
+        provenance=_provenance(_attested(args, "provenance")),
         secrets=build_inputs.secrets(args),
         ssh=build_inputs.ssh(args),
         cache_from=build_cache.cache_from(args),
@@ -154,6 +183,18 @@ def _parsed(flag: str, value: str, parse: Callable[[str], T]) -> T:
 
 # Differs from docker: provenance is attached only when asked for (docs/adr/0133-attest-on-request.md)
 _NO = frozenset({"", "false", "0"})
+
+
+def _attested(args: Args, kind: str) -> str:
+    """--sbom or --provenance, or what --attest says of it. Raises: FlagError."""
+    found = args.text(kind)
+    for text in args.all("attest"):
+        fields = dict(part.partition("=")[::2] for part in text.split(","))
+        if fields.get("type") not in ("sbom", "provenance"):
+            raise FlagError(f'invalid argument "{text}" for "--attest" flag: type=sbom or type=provenance')
+        if fields["type"] == kind:
+            found = "false" if fields.get("disabled") == "true" else fields.get("mode", "true")
+    return found
 
 
 def _sbom(text: str) -> tuple[str, ...]:
@@ -224,6 +265,15 @@ def _build_args(words: tuple[str, ...], env: Mapping[str, str]) -> dict[str, str
         elif name in env:
             found[name] = env[name]
     return found
+
+
+def _check_allowed(words: tuple[str, ...]) -> None:
+    """Raises: Unsupported for what no step of wherry's can do."""
+    for word in words:
+        if word != "network.host":
+            from wherry.errors import Unsupported
+
+            raise Unsupported(f"--allow {word} is not supported", hint="network.host needs no permission here")
 
 
 def _network(name: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wherry.engine.build_check import Checked, FileFound, StepFound
     from wherry.engine.builds import BuildRequest
     from wherry.image.compare import Difference, Item
+    from wherry.store.images import ImageRecord
 
 __all__ = ["DIFFERS", "run"]
 
@@ -29,8 +30,8 @@ DIFFERS = 3
 _NAMED = 3
 
 
-def run(engine: Engine, request: BuildRequest, args: Args, out: Output, cancel: Cancel) -> tuple[str, int]:
-    """The first build's image id, and the exit code. The findings go to stdout, both builds' progress to stderr."""
+def run(engine: Engine, request: BuildRequest, args: Args, out: Output, cancel: Cancel) -> tuple[ImageRecord, int]:
+    """The first build's image, and the exit code. The findings go to stdout, both builds' progress to stderr."""
     from wherry.build.progress import Quiet
     from wherry.cli.build_progress import choose
     from wherry.engine.build_check import check
@@ -53,7 +54,7 @@ def run(engine: Engine, request: BuildRequest, args: Args, out: Output, cancel: 
     else:
         for line in _lines(checked):
             out.line(line)
-    return str(checked.image.id), 0 if checked.is_equal else DIFFERS
+    return checked.image, 0 if checked.is_equal else DIFFERS
 
 
 def _lines(checked: Checked) -> Iterator[str]:

@@ -36,6 +36,8 @@ FLAGS: dict[tuple[str, str], str] = {
     ("start", "checkpoint"): COMMANDS["checkpoint"],
     ("start", "checkpoint-dir"): COMMANDS["checkpoint"],
     ("", "builder"): _BUILDER,
+    ("build", "annotation"): "`--label` says the same in the image's configuration, which every registry keeps",
+    ("build", "cgroup-parent"): "steps run in cgroups of wherry's own, whose limits are the machine's",
     ("volume ls", "cluster"): _CLUSTER,
     **{("volume create", name): _CLUSTER for name in (
         "availability", "group", "limit-bytes", "required-bytes", "scope", "secret", "sharing", "topology-preferred",
