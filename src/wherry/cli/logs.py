@@ -30,26 +30,50 @@ VERB = Verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """stdout to stdout, stderr to stderr, byte for byte."""
+    from itertools import groupby
+
     from wherry.fs.atomic import write_all
 
     fds = {"stdout": out.out_fd, "stderr": out.err_fd}
-    for stream, data in engine.containers.logs(args.rest[0], _query(args)):
-        write_all(fds.get(stream, fds["stdout"]), data)
+    for batch in engine.containers.log_batches(args.rest[0], _query(args)):
+        for stream, lines in groupby(batch, _stream):
+            write_all(fds.get(stream, fds["stdout"]), b"".join([one[1] for one in lines]))
     return 0
 
 
+def _stream(one: tuple[str, bytes]) -> str:
+    return one[0]
+
+
 def _query(args: Args) -> LogQuery:
+    import re
     import time
 
-    from wherry.engine.filters import parse_moment
     from wherry.runtime.logs import LogQuery
 
     tail, now = args.text("tail"), time.time_ns()
     return LogQuery(
         follow=args.on("follow"),
         # As docker: what is no number, or a negative one, means all
-        tail=int(tail) if tail.isdecimal() else -1,
-        since_ns=parse_moment(args.text("since"), now) if args.text("since") else 0,
-        until_ns=parse_moment(args.text("until"), now) if args.text("until") else 0,
+        tail=int(tail) if re.fullmatch(r"\+?[0-9]{1,18}", tail) else -1,
+        since_ns=_moment("since", args.text("since"), now),
+        until_ns=_moment("until", args.text("until"), now),
         timestamps=args.on("timestamps"),
+        details=args.on("details"),
     )
+
+
+def _moment(name: str, text: str, now_ns: int) -> int:
+    """Raises: InputError in docker's words."""
+    from wherry.engine.filters import parse_moment
+    from wherry.errors import InputError
+
+    if not text:
+        return 0
+    try:
+        return parse_moment(text, now_ns)
+    except InputError:
+        raise InputError(
+            f'invalid value for "{name}": failed to parse value as time or duration: "{text}"',
+            hint="as 10m, 2026-01-31T12:00:00Z, or seconds since 1970",
+        ) from None

@@ -126,7 +126,12 @@ class Reader:
 
     def _log(self) -> LogConfig:
         chosen = parse_values.key_values(self._args.all("log-opt"))
-        return LogConfig(parse_values.log_options(self._args.text("log-driver"), chosen), chosen)
+        driver = self._args.text("log-driver")
+        if not driver and not chosen:
+            return LogConfig()
+        from wherry.runtime import log_options
+
+        return LogConfig(log_options.check(driver, chosen), chosen)
 
     def _process(self) -> dict[str, Any]:
         args, caller = self._args, self._settings.env

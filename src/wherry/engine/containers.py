@@ -223,6 +223,12 @@ class Containers:
         return containers_logs.lines(self._engine, self.find(name), query, cancel)
 
     def ports(self, name: str) -> Sequence[tuple[str, str]]:
+    def log_batches(self, name: str, query: LogQuery, cancel: Cancel | None = None) -> Iterator[list[tuple[str, bytes]]]:
+        """The same, all at once that is there at the moment, in lists of some hundred lines."""
+        from wherry.engine import containers_logs
+
+        return containers_logs.batches(self._engine, self.find(name), query, cancel)
+
         """("80/tcp", "0.0.0.0:8080") for each published address."""
         from wherry.engine import containers_list
 

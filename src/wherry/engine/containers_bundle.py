@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wherry.engine.containers_rows import ContainerRow
     from wherry.network.model import Attachment, NetworkRequest
     from wherry.oci.config import Healthcheck, ImageConfig
-    from wherry.runtime.options import LogConfig, RunOptions
+    from wherry.runtime.options import RunOptions
 else:
     from wherry.lean import NamedTuple
 
@@ -29,7 +29,6 @@ __all__ = [
     "write_health_process",
 ]
 
-_DEFAULT_LOG_BYTES, _DEFAULT_LOG_FILES = 10_000_000, 3
 _SECOND_NS = 1_000_000_000
 
 
@@ -194,6 +193,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "bundle": bundle,
         "socket": f"{run}/attach",
         "boot": engine.host.boot_id(),
+    from wherry.engine.containers_log_plan import log_plan
         "netns": "new" if netns == "own" else "host",
         "sysctls": network_sysctls(options) if netns == "own" else {},
         "tty": options.tty,
@@ -201,7 +201,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "stdin": options.stdin,
         "stdin_once": options.stdin and not options.detach and "i" in wants,
         "wants": wants,
-        "log": _log_plan(options.log, f"{bundle}/container.log"),
+        "log": log_plan(start),
         "restart": {"name": options.restart.name, "max": options.restart.max_retries},
         "run": driver.run_argv(row.id, bundle, log=log, pid_file=pid_file, console_socket=console),
         "delete": driver.delete_argv(row.id, force=True),
@@ -230,39 +230,6 @@ def cgroup_path(engine: Engine, options: RunOptions, id: str) -> str:
 def _cgroup_prefix(engine: Engine) -> str:
     tag = engine.settings.paths.tag
     return f"/wherry-{tag}-" if tag else "/wherry-"
-
-
-def _log_plan(log: LogConfig, path: str) -> dict[str, Any] | None:
-    if log.driver == "none":
-        return None
-    max_bytes, max_files = log_limits(log)
-    return {"path": path, "max_bytes": max_bytes, "max_files": max_files}
-
-
-def log_limits(log: LogConfig) -> tuple[int, int]:
-    """Bytes of one file (0 without end) and how many files. Raises: InputError."""
-    size, files = log.options.get("max-size", ""), log.options.get("max-file", "")
-    if files and not (files.isdecimal() and int(files)):
-        raise InputError(f"invalid log option max-file={files}", hint="a number of files, as 3")
-    if size and not files:
-        return _size(size), 1
-    # Differs from docker: logs are bounded unless the user says otherwise (docs/adr/0052-bounded-logs.md)
-    return _size(size) if size else _DEFAULT_LOG_BYTES, int(files) if files else _DEFAULT_LOG_FILES
-
-
-def _size(text: str) -> int:
-    """docker's max-size: 10m, 1g, 500kB; -1 is unlimited. Raises: InputError."""
-    from wherry.runtime.parse_values import size_bytes
-
-    if text == "-1":
-        return 0
-    try:
-        size = size_bytes(text, step=1000)
-    except InputError:
-        size = 0
-    if not size:
-        raise InputError(f"invalid log option max-size={text}", hint="a size looks like 10m")
-    return size
 
 
 def effective_health(start: Start) -> Healthcheck | None:

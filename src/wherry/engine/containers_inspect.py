@@ -66,6 +66,9 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "HostConfig": host_config(engine, start),
         "GraphDriver": {"Data": _folders(engine, start, state), "Name": "overlay"},
     }
+    if dropped := log_dropped(start.bundle, options.log.driver):
+        # Differs from docker: it does not say what its log lost
+        doc["State"]["LogLinesDropped"] = dropped
     if size:
         doc |= _sizes(engine, start)
     doc["Mounts"] = mounts(engine, options, binds)

@@ -1,20 +1,24 @@
-"""Reading logs in docker's json-file format: {"log", "stream", "time"}, one object a line, over rotated files."""
+"""Reading logs: from the end, from a moment on, and on and on, over rotated and compressed files."""
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from typing import NamedTuple
+
+from wherry.runtime.log_records import Frames, JsonLines, Record, stamp_of
+from wherry.runtime.log_source import all_sources, following
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import NamedTuple
 
-__all__ = ["LogQuery", "read"]
+    from wherry.runtime.log_source import Source
+else:
+    from wherry.lean import NamedTuple
 
-_CHUNK = 1 << 16
-_MOST_FILES = 1000
+__all__ = ["LogQuery", "batches", "read"]
+
+_AT_ONCE = 512
 
 
 class LogQuery(NamedTuple):
@@ -25,159 +29,147 @@ class LogQuery(NamedTuple):
     since_ns: int = 0
     until_ns: int = 0
     timestamps: bool = False
-
-
-class _Bounds(NamedTuple):
-    since: str
-    until: str
+    details: bool = False
 
 
 def read(path: str, query: LogQuery, wait: Callable[[], bool]) -> Iterator[tuple[str, bytes]]:
-    """("stdout" or "stderr", what was written, with its line feed), the oldest first.
+    """The lines of `batches`, one by one."""
+    for batch in batches(path, query, wait):
+        yield from batch
 
-    `path` is the newest file; older ones are `path`.1, .2, ... With `follow`, `wait` is called when there is nothing
-    new: it takes a moment and says whether more may come. Lines that are not whole or not JSON are left out.
+
+def batches(path: str, query: LogQuery, wait: Callable[[], bool]) -> Iterator[list[tuple[str, bytes]]]:
+    """("stdout" or "stderr", what was written, with its line feed), the oldest first, as many as there are at once.
+
+    `path` is the newest file: a container.log is docker's json-file, any other has the frames of `local`. With
+    `follow`, `wait` is called when there is nothing new: it takes a moment and says whether more may come. Lines that
+    are not whole or not JSON are left out. As docker: `tail` counts first, and bounds of time then leave lines out.
     """
-    bounds = _Bounds(_stamp(query.since_ns), _stamp(query.until_ns))
-    reader = _Reader(path)
+    reader = _Reader(path, query)
     try:
-        lines = reader.old_lines() if query.tail < 0 else iter(_last(query.tail, reader))
-        for line in lines:
-            entry = _entry(line, query, bounds)
-            if entry is not None:
-                yield entry
-        while query.follow and not _is_over(bounds):
+        yield from _parcels(reader.old(), query)
+        while query.follow and not reader.is_over(time.time_ns()):
             more = wait()
-            for line in reader.old_lines():
-                entry = _entry(line, query, bounds)
-                if entry is not None:
-                    yield entry
+            yield from _parcels(reader.new(), query)
             if not more:
                 return
     finally:
         reader.close()
 
 
-def _is_over(bounds: _Bounds) -> bool:
-    return bool(bounds.until) and _stamp(time.time_ns()) > bounds.until
+def _parcels(records: Iterator[Record], query: LogQuery) -> Iterator[list[tuple[str, bytes]]]:
+    batch: list[tuple[str, bytes]] = []
+    is_plain = not query.details and not query.timestamps
+    for record in records:
+        batch.append((record.stream, record.data if is_plain else shown(record, query)))
+        if len(batch) >= _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _stamp(ns: int) -> str:
-    """As the log writes times, so that text order is time order; "" for 0."""
-    if not ns:
-        return ""
-    second, rest = divmod(ns, 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)) + f".{rest:09d}Z"
+def shown(record: Record, query: LogQuery) -> bytes:
+    """The line with what --timestamps and --details put before it."""
+    data = record.data
+    if query.details:
+        data = _details(record.attrs) + b" " + data
+    return f"{record.stamp} ".encode() + data if query.timestamps else data
 
 
-def _entry(line: bytes, query: LogQuery, bounds: _Bounds) -> tuple[str, bytes] | None:
-    try:
-        doc = json.loads(line)
-        stamp, text, stream = doc["time"], doc["log"], doc["stream"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    if (bounds.since and stamp < bounds.since) or (bounds.until and stamp > bounds.until):
-        return None
-    data = text.encode("utf-8", "replace")
-    return stream, f"{stamp} ".encode() + data if query.timestamps else data
+def _details(attrs: dict[str, str]) -> bytes:
+    if not attrs:
+        return b""
+    from urllib.parse import quote_plus
+
+    return ",".join(f"{quote_plus(key)}={quote_plus(attrs[key])}" for key in sorted(attrs)).encode()
 
 
 class _Reader:
-    """Follows one log through its rotations: by inode, so that a file that was renamed meanwhile is read to its end."""
+    """Where in the log we are: by open file and inode, so that a file that is rotated meanwhile is read to its end."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._fd = -1
-        self._rest = b""
+    def __init__(self, path: str, query: LogQuery) -> None:
+        self._path, self._query = path, query
+        self._form: JsonLines | Frames = JsonLines() if path.endswith("container.log") else Frames()
+        self._since = stamp_of(query.since_ns) if query.since_ns else ""
+        self._until = stamp_of(query.until_ns) if query.until_ns else ""
+        self._sources: list[Source] = []
+        self._at: Source | None = None
+        self._offset = 0
 
-    def files(self) -> list[str]:
-        """The newest first."""
-        found = [self._path]
-        while len(found) < _MOST_FILES and os.path.exists(f"{self._path}.{len(found)}"):
-            found.append(f"{self._path}.{len(found)}")
-        return found
+    def is_over(self, now_ns: int) -> bool:
+        """Whether nothing can come any more that `until` lets through."""
+        return 0 < self._query.until_ns < now_ns
 
-    def _open(self, path: str) -> bool:
-        self.close()
-        try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        return True
+    def old(self) -> Iterator[Record]:
+        """What is there."""
+        self._sources = all_sources(self._path)
+        starts, skip = self._starts()
+        for source, offset in starts:
+            self._go_to(source, offset)
+            for record in self._rest():
+                if skip:
+                    skip -= 1
+                elif self._fits(record):
+                    yield record
+        yield from self.new()
 
-    def _next(self) -> bool:
-        """Go on to the file that follows the one that is open (the oldest at first). False at the newest."""
-        files = self.files()
-        if self._fd < 0:
-            return any(self._open(path) for path in reversed(files))
-        mine = os.fstat(self._fd).st_ino
-        inodes = [_inode(path) for path in files]
-        if mine == inodes[0] or not any(inodes):
-            return False
-        place = inodes.index(mine) - 1 if mine in inodes else len(files) - 1
-        return self._open(files[place])
+    def _starts(self) -> tuple[list[tuple[Source, int]], int]:
+        """(each file and where to begin in it, the oldest first; how many lines to leave out then)."""
+        if self._query.tail < 0:
+            return [(source, self._begin(source)) for source in self._sources], 0
+        found: list[tuple[Source, int]] = []
+        missing = self._query.tail
+        if missing == 0:
+            return [(source, source.size()) for source in self._sources[-1:]], 0
+        for source in reversed(self._sources):
+            offset, lines = self._form.tail(source, missing)
+            found.insert(0, (source, offset))
+            missing -= lines
+            if missing <= 0:
+                break
+        return found, max(0, -missing)
 
-    def old_lines(self) -> Iterator[bytes]:
-        """All whole lines from here to the present end."""
-        if self._fd < 0 and not self._next():
+    def _begin(self, source: Source) -> int:
+        return self._form.since(source, self._since) if self._since and source.steady else 0
+
+    def _go_to(self, source: Source, offset: int) -> None:
+        self._at, self._offset = source, offset
+
+    def _rest(self) -> Iterator[Record]:
+        """From where we are to the file's present end."""
+        if self._at is None:
             return
+        for record in self._form.read(self._at, self._offset):
+            self._offset = record.end
+            if self._until and self._at.steady and record.stamp > self._until and not self._query.follow:
+                # In a file whose times are in order nothing that fits comes behind
+                return
+            yield record
+
+    def new(self) -> Iterator[Record]:
+        """What came since, in this file and those behind it."""
         while True:
-            while data := os.read(self._fd, _CHUNK):
-                *lines, self._rest = (self._rest + data).split(b"\n")
-                yield from lines
-            # It may have grown between the last read and its renaming: one more read before leaving it
-            if not self._is_left() or not (data := os.read(self._fd, _CHUNK)):
-                if not self._next():
-                    return
-                self._rest = b""
-            else:
-                *lines, self._rest = (self._rest + data).split(b"\n")
-                yield from lines
+            for record in self._rest():
+                if self._fits(record):
+                    yield record
+            behind = following(self._path, self._at)
+            if behind is None:
+                return
+            # It may have grown between the last read and its renaming
+            for record in self._rest():
+                if self._fits(record):
+                    yield record
+            if self._at is not None and self._at not in self._sources:
+                self._at.close()
+            self._go_to(behind, 0)
 
-    def _is_left(self) -> bool:
-        return os.fstat(self._fd).st_ino != _inode(self._path)
-
-    def seek_end(self) -> None:
-        """Skip what is there: its tail was read in another way."""
-        if self._open(self._path):
-            os.lseek(self._fd, 0, os.SEEK_END)
+    def _fits(self, record: Record) -> bool:
+        return (not self._since or record.stamp >= self._since) and (not self._until or record.stamp <= self._until)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd, self._rest = -1, b""
-
-
-def _inode(path: str) -> int:
-    try:
-        return os.stat(path).st_ino
-    except FileNotFoundError:
-        return 0
-
-
-def _last(count: int, reader: _Reader) -> list[bytes]:
-    """The last `count` lines, read from the end backwards; `reader` then stands behind them."""
-    reader.seek_end()
-    found: list[bytes] = []
-    for name in reader.files():
-        if len(found) >= count:
-            break
-        try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            found = _tail(fd, count - len(found)) + found
-        finally:
-            os.close(fd)
-    return found
-
-
-def _tail(fd: int, count: int) -> list[bytes]:
-    data, at = b"", os.fstat(fd).st_size
-    while at > 0 and data.count(b"\n") <= count:
-        step = min(_CHUNK, at)
-        at -= step
-        data = os.pread(fd, step, at) + data
-    lines = data.split(b"\n")[:-1]
-    return lines[-count:] if count else []
+        for source in self._sources:
+            source.close()
+        if self._at is not None and self._at not in self._sources:
+            self._at.close()
+        self._sources, self._at = [], None

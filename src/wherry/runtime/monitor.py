@@ -11,7 +11,7 @@ From then on the engine's socket is an attached client like any other (protocol 
 
 The plan: id, bundle, socket (the attach socket's path), boot, netns ("new": one of its own; "host": none),
 sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "ioe"; the engine's own client),
-log {path, max_bytes, max_files} or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
+log (in monitor_log.py) or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
 runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, remove (--rm),
 cleaner (argv), adopt {pid, start, started_ns, restarts} or null, events {folder, attributes} or null.
 """
@@ -26,8 +26,9 @@ from wherry.runtime import monitor_kernel as kernel
 from wherry.runtime.monitor_events import Told
 from wherry.runtime.monitor_io import Stdio
 from wherry.runtime.monitor_restart import Restarts
+from wherry.runtime.monitor_log import open_log
 from wherry.runtime.monitor_spaces import become_cleaner, enter
-from wherry.runtime.monitor_streams import IN, Clients, Log, Loop
+from wherry.runtime.monitor_streams import IN, Clients, Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class Monitor:
         self.loop = Loop()
         self.clients = Clients(self.loop, self._on_input)
         self._control = self.clients.add(control, plan["wants"], owner=bool(plan["wants"]))
-        log = plan["log"]
-        self.log = Log(log["path"], log["max_bytes"], log["max_files"]) if log else None
+        self.log = open_log(plan["log"], self.loop, host_spaces[0])
         self.stdio = Stdio(self.loop, self.clients, self.log, self.bundle)
         self.health: Health | None = None
         self.pid = self.pidfd = -1

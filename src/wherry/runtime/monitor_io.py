@@ -10,21 +10,25 @@ from __future__ import annotations
 import os
 
 from wherry.runtime import monitor_kernel as kernel
-from wherry.runtime.monitor_streams import CHUNK, GONE, IN, OUT
+from wherry.runtime.monitor_streams import GONE, IN, OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.runtime.monitor_streams import Client, Clients, Log, Loop
+    from typing import Any
+
+    from wherry.runtime.monitor_streams import Client, Clients, Loop
 
 _DRAIN_MAX = 1 << 21
 _TIOCSWINSZ = 0x5414
 _INPUT_MAX = 1 << 18
+# A pipe for two reads: the container writes the next one while this one is logged
+_PIPE, _LOG_CHUNK, _F_SETPIPE_SZ = 1 << 18, 1 << 17, 1031
 
 
 class Stdio:
     """One container's (or exec session's) streams. `folder` is where the FIFOs are; "" uses plain pipes."""
 
-    def __init__(self, loop: Loop, clients: Clients, log: Log | None, folder: str) -> None:
+    def __init__(self, loop: Loop, clients: Clients, log: Any, folder: str) -> None:
         self._loop, self._clients, self._log, self._folder = loop, clients, log, folder
         self._reads: dict[int, str] = {}
         self._paused = False
@@ -34,6 +38,8 @@ class Stdio:
         self._input: list[tuple[Client, bytes]] = []
         self._input_size, self._input_ends = 0, False
         clients.on_room = self._resume
+        if log:
+            log.on_room = self._resume
 
     def prepare(self, *, tty: bool, stdin: bool, console: str = "") -> list[int]:
         """The fds that the runtime gets as 0, 1 and 2; close them when it has started."""
@@ -97,13 +103,17 @@ class Stdio:
             self._feed()
         if events & (IN | GONE) and self._read(fd) == 0:
             self._forget(fd)
-        elif self._clients.is_full():
+        elif self._is_full():
             self._pause()
+
+    def _is_full(self) -> bool:
+        """Whether the container must wait: for the client that started it, or for its log."""
+        return self._clients.is_full() or (self._log is not None and self._log.is_full())
 
     def _read(self, fd: int) -> int:
         """Bytes moved; 0 at the end, -1 when there is nothing now."""
         try:
-            data = os.read(fd, CHUNK)
+            data = os.read(fd, self._clients.chunk or _LOG_CHUNK)
         except BlockingIOError:
             return -1
         except OSError:  # EIO: the terminal has no user any more
@@ -129,7 +139,7 @@ class Stdio:
                 self._loop.forget(fd)
 
     def _resume(self) -> None:
-        if self._paused and not self._clients.is_full():
+        if self._paused and not self._is_full():
             self._paused = False
             for fd in self._reads:
                 self._loop.watch(fd, IN, lambda events, fd=fd: self._pump(fd, events))  # type: ignore[misc]

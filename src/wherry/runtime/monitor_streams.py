@@ -1,4 +1,4 @@
-"""The monitor's event loop, its log, and the clients that are attached to a container.
+"""The monitor's event loop, and the clients that are attached to a container.
 
 The attach protocol runs over a SEQPACKET unix socket; the first byte of each packet says what it is.
 To the monitor: `A` + which of "ioe" the client wants (stdin, stdout, stderr; must come first on the public socket),
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK = 32768
 HIGH, LOW, TOO_SLOW = 1 << 20, 1 << 18, 4 << 20
-LINE_MAX = 16384
 IN, OUT, GONE = select.POLLIN, select.POLLOUT, select.POLLHUP | select.POLLERR
 
 
@@ -55,95 +54,6 @@ class Loop:
                 self._calls[fd](events)
         while self._timers and self._timers[0][0] <= time.monotonic():
             self._timers.pop(0)[1]()
-
-
-class Log:
-    """docker's json-file, rotated by size. A write that fails (a full disk) drops the line and counts it."""
-
-    def __init__(self, path: str, max_bytes: int, max_files: int) -> None:
-        self._path, self._max_bytes, self._max_files = path, max_bytes, max(1, max_files)
-        self._rest = {"stdout": b"", "stderr": b""}
-        self._second, self._prefix = 0, ""
-        self.dropped = 0
-        self._fd, self._size = -1, 0
-        self._open()
-
-    def _open(self) -> None:
-        try:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            self._size = os.fstat(self._fd).st_size
-        except OSError:
-            self._fd = -1
-
-    def add(self, stream: str, data: bytes) -> None:
-        data = self._rest[stream] + data
-        lines = []
-        while len(data) >= LINE_MAX or b"\n" in data:
-            end = data.find(b"\n", 0, LINE_MAX) + 1 or LINE_MAX
-            lines.append(data[:end])
-            data = data[end:]
-        self._rest[stream] = data
-        if lines:
-            self._write(stream, lines)
-
-    def flush(self) -> None:
-        """What has no line feed yet; for the end of the container."""
-        for stream, data in self._rest.items():
-            self._rest[stream] = b""
-            if data:
-                self._write(stream, [data])
-
-    def _stamp(self) -> str:
-        second, rest = divmod(time.time_ns(), 1_000_000_000)
-        if second != self._second:
-            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._prefix}.{rest:09d}Z"
-
-    def _write(self, stream: str, lines: list[bytes]) -> None:
-        stamp = self._stamp()
-        tail = f',"stream":"{stream}","time":"{stamp}"}}\n'
-        rows = ['{"log":' + kernel.quote(one.decode("utf-8", "replace")) + tail for one in lines]
-        if self.dropped:
-            note = f"[wherry: {self.dropped} lines were not logged: the disk was full]\n"
-            rows.insert(0, f'{{"log":{kernel.quote(note)},"stream":"stderr","time":"{stamp}"}}\n')
-        data = "".join(rows).encode()
-        if self._max_bytes <= 0 or self._size + len(data) <= self._max_bytes:
-            failed = 0 if self._append(data) else len(lines)
-        else:
-            failed = sum(not self._append(row.encode()) for row in rows)
-        self.dropped = self.dropped + failed if failed else 0
-
-    def _append(self, data: bytes) -> bool:
-        """Whether it is on the disk, whole."""
-        if self._size and self._size + len(data) > self._max_bytes > 0:
-            self._rotate()
-        try:
-            if self._fd < 0:
-                self._open()
-            done = os.write(self._fd, data)
-            if done < len(data):
-                # A part of a line would spoil the file for every reader
-                os.ftruncate(self._fd, self._size)
-                return False
-        except OSError:
-            return False
-        self._size += done
-        return True
-
-    def _rotate(self) -> None:
-        try:
-            for number in range(self._max_files - 1, 0, -1):
-                older = f"{self._path}.{number - 1}" if number > 1 else self._path
-                try:
-                    os.rename(older, f"{self._path}.{number}")
-                except FileNotFoundError:
-                    pass
-            if self._max_files == 1:
-                os.ftruncate(self._fd, 0)
-        except OSError:
-            return
-        os.close(self._fd)
-        self._open()
 
 
 class Client:
@@ -241,6 +151,11 @@ class Clients:
             self._loop.watch(client.fd, IN | (OUT if client.queue else 0), lambda events: self._ready(client, events))
         if was_full or client.size <= LOW:
             self.on_room()
+
+    @property
+    def chunk(self) -> int:
+        """The most that one of them takes at once; 0 when none wants any output."""
+        return CHUNK if any(client.wants.strip("i") for client in self._all) else 0
 
     def is_full(self) -> bool:
         """Whether the owner has so much to read that the container must wait."""

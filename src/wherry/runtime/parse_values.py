@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "cpus_nano", "device", "device_cgroup_rule", "duration_ns", "hostname_mode", "key_values", "log_options",
+    "cpus_nano", "device", "device_cgroup_rule", "duration_ns", "hostname_mode", "key_values",
     "memory_swap_bytes", "namespace_mode", "restart", "signal_name", "signal_number", "size_bytes", "sysctl", "ulimit",
 ]  # fmt: skip
 
@@ -33,12 +33,6 @@ _SYSCTLS = frozenset(
         "kernel.shmmni", "kernel.shm_rmid_forced",
     }
 )  # fmt: skip
-_LOG_OPTIONS = {
-    "json-file": frozenset({"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag",
-                            "mode", "max-buffer-size"}),
-    "local": frozenset({"max-size", "max-file", "compress", "mode", "max-buffer-size"}),
-    "none": frozenset[str](),
-}  # fmt: skip
 
 
 def _is_number(text: str) -> bool:
@@ -232,26 +226,6 @@ def hostname_mode(text: str) -> str:
 def key_values(entries: Sequence[str]) -> dict[str, str]:
     """KEY=VALUE each; no "=" means the value "". The last of equal keys wins."""
     return {key: value for key, _, value in (entry.partition("=") for entry in entries)}
-
-
-def log_options(driver: str, options: Mapping[str, str]) -> str:
-    """Check --log-driver and --log-opt together; the driver's name ("" is json-file). Raises: InputError."""
-    name = driver or "json-file"
-    if name not in _LOG_OPTIONS:
-        raise InputError(
-            f'error looking up logging plugin {name}: plugin "{name}" not found',
-            hint="wherry has the log drivers json-file, local and none",
-        )
-    if name == "none" and options:
-        raise InputError("invalid logging opts for driver none")
-    for key, value in options.items():
-        if key not in _LOG_OPTIONS[name]:
-            raise InputError(f"unknown log opt '{key}' for {name} log driver")
-        if key == "max-size" and value != "-1":
-            size_bytes(value, step=1000)
-        if key == "max-file" and not (value.isdecimal() and int(value) > 0):
-            raise InputError(f"max-file cannot be less than 1: '{value}'")
-    return name
 
 
 def signal_number(text: str) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from wherry.engine.containers_bundle import Start, effective_health, log_limits
+from wherry.engine.containers_bundle import Start, effective_health
 from wherry.engine.containers_list import parse_filters, status_text
 from wherry.engine.containers_rows import ContainerRow
 from wherry.errors import InputError
 from wherry.oci.config import ContainerConfig, Healthcheck, ImageConfig
 from wherry.oci.platform import Platform
-from wherry.runtime.options import LogConfig, RunOptions
+from wherry.runtime.options import RunOptions
 from wherry.runtime.parse_values import signal_name, signal_number
 from wherry.runtime.state import ContainerState
 
@@ -64,29 +64,6 @@ def test_filters_that_are_none(word: str) -> None:
 )
 def test_status_texts_are_dockers(state: ContainerState, text: str) -> None:
     assert status_text(state, "3 hours") == text
-
-
-@pytest.mark.parametrize(
-    ("options", "limits"),
-    [
-        ({}, (10_000_000, 3)),
-        ({"max-size": "1m"}, (1_000_000, 1)),
-        ({"max-size": "20k", "max-file": "5"}, (20_000, 5)),
-        ({"max-size": "2g", "max-file": "1"}, (2_000_000_000, 1)),
-        ({"max-size": "-1"}, (0, 1)),
-        ({"max-size": "1.5MB"}, (1_500_000, 1)),
-        ({"max-file": "7"}, (10_000_000, 7)),
-    ],
-)
-def test_logs_are_bounded_unless_told_otherwise(options: dict[str, str], limits: tuple[int, int]) -> None:
-    # Differs from docker: without options its logs grow for ever
-    assert log_limits(LogConfig("json-file", options)) == limits
-
-
-@pytest.mark.parametrize("options", [{"max-size": "x"}, {"max-size": "0"}, {"max-file": "0"}, {"max-file": "-1"}])
-def test_log_bounds_that_are_none(options: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="invalid log option"):
-        log_limits(LogConfig("json-file", options))
 
 
 def start(image: Healthcheck | None, own: Healthcheck | None) -> Start:

@@ -1,0 +1,138 @@
+"""A log driver that may take its time, with a thread of its own: `--log-opt mode=non-blocking`, and all that is sent.
+
+What the container wrote waits in memory, at most `max_bytes` of it. When that is full, the container waits (`waits`),
+or what it writes is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock, start_new_thread
+
+from wherry.runtime import monitor_kernel as kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from wherry.runtime.monitor_streams import Loop
+
+_CLONE_FS = 0x200
+_READABLE = 1
+_LAST_WORDS_S = 5.0
+
+
+class Ring:
+    """Between a container and the driver that `make` gives, in the host's network. Raises what `make` raises."""
+
+    def __init__(self, make: Callable[[], Any], max_bytes: int, loop: Loop, host_netns: int, *, waits: bool) -> None:
+        self._make, self._max_bytes, self._netns, self._waits = make, max_bytes, host_netns, waits
+        self._items: list[tuple[str, bytes]] = []
+        self._size = 0
+        self._fault: OSError | None = None
+        self._guard, self._more, self._begun, self._ended = (allocate_lock() for _ in range(4))
+        self._is_idle = self._is_over = self._is_held = self._runs = False
+        self._driver: Any = None
+        self._lost = 0
+        self.on_room: Callable[[], None] = lambda: None
+        self._ear, self._mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        loop.watch(self._ear, _READABLE, self._on_room)
+        self._start()
+
+    def _start(self) -> None:
+        self._is_over, self._runs = False, True
+        for lock in (self._more, self._begun, self._ended):
+            lock.acquire(False)
+        start_new_thread(self._work, ())
+        self._begun.acquire()
+        if self._fault:
+            self._runs = False
+            raise self._fault
+
+    def is_full(self) -> bool:
+        self._is_held = self._waits and self._size >= self._max_bytes
+        return self._is_held
+
+    def _on_room(self, _: int) -> None:
+        os.read(self._ear, 64)
+        self.on_room()
+
+    def add(self, stream: str, data: bytes) -> None:
+        if not self._runs:
+            try:
+                self._start()
+            except OSError:
+                self._lost += data.count(b"\n") or 1
+                return
+        with self._guard:
+            if not self._waits and self._size and self._size + len(data) > self._max_bytes:
+                self._lost += data.count(b"\n") or 1
+                return
+            self._items.append((stream, data))
+            self._size += len(data)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._is_idle:
+            self._is_idle = False
+            self._more.release()
+
+    def flush(self) -> None:
+        """The container ended: all is delivered, or after five seconds given up."""
+        if not self._runs:
+            return
+        with self._guard:
+            self._is_over = True
+            self._wake()
+        if not self._ended.acquire(timeout=_LAST_WORDS_S):
+            # The thread ends when it finds its driver shut; another run of the container gets another one
+            with self._guard:
+                self._lost += sum(data.count(b"\n") or 1 for _, data in self._items)
+                self._items, self._size = [], 0
+            self._driver.give_up(self._lost)
+            self._driver, self._lost = None, 0
+        self._runs = False
+
+    def _work(self) -> None:
+        """The thread. Its file system context is its own: else the monitor could not change its mount namespace."""
+        try:
+            kernel.unshare(_CLONE_FS)
+            if self._netns >= 0:
+                kernel.setns(self._netns, kernel.CLONE_NEWNET)
+            driver = self._driver = self._driver or self._make()
+            driver.begin()
+        except OSError as fault:
+            self._fault = fault
+            self._begun.release()
+            return
+        self._begun.release()
+        while (items := self._next()) is not None:
+            for stream, data in items:
+                driver.add(stream, data)
+                with self._guard:
+                    self._size -= len(data)
+                if self._is_held and self._size <= self._max_bytes // 2:
+                    self._is_held = False
+                    os.write(self._mouth, b".")
+        self._pass_on_losses()
+        driver.flush()
+        self._ended.release()
+
+    def _pass_on_losses(self) -> None:
+        with self._guard:
+            lost, self._lost = self._lost, 0
+        if lost:
+            self._driver.lost(lost)
+
+    def _next(self) -> list[tuple[str, bytes]] | None:
+        self._pass_on_losses()
+        while True:
+            with self._guard:
+                if self._items:
+                    items, self._items = self._items, []
+                    return items
+                if self._is_over:
+                    return None
+                self._is_idle = True
+            self._more.acquire()
