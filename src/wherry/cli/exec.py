@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from wherry.cli.flags import Flag, Verb
+from wherry.cli.flags import Flag, FlagError, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
@@ -35,7 +37,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """The command's own exit code; 126 and 127 when it can't be started, 1 when the container does not run."""
     from wherry.cli.container_streams import joined
     from wherry.runtime.exec_options import ExecOptions
-    from wherry.runtime.parse_names import env, key_value_file
+    from wherry.runtime.parse_names import key_value_file
 
     name, *command = args.rest
     caller, cwd = engine.settings.env, engine.settings.cwd
@@ -44,7 +46,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         from wherry.cli.run_options import read_file  # brings the parsers of all flags of run
 
         entries += key_value_file(read_file(cwd, path), path, caller)
-    entries += [env(text, caller) for text in args.all("env")]
+    entries += [_variable(text, caller) for text in args.all("env")]
     options = ExecOptions(
         tuple(command),
         env=tuple(entries),
@@ -61,3 +63,16 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         return 0
     streams = joined(out, stdin=options.stdin, tty=options.tty, signals=False, detach_keys=options.detach_keys)
     return engine.containers.exec(name, options, streams) or 0
+
+
+def _variable(text: str, caller: Mapping[str, str]) -> str:
+    """Raises: FlagError in docker's words."""
+    from wherry.errors import InputError
+    from wherry.runtime.parse_names import env
+
+    try:
+        return env(text, caller)
+    except InputError as fault:
+        raise FlagError(
+            f'invalid argument "{text}" for "-e, --env" flag: {fault.message}\nSee \'wherry exec --help\'.'
+        ) from None

@@ -131,14 +131,20 @@ def _fail(command: str, message: str) -> FlagError:
     return FlagError(f"{message}\nSee '{command} --help'.")
 
 
+def _is_int64(text: str) -> bool:
+    return len(text) < 20 or (len(text) < 30 and -(1 << 63) <= int(text) < 1 << 63)
+
+
 def _store(command: str, flag: Flag, shown: str, value: str, values: dict[str, list[str]]) -> None:
-    wrong = ""
+    wrong, how = "", "invalid syntax"
     if flag.kind == "bool" and value not in _TRUE and value not in _FALSE:
         wrong = "strconv.ParseBool: parsing"
     elif flag.kind == "int" and not value.removeprefix("-").removeprefix("+").isdecimal():
         wrong = "strconv.ParseInt: parsing"
+    elif flag.kind == "int" and not _is_int64(value):
+        wrong, how = "strconv.ParseInt: parsing", "value out of range"
     if wrong:
-        raise _fail(command, f'invalid argument "{value}" for "{shown}" flag: {wrong} "{value}": invalid syntax')
+        raise _fail(command, f'invalid argument "{value}" for "{shown}" flag: {wrong} "{value}": {how}')
     values.setdefault(flag.name, []).append(value)
 
 

@@ -27,7 +27,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
     def kill(name: str) -> None:
         try:
-            engine.containers.kill(name, args.text("signal"))
+            engine.containers.kill(name, args.text("signal") or "KILL")
         except (InputError, NotFound) as fault:
             raise type(fault)(f"cannot kill container: {name}: {fault}", hint=fault.hint) from None
 

@@ -31,10 +31,12 @@ def create(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
 
 def prepare(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
     """The row, checked but not stored. Raises: NotFound, InputError."""
-    from wherry.runtime.process import command
+    from wherry.runtime.process import command, workdir
 
     if options.name:
         containers_rows.check_name(options.name)
+    if options.workdir:
+        workdir(options.workdir)
     record = find_image(engine, image)
     config = engine.images.config(record.id)
     options = _settled(engine, _within_limits(engine, options))

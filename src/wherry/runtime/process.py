@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 
-from wherry.errors import InputError
+from wherry.errors import InputError, NotExecutable
 from wherry.runtime import caps
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ __all__ = [
     "command",
     "environment",
     "exec_process",
+    "exec_workdir",
     "user_object",
     "workdir",
 ]
@@ -70,6 +71,13 @@ def environment(image: Iterable[str], chosen: Iterable[str], *, hostname: str = 
         else:
             merged.pop(name, None)
     return [f"{name}={value}" for name, value in merged.items()]
+
+
+def exec_workdir(path: str) -> str:
+    """`workdir`, for -w of exec. Raises: NotExecutable as docker, InputError."""
+    if not path.startswith("/"):
+        raise NotExecutable("Cwd must be an absolute path", hint=f"-w was {path}")
+    return workdir(path)
 
 
 def workdir(path: str) -> str:
@@ -135,13 +143,10 @@ def exec_process(
         "user": user_object(user),
         "args": list(args),
         "env": environment(own["env"], env, tty=tty),
-        "cwd": _clean(workdir) if workdir else own["cwd"],
+        "cwd": exec_workdir(workdir) if workdir else own["cwd"],
         "capabilities": capabilities(granted, user),
     }
     return process
-
-
-_clean = workdir
 
 
 def process_object(

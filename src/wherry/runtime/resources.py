@@ -128,10 +128,13 @@ def rlimits(options: RunOptions, machine: Machine) -> list[dict[str, Any]]:
 
 
 def limit_warnings(options: RunOptions, machine: Machine) -> list[str]:
+    """Differs from docker: what needs CAP_SYS_RESOURCE, where that is missing, is left out and said; it fails."""
     if machine.may_raise_limits:
         return []
     highest = _caps(machine)
-    return [
+    score = options.oom_score_adj
+    said = [f"the OOM score can't be lowered to {score} here (no CAP_SYS_RESOURCE): it stays."] if score < 0 else []
+    return said + [
         f"ulimit {one.name} can't be raised above {highest[one.name]} here (no CAP_SYS_RESOURCE): using that."
         for one in options.ulimits
         if _number(one.hard) > highest.get(one.name, _INFINITY)

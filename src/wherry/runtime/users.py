@@ -73,7 +73,7 @@ def _number(text: str) -> int | None:
     # Far beyond any id, and int() of a very long text takes its time
     number = int(text) if len(text) < 20 else _MAX_ID + 1
     if not 0 <= number <= _MAX_ID:
-        raise InputError(f"uids and gids must be in range 0-{_MAX_ID}: {text[:40]}")
+        raise InputError(f"uids and gids must be in range 0-{_MAX_ID}", hint=f"this one was {text[:40]}")
     return number
 
 

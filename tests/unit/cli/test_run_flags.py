@@ -145,6 +145,11 @@ def test_logs() -> None:
             "--blkio-weight -1",
             'invalid argument "-1" for "--blkio-weight" flag: strconv.ParseUint: parsing "-1": invalid syntax',
         ),
+        (
+            "--pids-limit 99999999999999999999",
+            'invalid argument "99999999999999999999" for "--pids-limit" flag: strconv.ParseInt: parsing '
+            '"99999999999999999999": value out of range',
+        ),
         ("--memory-swappiness 101", "wherry: invalid value: 101. Valid memory swappiness range is 0-100."),
         ("--oom-score-adj 2000", "wherry: Invalid value 2000, range for oom score adj is [-1000, 1000]."),
         (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wherry.errors import InputError
+from wherry.errors import InputError, NotExecutable
 from wherry.oci.config import ContainerConfig, ImageConfig
 from wherry.oci.platform import Platform
 from wherry.runtime import caps
@@ -366,6 +366,7 @@ def test_an_oom_score_is_not_lowered_without_the_right_to() -> None:
     machine = MACHINE._replace(may_raise_limits=False)
     assert "oomScoreAdj" not in make(machine=machine)["process"]
     assert make(option(oom_score_adj=500), machine=machine)["process"]["oomScoreAdj"] == 500
+    assert "the OOM score can't be lowered to -5 here" in warnings(option(oom_score_adj=-5), facts(machine=machine))[0]
 
 
 def test_apparmor_is_named_only_where_the_kernel_has_it() -> None:
@@ -423,5 +424,5 @@ def test_exec_privileged_has_everything() -> None:
 
 @pytest.mark.parametrize("workdir", ["rel", "/proc/self/fd/8"])
 def test_exec_refuses_a_bad_working_folder(workdir: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises((InputError, NotExecutable)):
         exec_process(make(), ("sh",), workdir=workdir)
