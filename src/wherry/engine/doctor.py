@@ -49,13 +49,15 @@ def examine(settings: Settings, host: Host) -> list[Check]:
 
     Leaves nothing but the choice of the runtime, which is remembered as by any other command.
     """
+    from wherry.engine import doctor_cgroups
+
     return [
         _root(settings),
         _kernel(),
         _python(),
         *_packages(),
         _overlay(settings, host),
-        *_cgroups(),
+        *doctor_cgroups.examine(),
         _seccomp(),
         _container(settings, host),
         *examine_runtimes(settings, host),
@@ -127,29 +129,6 @@ def _overlay(settings: Settings, host: Host) -> Check:
         hint = "modprobe overlay; or choose a folder on ext4, xfs or btrfs with --root"
         return Check("overlayfs", "missing", True, purpose, where=place, note=str(fault), hint=hint)
     return Check("overlayfs", "ok", True, purpose, where=place)
-
-
-def _cgroups() -> Iterator[Check]:
-    from wherry.runtime.machine import cgroup_layout
-
-    layout = cgroup_layout()
-    root = "/sys/fs/cgroup"
-    if layout == "v2":
-        with open(f"{root}/cgroup.controllers", encoding="ascii") as file:
-            have = set(file.read().split())
-    else:
-        have = {name for name in ("cpu", "memory", "pids", "devices") if os.path.isdir(f"{root}/{name}")}
-        if "devices" not in have:
-            note = "no cgroup file systems are mounted"
-            yield Check("cgroups", "missing", True, "limits", layout, root, note, "mount them (systemd does)")
-            return
-    lacking = [name for name in ("cpu", "memory", "pids") if name not in have]
-    if lacking:
-        note = f"no controller for {', '.join(lacking)}: such limits fail"
-        hint = "add cgroup_enable=memory to the kernel's command line" if "memory" in lacking else ""
-        yield Check("cgroups", "warning", True, "limits", layout, root, note, hint)
-    else:
-        yield Check("cgroups", "ok", True, "limits", layout, root)
 
 
 def has_seccomp() -> bool:
