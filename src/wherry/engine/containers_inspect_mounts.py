@@ -30,13 +30,13 @@ def mounts(engine: Engine, options: RunOptions, binds: Sequence[BindMount]) -> l
 
 
 def _mount(engine: Engine, one: BindMount, asked_for: MountRequest | None) -> dict[str, Any]:
-    doc: dict[str, Any] = {"Type": "bind", "Source": one.source, "Destination": one.target}
+    doc: dict[str, Any] = {"Type": one.type, "Source": one.source, "Destination": one.target}
     if one.volume:
         # Not what is mounted, where the volume's options say that: as docker
         folder = engine.volumes.store.get(one.volume).folder
         doc = {"Type": "volume", "Name": one.volume, "Source": folder, "Destination": one.target, "Driver": "local"}
     doc |= {"Mode": _mode(one, asked_for), "RW": not one.read_only}
-    doc["Propagation"] = "" if one.volume else one.propagation or "rprivate"
+    doc["Propagation"] = "" if one.volume or one.image else one.propagation or "rprivate"
     return doc
 
 
@@ -50,7 +50,7 @@ def _mode(one: BindMount, asked_for: MountRequest | None) -> str:
 
 def asked(options: RunOptions) -> dict[str, Any]:
     """HostConfig's Binds, Mounts and Tmpfs; the last two are there only when there are any."""
-    binds = [one for one in options.mounts if not one.is_mount and one.type != "tmpfs" and one.source]
+    binds = [one for one in options.mounts if not (one.is_mount or one.is_inherited) and one.type != "tmpfs" and one.source]
     doc: dict[str, Any] = {"Binds": [_bind_text(one) for one in binds] or None}
     if requests := [_request(one) for one in options.mounts if one.is_mount]:
         doc["Mounts"] = requests

@@ -13,7 +13,11 @@ from wherry.volume.model import BindMount, Volume, VolumeWish, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wherry.cancel import Cancel
     from wherry.engine import Engine
+    from wherry.engine.volumes_archive import Space
+    from wherry.image.tar.pack import Write
+    from wherry.image.tar.stream import Reader
     from wherry.volume.store import VolumeStore
 
 __all__ = ["Volumes"]
@@ -94,6 +98,7 @@ class Volumes:
 
         `labels` are KEY, KEY=VALUE, or those with a leading "!": all must hold.
         """
+        from wherry.engine.volumes_archive import sweep
         from wherry.fs.remove import remove_tree
         from wherry.fs.tree import disk_usage
 
@@ -108,7 +113,30 @@ class Volumes:
                 freed += size
         for leftover in self.store.leftovers():
             remove_tree(leftover)
+        with suppress(FileNotFoundError):
+            sweep(self._engine.settings.paths.volumes)
         return tuple(gone), freed
+
+    def export(self, name: str, write: Write, cancel: Cancel | None = None) -> int:
+        """The volume's files as a tar, given to `write` in order; its bytes. Raises: NotFound, HostError, OSError."""
+        from wherry.engine.volumes_archive import export_tar
+
+        return export_tar(self._engine, name, write, cancel)
+
+    def import_(self, name: str, stream: Reader, cancel: Cancel | None = None) -> int:
+        """A tar into a volume that is new or empty, all or nothing; the count of its entries.
+
+        Raises: Conflict, HostileArchive, InvalidSpec, OSError.
+        """
+        from wherry.engine.volumes_archive import import_tar
+
+        return import_tar(self._engine, name, stream, cancel)
+
+    def space(self, names: Sequence[str] = ()) -> tuple[Space, ...]:
+        """What volumes take and who uses them, the largest first. Raises: NotFound."""
+        from wherry.engine.volumes_archive import space
+
+        return space(self._engine, names)
 
     def wanted(self, mounts: Sequence[Wanted], image_volumes: Collection[str]) -> tuple[Wanted, ...]:
         """The mounts together with the image's VOLUMEs that none of them covers; parents before children. Pure.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wherry.volume.driver import MountPlan
     from wherry.volume.model import BindMount
 
-__all__ = ["open_mounts"]
+__all__ = ["of_plan", "open_mounts"]
 
 
 def open_mounts(engine: Engine, bundle: str, binds: Sequence[BindMount], fds: list[int]) -> tuple[BindMount, ...]:
@@ -54,7 +54,7 @@ def _base(engine: Engine, bundle: str, one: BindMount) -> int:
     if one.image:
         return _image(engine, bundle, one.image)
     if one.plan is not None:
-        return _of_plan(engine, one, one.plan)
+        return of_plan(engine, one, one.plan)
     fd = os.open(one.source, os.O_PATH | os.O_CLOEXEC)
     if one.subpath:
         return fd
@@ -83,7 +83,8 @@ def _second(bundle: str, layers: Sequence[object]) -> str:
     return folder
 
 
-def _of_plan(engine: Engine, one: BindMount, plan: MountPlan) -> int:
+def of_plan(engine: Engine, one: BindMount, plan: MountPlan) -> int:
+    """What the options of `one`'s volume mount: a mount fd, the caller's to close. Raises: HostError."""
     said = f"error while mounting volume '{one.folder}': "
     options = _resolved(plan, said)
     try:

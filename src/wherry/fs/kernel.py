@@ -7,7 +7,7 @@ import os
 
 __all__ = [
     "RESOLVE_BENEATH", "RESOLVE_IN_ROOT", "RESOLVE_NO_MAGICLINKS", "RESOLVE_NO_SYMLINKS", "call", "open_at",
-    "open_in_root",
+    "open_in_root", "sync_file_system",
 ]  # fmt: skip
 
 OPENAT2 = 437
@@ -33,6 +33,13 @@ def call(number: int, *args: int | bytes | None, what: str = "") -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), what or None)
     return result
+
+
+def sync_file_system(fd: int) -> None:
+    """syncfs(2): all that was written to the file system of `fd` is on its disk. Raises: OSError."""
+    if _libc.syncfs(fd) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def open_in_root(

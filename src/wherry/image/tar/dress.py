@@ -21,7 +21,8 @@ IMPLICIT = Member(b"", header.FOLDER, 0o755, 0, 0, 0, 0, IMPLICIT_NS, b"", 0, ()
 class Options(NamedTuple):
     """`layer`: whiteouts mean removals. `owners` False: never chown. `owner`: this one for all.
 
-    `harmless`: no set-id bit, no capability, and devices for their owner only.
+    `harmless`: no set-id bit, no capability, and devices for their owner only. `root`: the archive's "./" says what the
+    target itself becomes, as in a layer.
     """
 
     layer: bool = False
@@ -29,6 +30,7 @@ class Options(NamedTuple):
     owner: tuple[int, int] | None = None
     keep_folders: bool = False
     harmless: bool = False
+    root: bool = False
 
 
 def mode(member: Member, options: Options) -> int:

@@ -116,7 +116,7 @@ class Target:
             raise HostileArchive(
                 "tar: its root is not a folder", hint="the archive was made to write elsewhere: don't use it"
             )
-        if self._options.layer:
+        if self._options.layer or self._options.root:
             self._folders[b""] = member
 
     def _put_mark(self, parent: bytes, name: bytes, member: Member) -> None:

@@ -95,6 +95,7 @@ def extract(  # noqa: PLR0913 - each is a word of its own to the callers, most o
     owner: tuple[int, int] | None = None,
     keep_folders: bool = False,
     harmless: bool = False,
+    root: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     cancel: Cancel | None = None,
 ) -> int:
@@ -102,11 +103,13 @@ def extract(  # noqa: PLR0913 - each is a word of its own to the callers, most o
 
     As docker's ADD and cp: whiteouts mean nothing, folders merge, anything else is replaced; `keep_folders` (cp)
     refuses to put a file where a folder is, or a folder where a file is. `owner` (uid, gid) instead of the
-    archive's; `harmless` drops set-id bits and capabilities, and leaves devices to their owner. Reads to the end of
-    the stream; returns the count of entries. Raises: as `unpack`, and Conflict.
+    archive's; `harmless` drops set-id bits and capabilities, and leaves devices to their owner; `root` gives the folder
+    itself what the archive says of "./". Reads to the end of the stream; returns the count of entries.
+    Raises: as `unpack`, and Conflict.
     """
     source = Source(stream, limits, None, cancel)
     archive = Archive(source, limits)
-    _place(archive, root_fd, os.fsencode(dest), Options(owner=owner, keep_folders=keep_folders, harmless=harmless))
+    options = Options(owner=owner, keep_folders=keep_folders, harmless=harmless, root=root)
+    _place(archive, root_fd, os.fsencode(dest), options)
     source.drain()
     return archive.entries
