@@ -45,6 +45,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     if not args.on("force") and not out.confirm(warning):
         return 0
     pruned = prune(engine, policy, query.takes)
+    engine.events.prune("builder", pruned.freed_bytes)
     if pruned.entries and args.on("verbose"):
         verbose(pruned.entries, out)
     elif pruned.entries:

@@ -115,6 +115,7 @@ def _prune(engine: Engine, args: Args, out: Output) -> int:
     pruned = engine.images.prune(everything=args.on("all"), filters=filters)
     _section(out, "Deleted Images:", pruned.lines)
     cache = builder_cache.prune(engine, Policy(everything=args.on("all")))
+    engine.events.prune("builder", cache.freed_bytes)
     _section(out, "Deleted build cache objects:", [one.id for one in cache.entries])
     out.line(f"Total reclaimed space: {human_size(freed + pruned.freed_bytes + cache.freed_bytes)}")
     return 0

@@ -323,6 +323,7 @@ class Builds:
         progress.output("export", f"writing image {image.id} done\n".encode())
         for tag in tags:
             progress.output("export", f"naming to {tag} done\n".encode())
+            self._engine.events.image("tag", image.id, tag.familiar)
         progress.done("export")
         return image
 

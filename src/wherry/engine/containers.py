@@ -194,9 +194,10 @@ class Containers:
         """Raises: Conflict when the name is taken, InputError when it is no name."""
         from wherry.engine import containers_rows
 
-        row = self.find(name)
+        row, new = self.find(name), new_name.removeprefix("/")
         containers_rows.rename(self._engine.db, row, new_name)
-        self._engine.networks.rename(row.id, new_name.removeprefix("/"))
+        self._engine.networks.rename(row.id, new)
+        self._engine.events.renamed(row, new)
 
     def wait(self, name: str, cancel: Cancel | None = None) -> int:
         """Block until it is not running; its exit code."""

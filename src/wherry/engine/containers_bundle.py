@@ -209,10 +209,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "pid_file": pid_file,
         "runtime_log": log,
         "console": console,
-        "memory_events": [
-            f"/sys/fs/cgroup/memory{cgroup}/memory.oom_control",
-            f"/sys/fs/cgroup{cgroup}/memory.events",
-        ],
+        "memory_events": _memory_events(cgroup),
         "cgroups": folders(cgroup),
         "health": _health_plan(engine, start, cgroup),
         "remove": row.remove,
@@ -220,6 +217,11 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "adopt": None,
         "events": engine.events.of_container(row),
     }
+
+
+def _memory_events(cgroup: str) -> list[str]:
+    """Of either cgroup version: where the kernel counts OOM kills."""
+    return [f"/sys/fs/cgroup/memory{cgroup}/memory.oom_control", f"/sys/fs/cgroup{cgroup}/memory.events"]
 
 
 def cgroup_path(engine: Engine, options: RunOptions, id: str) -> str:
@@ -265,6 +267,7 @@ def _health_plan(engine: Engine, start: Start, cgroup: str) -> dict[str, Any] | 
             start.row.id, f"{bundle}/health-process.json", log=f"{bundle}/health.log", pid_file=f"{bundle}/health.pid"
         ),
         "pid_file": f"{bundle}/health.pid",
+        "runtime_log": f"{bundle}/health.log",
         **{
             name: str(value)
             for name, value in zip(

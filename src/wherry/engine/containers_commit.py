@@ -63,7 +63,12 @@ def commit(engine: Engine, row: ContainerRow, request: CommitRequest, cancel: Ca
             diff_ids = (*diff_ids, diff_id)
         step = _step(ran, request, is_empty=diff_ids == image.layers)
         config = config._replace(diff_ids=diff_ids, created=step.created, history=(*config.history, step))
-        return engine.image_store.create(config, [request.reference] if request.reference else [])
+        made = engine.image_store.create(config, [request.reference] if request.reference else [])
+    name = request.reference.familiar if request.reference else ""
+    if name:
+        engine.events.image("tag", made.id, name)
+    engine.events.container(row, "commit", comment=request.message, imageID=made.id, imageRef=name)
+    return made
 
 
 def _ran(engine: Engine, row: ContainerRow, request: CommitRequest) -> ImageConfig:

@@ -137,8 +137,9 @@ def store(engine: Engine, row: ContainerRow) -> None:
     except BaseException:
         from wherry.engine import containers_remove
 
-        containers_remove.erase(engine, row, volumes=True)
+        containers_remove.erase(engine, row, volumes=True, told=False)
         raise
+    engine.events.container(row, "create")
 
 
 def _cidfile_there(path: str) -> Conflict:

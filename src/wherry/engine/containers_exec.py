@@ -41,6 +41,7 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         replace_file(f"{folder}/process.json", json.dumps(process).encode(), durable=False)
         monitor.prepare(plan, None)
         monitor.await_ready()
+        _tell(engine, row, options, plan["exec_id"])
         pid = monitor.go([])
     except launch.Failed as fault:
         _abandon(monitor, folder)
@@ -55,14 +56,30 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
     if streams is None:
         monitor.sock.close()
         return None
+    return _follow(engine, row, monitor, streams, (pid, plan["exec_id"]))
+
+
+def _follow(
+    engine: Engine, row: ContainerRow, monitor: launch.Monitor, streams: Streams, session: tuple[int, str]
+) -> int | None:  # fmt: skip
+    """Stay with it to its end: the exit code, or None when the user detached."""
+    pid, exec_id = session
     start = engine.host.start_time(pid)
     ending = attaching.pump(monitor.sock, streams, lambda signo: _forward(engine, pid, start, signo))
     if ending.detached:
+        engine.events.container(row, "exec_detach", execID=exec_id)
         return None
     monitor.reap()
     if ending.record is None:
         raise RuntimeFailure(f"the exec session in {row.name} was lost: its monitor was killed")
     return int(ending.record["code"])
+
+
+def _tell(engine: Engine, row: ContainerRow, options: ExecOptions, exec_id: str) -> None:
+    """As docker, before it is tried: the end is told by the session's monitor."""
+    program, *rest = options.command
+    for action in ("exec_create", "exec_start"):
+        engine.events.container(row, f"{action}: {program} {' '.join(rest)}", execID=exec_id)
 
 
 def _unstartable(fault: WherryError) -> WherryError:
@@ -90,6 +107,8 @@ def _plan(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Stre
     os.mkdir(folder, 0o700)
     log, pid_file = f"{folder}/log", f"{folder}/pid"
     console = f"{folder}/c" if options.tty else ""
+    events, exec_id = engine.events.of_container(row), os.urandom(32).hex()
+    events["attributes"]["execID"] = exec_id
     return {
         "run": engine.containers.driver.exec_argv(
             row.id, f"{folder}/process.json", log=log, pid_file=pid_file, console_socket=console, detach=True
@@ -103,6 +122,10 @@ def _plan(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Stre
         "runtime_log": log,
         "console": console,
         "folder": folder,
+        "id": row.id,
+        "bundle": engine.containers.bundle(row.id),
+        "exec_id": exec_id,
+        "events": events,
     }
 
 

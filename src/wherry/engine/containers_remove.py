@@ -43,18 +43,27 @@ def finish(engine: Engine, row: ContainerRow) -> None:
 
 def clean(engine: Engine, row: ContainerRow) -> None:
     """What a run leaves outside the container's folder. The lock is held by the caller."""
+    if os.path.exists(engine.containers.run_folder_path(row.id)):
+        from wherry.engine.events_runs import over
+
+        over(engine, row)
     engine.networks.release(row.id)
     engine.containers.forget_runtime_state(row.id, cgroup_path(engine, row.options(), row.id))
     remove_tree(engine.containers.run_folder_path(row.id))
 
 
-def erase(engine: Engine, row: ContainerRow, *, volumes: bool) -> None:
-    """All of it, the row last: until then any command can go on with what a killed one began."""
+def erase(engine: Engine, row: ContainerRow, *, volumes: bool, told: bool = True) -> None:
+    """All of it, the row last: until then any command can go on with what a killed one began.
+
+    `told` False: nobody heard of its creation, and so nobody hears of this.
+    """
     _begin(engine, row)
     clean(engine, row)
     forget(engine, row, anonymous=volumes)
     remove_tree(engine.containers.bundle(row.id))
     containers_rows.delete(engine.db, row.id)
+    if told:
+        engine.events.container(row, "destroy")
     with suppress(FileNotFoundError):
         os.unlink(lock_path(engine, row.id))
 
@@ -111,4 +120,5 @@ def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
             remove(engine, row, force=False, volumes=False)
             removed.append(row.id)
             freed += size
+    engine.events.prune("container", freed)
     return removed, freed

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from wherry.engine import containers_create, containers_rows
 from wherry.engine.containers_bundle import Start, monitor_plan, network_request, write_bundle, write_health_process
 from wherry.engine.containers_lock import held
+from wherry.engine.events_runs import began
 from wherry.errors import Conflict, HostError, RuntimeFailure, WherryError
 from wherry.runtime import attach as attaching
 from wherry.runtime import launch, records
@@ -36,6 +37,8 @@ def run(
     row = containers_create.prepare(engine, image, options)
     containers_create.store(engine, row)
     try:
+        if streams:
+            engine.events.container(row, "attach")
         with held(engine, row):
             monitor = launch_locked(engine, row, streams, monitor)
     except BaseException:
@@ -59,6 +62,8 @@ def start(engine: Engine, row: ContainerRow, streams: Streams | None) -> int | N
         if state.status == "paused":
             raise Conflict("cannot start a paused container, try unpause instead")
         if not state.is_running:
+            if streams:
+                engine.events.container(row, "attach")
             monitor = launch_locked(engine, row, streams, None)
     if state.is_running:
         return attach(engine, row, streams) if streams else None
@@ -76,7 +81,7 @@ def launch_locked(
             from wherry.engine.containers_remove import clean
 
             clean(engine, row)
-        for name in ("stopped", "failed.json", "health.json", "runtime.log", "restart.json", "name"):
+        for name in ("stopped", "failed.json", "runtime.log", "restart.json", "name"):
             with suppress(FileNotFoundError):
                 os.unlink(f"{bundle}/{name}")
         _launch(engine, row, streams, monitor)
@@ -106,6 +111,7 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
         with _beside(attachment, monitor, engine):
             doc = write_bundle(engine, start, attachment, size)
             write_health_process(start, plan, doc)
+        began(engine, row, attachment)
         listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
         monitor.go(listeners, _load_what_the_end_needs if streams else None, mounts)
     except launch.Failed as fault:
@@ -184,6 +190,7 @@ def _follow(engine: Engine, row: ContainerRow, monitor: Monitor, streams: Stream
         return None
     ending = attaching.pump(monitor.sock, streams, _forwarder(engine, row), cleans=True)
     if ending.detached:
+        engine.events.container(row, "detach")
         return None
     if ending.record is None:
         return _after_a_lost_monitor(engine, row, streams)
@@ -201,8 +208,8 @@ def _forwarder(engine: Engine, row: ContainerRow) -> Callable[[int], None]:
 
     def forward(signo: int) -> None:
         run = records.read_run(engine.containers.bundle(row.id))
-        if run:
-            engine.host.signal(run.process.pid, run.process.start, signo)
+        if run and engine.host.signal(run.process.pid, run.process.start, signo):
+            engine.events.container(row, "kill", signal=str(signo))
 
     return forward
 
@@ -233,6 +240,7 @@ def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
     if not state.is_running:
         raise Conflict("You cannot attach to a stopped container, start it first")
     sock = launch.connect(f"{engine.containers.run_folder_path(row.id)}/attach")
+    engine.events.container(row, "attach")
     sock.send(b"A" + streams.wants.encode())
     options = row.options()
     if options.tty and (size := streams.size):
@@ -240,6 +248,7 @@ def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
         sock.send(b"R%d %d" % (size[0] + 1, size[1] + 1))
     ending = attaching.pump(sock, streams._replace(tty=options.tty), _forwarder(engine, row))
     if ending.detached:
+        engine.events.container(row, "detach")
         return None
     if ending.record is None:
         return _after_a_lost_monitor(engine, row, streams)

@@ -55,23 +55,43 @@ def _stop_locked(engine: Engine, row: ContainerRow, timeout_s: int | None, signo
         own = row.options().stop_timeout_s
         timeout_s = _DEFAULT_TIMEOUT_S if own is None else own
     _mark_stopped(engine, row)
-    if state.pid:
-        engine.host.signal(state.pid, state.start, signo)
+    _signal(engine, row, state, signo)
     if state.status == "paused":
         # A frozen process gets no signal before it thaws
-        engine.containers.driver.resume(row.id)
+        _thaw(engine, row)
     if not _await_end(engine, row, None if timeout_s < 0 else timeout_s):
         end_now(engine, row)
+    engine.events.container(row, "stop")
+
+
+def _signal(engine: Engine, row: ContainerRow, state: ContainerState, signo: int) -> bool:
+    """Whether its first process was there to get it."""
+    if not state.pid or engine.host.start_time(state.pid) != state.start:
+        return False
+    # Told first: its end, which its monitor tells, must not come before
+    engine.events.container(row, "kill", signal=str(signo))
+    return engine.host.signal(state.pid, state.start, signo)
+
+
+def _thaw(engine: Engine, row: ContainerRow) -> None:
+    engine.containers.driver.resume(row.id)
+    _poke(engine, row, b"Z")
+    engine.events.container(row, "unpause")
 
 
 def _mark_stopped(engine: Engine, row: ContainerRow) -> None:
     """No restart policy applies from here on; a monitor that waits to restart it gives up."""
     fd = os.open(f"{engine.containers.bundle(row.id)}/stopped", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.close(fd)
+    _poke(engine, row, b"Q")
+
+
+def _poke(engine: Engine, row: ContainerRow, word: bytes) -> None:
+    """Have its monitor look at once at what it would see later: `Q` a manual stop, `Z` a pause or its end."""
     with suppress(RuntimeFailure):
         sock = launch.connect(_socket_path(engine, row))
         with suppress(OSError):
-            sock.send(b"Q")
+            sock.send(word)
         sock.close()
 
 
@@ -79,14 +99,18 @@ def _socket_path(engine: Engine, row: ContainerRow) -> str:
     return f"{engine.containers.run_folder_path(row.id)}/attach"
 
 
-def end_now(engine: Engine, row: ContainerRow) -> None:
-    """SIGKILL, and wait for the record. The lock is held by the caller. Raises: RuntimeFailure."""
+def end_now(engine: Engine, row: ContainerRow, *, killed: bool = False) -> None:
+    """SIGKILL (unless it was `killed` just now), and wait for the record. The lock is held by the caller.
+
+    Raises: RuntimeFailure.
+    """
     _mark_stopped(engine, row)
     state = engine.containers.state(row.id)
     if state.is_running:
-        if state.pid:
-            engine.host.signal(state.pid, state.start, _KILL)
+        if not killed:
+            _signal(engine, row, state, _KILL)
         if state.status == "paused":
+            # As docker, this one untold
             engine.containers.driver.resume(row.id)
         if not _await_end(engine, row, _DEATH_S):
             raise RuntimeFailure(
@@ -182,17 +206,28 @@ def kill(engine: Engine, row: ContainerRow, signal: str) -> None:
 
     signo = signal_number(signal)
     state = repair(engine, row)
-    if not state.is_running or not state.pid:
-        raise Conflict(f"cannot kill container: {row.name}: container {row.id} is not running")
-    if signo == _KILL or signo == _stop_signal(engine, row, ""):
+    is_over = Conflict(f"cannot kill container: {row.name}: container {row.id} is not running")
+    if not state.is_running:
+        raise is_over
+    if state.status == "restarting":
+        # As docker, whatever the signal: it is not started again
+        with held(engine, row):
+            _mark_stopped(engine, row)
+            _await_end(engine, row, _DEATH_S)
+        return
+    # Differs from docker: only a signal that is meant to end it switches its restart policy off; docker does so for any
+    ends = signo in (_KILL, _stop_signal(engine, row, ""))
+    if ends:
         _mark_stopped(engine, row)
-    if not engine.host.signal(state.pid, state.start, signo):
-        raise Conflict(f"cannot kill container: {row.name}: container {row.id} is not running")
+    if not _signal(engine, row, state, signo):
+        raise is_over
     if signo == _KILL:
         with suppress(NotFound), held(engine, row):
             row = engine.containers.find(row.id)
-            end_now(engine, row)
+            end_now(engine, row, killed=True)
             _tidy(engine, row)
+    elif ends and state.status == "paused":
+        engine.containers.driver.resume(row.id)
 
 
 def restart(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str) -> None:
@@ -205,6 +240,7 @@ def restart(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: st
         _stop_locked(engine, row, timeout_s, signo)
         monitor = launch_locked(engine, row, None, None)
         monitor.sock.close()
+        engine.events.container(row, "restart")
 
 
 def pause(engine: Engine, row: ContainerRow) -> None:
@@ -216,6 +252,8 @@ def pause(engine: Engine, row: ContainerRow) -> None:
         if state.status == "restarting":
             raise Conflict(f"Container {row.name} is restarting, wait until the container is running")
         engine.containers.driver.pause(row.id)
+        _poke(engine, row, b"Z")
+        engine.events.container(row, "pause")
 
 
 def unpause(engine: Engine, row: ContainerRow) -> None:
@@ -223,7 +261,7 @@ def unpause(engine: Engine, row: ContainerRow) -> None:
     with held(engine, row):
         if _running(engine, row).status != "paused":
             raise Conflict(f"Container {row.name} is not paused")
-        engine.containers.driver.resume(row.id)
+        _thaw(engine, row)
 
 
 def _running(engine: Engine, row: ContainerRow) -> ContainerState:

@@ -29,6 +29,7 @@ def top(engine: Engine, row: ContainerRow, ps_args: Sequence[str]) -> list[list[
     header = lines[0].split()
     if "PID" not in header:
         raise InputError("Couldn't find PID field in ps output", hint="let ps show it: wherry top CONTAINER -o pid,cmd")
+    engine.events.container(row, "top")
     column, wanted = header.index("PID"), {str(pid) for pid in pids}
     rows = [line.split(None, len(header) - 1) for line in lines[1:]]
     return [header, *(fields for fields in rows if len(fields) > column and fields[column] in wanted)]

@@ -41,7 +41,9 @@ def export(engine: Engine, row: ContainerRow, write: Write, cancel: Cancel | Non
         packer.tree(root)
         if not engine.db.read().execute("SELECT 1 FROM container WHERE id = ?", (row.id,)).fetchone():
             raise NotFound(f"container {row.name} was removed while it was exported")
-    return packer.close()
+    size = packer.close()
+    engine.events.container(row, "export")
+    return size
 
 
 @contextmanager

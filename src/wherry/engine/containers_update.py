@@ -52,6 +52,7 @@ def update(engine: Engine, name: str, update: Update) -> list[str]:
             from wherry.engine.containers_restart import set_policy
 
             set_policy(engine, row, update.restart)
+    engine.events.container(row, "update")
     return said
 
 

@@ -41,12 +41,14 @@ def copy_out(
         # The folder itself is the root of all that is written: nothing above it can be reached
         into_fd = _open_root(into, stack)
         owner = (os.geteuid(), os.getegid())
-        return pump(
+        size = pump(
             lambda write: pack(source, name, write, cancel),
             # Differs from docker: a set-id program of the container's would be one of this machine's, and a device that
             # the container may make but not open would be open to all
             lambda stream: _extract(stream, into_fd, "", owner, cancel, harmless=True),
         )
+    _tell(engine, container, "archive-path")
+    return size
 
 
 def stream_out(
@@ -56,7 +58,9 @@ def stream_out(
     with ExitStack() as stack:
         source = find_source(_there(engine, container, path, stack), follow=follow)
         stack.callback(os.close, source.parent_fd)
-        return pack(source, source.name, write, cancel)
+        size = pack(source, source.name, write, cancel)
+    _tell(engine, container, "archive-path")
+    return size
 
 
 def copy_in(
@@ -81,10 +85,12 @@ def copy_in(
         owner = _user(engine, container) if archive else None
         there = _there(engine, container, dest, stack, write=True)
         into, name = arrange(source.name, source.is_folder, find_dest(there))
-        return pump(
+        size = pump(
             lambda write: pack(source, name, write, cancel),
             lambda stream: _extract(stream, there.root_fd, into, owner, cancel),
         )
+    _tell(engine, container, "extract-to-dir")
+    return size
 
 
 def stream_in(
@@ -112,6 +118,11 @@ def stream_in(
         if found is None or not found.is_folder:
             raise Conflict(f'destination "{container}:{dest}" must be a directory')
         _extract(reader(stream), there.root_fd, found.whole, owner, cancel)
+    _tell(engine, container, "extract-to-dir")
+
+
+def _tell(engine: Engine, container: str, action: str) -> None:
+    engine.events.container(engine.containers.find(container), action)
 
 
 def _open_root(path: str, stack: ExitStack) -> int:

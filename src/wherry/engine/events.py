@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+from wherry.errors import WherryError
+from wherry.fs.atomic import replace_file
 from wherry.runtime.monitor_events import append, record
 
 TYPE_CHECKING = False
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
     from wherry.engine.events_read import Event, EventQuery
+    from wherry.oci.digest import Digest
+    from wherry.oci.reference import Reference
 
 __all__ = ["Events"]
 
@@ -23,7 +28,8 @@ class Events:
     """One per engine. Recording never fails: an event that can't be written is lost."""
 
     def __init__(self, engine: Engine) -> None:
-        self._folder = engine.settings.paths.events
+        self._engine = engine
+        self._folder, self._bundles = engine.settings.paths.events, engine.settings.paths.containers
 
     def record(self, kind: str, action: str, id: str, attributes: Mapping[str, str] | None = None) -> None:
         """`kind` is docker's Type ("image", "volume", ...), `id` whole. Once it has happened, not before. 20 µs."""
@@ -33,9 +39,27 @@ class Events:
         """Of a container: its image, name and labels come along."""
         self.record("container", action, row.id, {**_attributes(row), **more})
 
-    def image(self, action: str, id: str, name: str = "", labels: Mapping[str, str] | None = None) -> None:
-        """`name` "" is the id, as in most of docker's."""
-        self.record("image", action, id, {**(labels or {}), "name": name or id})
+    def renamed(self, row: ContainerRow, name: str) -> None:
+        """Of `row` as it was, and to its monitor, which goes on to report under the new name."""
+        with suppress(OSError):
+            replace_file(f"{self._bundles}/{row.id}/name", name.encode(), durable=False)
+        self.container(row._replace(name=name), "rename", oldName=f"/{row.name}")
+
+    def image(self, action: str, image_id: Digest, name: str = "") -> None:
+        """Of an image that is here: its labels come along. `name` "" is the id, as in most of docker's."""
+        self.record("image", action, image_id, {**self.labels(image_id), "name": name or image_id})
+
+    def labels(self, image_id: Digest) -> Mapping[str, str]:
+        """Those of an image; none of one that is gone."""
+        try:
+            return self._engine.images.config(image_id).config.labels
+        except WherryError:
+            return {}
+
+    def transfer(self, action: str, image_id: Digest, reference: Reference) -> None:
+        """A pull or a push, which docker tells of a name, not of an id."""
+        attributes = {**self.labels(image_id), "name": reference.familiar_name}
+        self.record("image", action, reference.familiar, attributes)
 
     def prune(self, kind: str, freed_bytes: int) -> None:
         self.record(kind, "prune", "", {"reclaimed": str(freed_bytes)})

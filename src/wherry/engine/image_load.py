@@ -66,6 +66,7 @@ def load(
         found = []
         for plan in plan_load(archive, platform or here()):
             image = loader.load(archive, plan, cancel)
+            engine.events.image("load", image.id)
             found.append(Loaded(image, tuple(one.familiar for one in plan.references)))
         return found
     finally:
@@ -98,6 +99,7 @@ def load_all_platforms(
                     name = index.reference._replace(tag="", digest=digest)
                     names = (index.reference, name) if position == ours else (name,)
                     image = loader.load(archive, plan._replace(references=names), cancel)
+                    engine.events.image("load", image.id)
                     found.append(Loaded(image, (names[0].familiar,)))
                 _keep_index(engine, index)
         return found
@@ -146,6 +148,8 @@ def save(
             lease.add_blob(one.image.id, one.image.manifest, *(layer.digest for layer in manifest.layers))
             engine.image_store.get(one.image.id)  # leased, and still there
         Saver(engine.image_store, engine.layers, engine.blobs).save(saved, write)
+    for one in saved:
+        engine.events.image("save", one.image.id)
 
 
 def _selected(engine: Engine, names: Sequence[str], platform: Platform | None) -> list[Saved]:
@@ -212,7 +216,11 @@ def import_(engine: Engine, request: ImportRequest) -> ImageRecord:
         config = config._replace(
             diff_ids=(diff_id,), created=moment, history=(History(created=moment, comment=comment),)
         )
-        return engine.image_store.create(config, [request.reference] if request.reference else [])
+        image = engine.image_store.create(config, [request.reference] if request.reference else [])
+    if request.reference:
+        engine.events.image("tag", image.id, request.reference.familiar)
+    engine.events.image("import", image.id)
+    return image
 
 
 @contextmanager

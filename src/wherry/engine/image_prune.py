@@ -8,10 +8,11 @@ from wherry.store.removal import plan_removal, removed_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wherry.engine import Engine
     from wherry.engine.filters import Filter
+    from wherry.store.images import ImageRecord
 
 __all__ = ["Pruned", "prune", "remove"]
 
@@ -28,7 +29,9 @@ def remove(engine: Engine, text: str, *, force: bool) -> list[str]:
     image = engine.images.resolve(text)
     users = {one: _is_running(engine, one) for one in engine.image_store.users(image.id)}
     removal = plan_removal(image, text, force=force, users=users)
+    labels = engine.events.labels(image.id)
     engine.image_store.remove(image, removal.untag, delete=removal.delete, known_users=users)
+    _tell(engine, image, labels, len([one for one in removal.untag if "@" not in one]), deleted=removal.delete)
     gone = engine.collector.collect().layers if removal.delete else ()
     return removed_lines(image, removal, gone)
 
@@ -41,17 +44,28 @@ def prune(engine: Engine, *, everything: bool, filters: Sequence[Filter]) -> Pru
     for image in engine.images.list(filters):
         if engine.image_store.users(image.id) or (image.tags and not everything):
             continue
+        labels = engine.events.labels(image.id)
         try:
             engine.image_store.remove(image, image.references, delete=True, known_users=())
         except Conflict:
             continue  # a container was made from it just now
+        _tell(engine, image, labels, len(image.tags), deleted=True)
         removed.append(image)
     collected = engine.collector.collect()
     lines: list[str] = []
     for image in removed:
         whole = removed_lines(image, plan_removal(image, image.id, force=True, users={}), collected.layers)
         lines += [one.replace("Untagged:", "untagged:").replace("Deleted:", "deleted:") for one in whole]
+    engine.events.prune("image", collected.freed_bytes)
     return Pruned(tuple(dict.fromkeys(lines)), collected.freed_bytes)
+
+
+def _tell(engine: Engine, image: ImageRecord, labels: Mapping[str, str], names: int, *, deleted: bool) -> None:
+    """docker's events say of an image that a name was taken from it, but not which."""
+    for _ in range(names):
+        engine.events.record("image", "untag", image.id, {**labels, "name": image.id})
+    if deleted:
+        engine.events.record("image", "delete", image.id, {"name": image.id})
 
 
 def _is_running(engine: Engine, container_id: str) -> bool:

@@ -54,7 +54,9 @@ class Images:
             from wherry.errors import InvalidReference
 
             raise InvalidReference("refusing to create a tag with a digest reference")
-        self._store.tag(self.resolve(source).id, reference)
+        image = self.resolve(source)
+        self._store.tag(image.id, reference)
+        self._engine.events.image("tag", image.id, reference.familiar)
 
     def remove(self, text: str, *, force: bool = False) -> Sequence[str]:
         """docker's lines of what was untagged and deleted. Raises: NotFound, Conflict (a container uses it, ...)."""

@@ -68,7 +68,9 @@ def pull(engine: Engine, request: PullRequest, watch: TransferWatch, cancel: Can
     reference = request.reference._replace(tag="") if request.reference.digest else request.reference
     with _explained(engine, reference):
         work = _Pull(engine, reference, request.platform, watch, cancel or NewCancel())
-        return work.run(sources(engine.registries, reference))
+        pulled = work.run(sources(engine.registries, reference))
+    engine.events.transfer("pull", pulled.image.id, reference)
+    return pulled
 
 
 def pull_tags(

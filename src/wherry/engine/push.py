@@ -120,6 +120,7 @@ def _push_image(
         sent = send_image(engine, image, there, request, watch, cancel)
     engine.image_store.tag(image.id, reference._replace(tag="", digest=sent.digest))
     watch.note(f"{reference.tag}: digest: {sent.digest} size: {sent.size}")
+    engine.events.transfer("push", image.id, reference)
     return sent
 
 

@@ -120,7 +120,7 @@ class Monitor:
             self.stdio.adopt("stderr")
         self.stdio.started(None)
         self.loop.watch(self.pidfd, IN, lambda _: self._lost_child())
-        self._watch_health()
+        self._watch_health(go_on=True)
 
     def _record_run(self) -> None:
         kernel.replace(f"{self.bundle}/run.json", {
@@ -128,11 +128,11 @@ class Monitor:
             "started_ns": self.started_ns, "restarts": self.restarts.count,
         })  # fmt: skip
 
-    def _watch_health(self) -> None:
+    def _watch_health(self, *, go_on: bool = False) -> None:
         if self.plan["health"]:
             from wherry.runtime.monitor_health import Health
 
-            self.health = Health(self, self.plan["health"])
+            self.health = Health(self, self.plan["health"], self.started_at, go_on=go_on)
 
     def _reap(self) -> None:
         while True:
@@ -238,8 +238,12 @@ class Monitor:
         kind, data = packet[:1], packet[1:]
         if kind == b"I" and "i" in client.wants:
             self.stdio.input(client, data)
-        elif kind == b"R":
+        elif kind == b"R" and data.strip():
             self.stdio.resize_to(data)
+            size = data.decode("ascii", "replace").split()
+            self.events.say("resize", height=size[0][:9], width=size[-1][:9])
+        elif kind == b"Z" and self.health:
+            self.health.look()
         elif kind == b"Q" and self._waiting and os.path.exists(f"{self.bundle}/stopped"):
             self._give_up()
         elif kind == b"":

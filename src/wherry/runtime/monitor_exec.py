@@ -3,7 +3,8 @@
 It speaks as monitor.py does (`P`, `r`, `G`, then `s` or `f`), stays in the host's namespaces, and keeps no log. When
 its client goes it stays until the program ends, so that nobody gets a SIGPIPE. At its end it removes its folder.
 
-The plan: run (the runtime's exec argv), env, tty, size, stdin, wants, pid_file, runtime_log, console, folder.
+The plan: run (the runtime's exec argv), env, tty, size, stdin, wants, pid_file, runtime_log, console, folder, and for
+the event of its end: id and bundle of the container, events as in monitor.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 
 from wherry.runtime import monitor_kernel as kernel
 from wherry.runtime.monitor import fail, on_children, read_text, receive, run_runtime
+from wherry.runtime.monitor_events import Told
 from wherry.runtime.monitor_io import Stdio
 from wherry.runtime.monitor_streams import Clients, Loop
 
@@ -64,6 +66,8 @@ class Session:
                 code = os.waitstatus_to_exitcode(status)
                 self._stdio.drain()
                 record = {"code": code if code >= 0 else 128 - code, "again_ns": 0}
+                told = Told(self._plan["events"], self._plan["id"], self._plan["bundle"], kernel.encode)
+                told.say("exec_die", exitCode=str(record["code"]))
                 self._clients.send(b"x", kernel.encode(record).encode())
                 self._over = True
 

@@ -45,7 +45,9 @@ def engine(tmp_path: Path) -> Engine:
     (tmp_path / "root" / "srv").mkdir(parents=True)
     (tmp_path / "here").mkdir()
     fake = SimpleNamespace(
-        containers=Containers(tmp_path / "root"), settings=SimpleNamespace(cwd=str(tmp_path / "here"))
+        containers=Containers(tmp_path / "root"),
+        settings=SimpleNamespace(cwd=str(tmp_path / "here")),
+        events=SimpleNamespace(container=lambda row, action: None),
     )
     return cast(Engine, fake)
 
