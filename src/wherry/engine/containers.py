@@ -72,6 +72,18 @@ class Containers:
         runtime = choose(settings, self._engine.host)
         return Driver(self._engine.host, runtime, f"{settings.paths.run}/runtime")
 
+    def driver_of(self, row: ContainerRow) -> Driver:
+        """The OCI runtime of one container: --runtime's where it names one, else the default. Raises: HostError."""
+        # As text first: most containers have the default, and reading their options costs more than this
+        name = row.options().runtime if '"runtime"' in row.options_json else ""
+        name = {"io.containerd.runc.v2": "runc"}.get(name, name)
+        if name not in {"runc", "crun"} or name == self.driver.runtime.name:
+            return self.driver
+        from wherry.runtime.driver import Driver, choose
+
+        runtime = choose(self._engine.settings._replace(runtime=name), self._engine.host)
+        return Driver(self._engine.host, runtime, self.driver.root)
+
     @cached_property
     def tool_env(self) -> dict[str, str]:
         """The environment of monitors and of all that they start: nothing of the user's but where programs are."""
@@ -86,11 +98,12 @@ class Containers:
         from wherry.fs.remove import remove_tree
         from wherry.runtime import cgroups
 
-        # What `runc delete` does, in 0.5 ms instead of 7; what is stuck in the kernel is left for the runtime to judge
-        if cgroups.remove(cgroup):
+        # What `runc delete` does, in 0.5 ms instead of 7; what is stuck in the kernel is left for the runtime to judge,
+        # and so are hooks that are to run afterwards
+        if cgroups.remove(cgroup) and not os.path.exists(f"{self.bundle(id)}/poststop"):
             remove_tree(state)
         else:
-            self.driver.delete(id, force=True)
+            self.driver_of(self.find(id)).delete(id, force=True)
 
     def _need_root(self, what: str) -> None:
         from wherry.host.linux import require_root
@@ -223,13 +236,13 @@ class Containers:
 
         return containers_logs.lines(self._engine, self.find(name), query, cancel)
 
-    def ports(self, name: str) -> Sequence[tuple[str, str]]:
     def log_batches(self, name: str, query: LogQuery, cancel: Cancel | None = None) -> Iterator[list[tuple[str, bytes]]]:
         """The same, all at once that is there at the moment, in lists of some hundred lines."""
         from wherry.engine import containers_logs
 
         return containers_logs.batches(self._engine, self.find(name), query, cancel)
 
+    def ports(self, name: str) -> Sequence[tuple[str, str]]:
         """("80/tcp", "0.0.0.0:8080") for each published address."""
         from wherry.engine import containers_list
 
