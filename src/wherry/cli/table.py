@@ -65,6 +65,8 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "image verify": ("image_verify", "Verify the signatures of images in their registry"),
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
+    "gpu ls": ("gpu", "List the GPUs of this machine, and how a container gets each"),
+    "gpu spec": ("gpu", "Print the CDI spec that wherry makes of NVIDIA's driver, as JSON"),
     "manifest inspect": ("manifest", "Display an image manifest, or manifest list"),
     "network connect": ("network", "Connect a container to a network"),
     "network create": ("network", "Create a network"),
@@ -98,6 +100,7 @@ GROUPS = {
     "builder": "Manage builds",
     "buildx": "Manage builds, as docker's plugin of that name",
     "container": "Manage containers",
+    "gpu": "Look at the GPUs of this machine",
     "image": "Manage images",
     "manifest": "Look at image manifests and manifest lists",
     "network": "Manage networks",
@@ -116,5 +119,6 @@ ALIASES = {
     "builder build": "build", "system info": "info",
     "buildx build": "build", "buildx du": "builder du", "buildx prune": "builder prune",
     "network list": "network ls", "network remove": "network rm",
+    "gpu list": "gpu ls",
     "volume list": "volume ls", "volume remove": "volume rm",
 }  # fmt: skip

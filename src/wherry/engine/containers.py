@@ -90,9 +90,9 @@ class Containers:
         path = self._engine.settings.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
         return {"PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
 
-    def forget_runtime_state(self, id: str, cgroup: str) -> None:
+    def forget_runtime_state(self, row: ContainerRow, cgroup: str) -> None:
         """Remove the runtime's state and the cgroup of a container; kills what still runs in it. Idempotent."""
-        state = f"{self._engine.settings.paths.run}/runtime/{id}"
+        state = f"{self._engine.settings.paths.run}/runtime/{row.id}"
         if not os.path.exists(state):
             return
         from wherry.fs.remove import remove_tree
@@ -100,10 +100,10 @@ class Containers:
 
         # What `runc delete` does, in 0.5 ms instead of 7; what is stuck in the kernel is left for the runtime to judge,
         # and so are hooks that are to run afterwards
-        if cgroups.remove(cgroup) and not os.path.exists(f"{self.bundle(id)}/poststop"):
+        if cgroups.remove(cgroup) and not os.path.exists(f"{self.bundle(row.id)}/poststop"):
             remove_tree(state)
         else:
-            self.driver_of(self.find(id)).delete(id, force=True)
+            self.driver_of(row).delete(row.id, force=True)
 
     def _need_root(self, what: str) -> None:
         from wherry.host.linux import require_root

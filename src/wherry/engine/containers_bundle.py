@@ -184,7 +184,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
     from wherry.runtime.spec import network_sysctls
 
     row, options, bundle = start.row, start.options, start.bundle
-    driver, run = engine.containers.driver, engine.containers.run_folder(row.id)
+    driver, run = engine.containers.driver_of(row), engine.containers.run_folder(row.id)
     log, pid_file = f"{bundle}/runtime.log", f"{bundle}/pid"
     console = f"{run}/console" if options.tty else ""
     cgroup = cgroup_path(engine, options, row.id)
@@ -255,7 +255,7 @@ def _health_plan(engine: Engine, start: Start, cgroup: str) -> dict[str, Any] | 
         return None
     shell = start.config.config.shell or ("/bin/sh", "-c")
     args = [*shell, *health.test[1:]] if health.test[0] == "CMD-SHELL" else list(health.test[1:])
-    bundle, driver = start.bundle, engine.containers.driver
+    bundle, driver = start.bundle, engine.containers.driver_of(start.row)
     seconds = [
         (value or default * _SECOND_NS) / _SECOND_NS
         for value, default in ((health.interval_ns, 30), (health.timeout_ns, 30), (health.start_period_ns, 0),

@@ -113,7 +113,7 @@ def _frozen(engine: Engine, row: ContainerRow) -> Iterator[None]:
 
     from wherry.host import Command
 
-    script = ["sh", "-c", 'read -r word || exec "$@"', "sh", *engine.containers.driver.resume_argv(row.id)]
+    script = ["sh", "-c", 'read -r word || exec "$@"', "sh", *engine.containers.driver_of(row).resume_argv(row.id)]
     heard, told = os.pipe()
     try:
         guard = engine.host.spawn(Command(script), stdin=heard, session=True)

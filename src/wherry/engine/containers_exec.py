@@ -110,7 +110,7 @@ def _plan(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Stre
     events, exec_id = engine.events.of_container(row), os.urandom(32).hex()
     events["attributes"]["execID"] = exec_id
     return {
-        "run": engine.containers.driver.exec_argv(
+        "run": engine.containers.driver_of(row).exec_argv(
             row.id, f"{folder}/process.json", log=log, pid_file=pid_file, console_socket=console, detach=True
         ),
         "env": engine.containers.tool_env,

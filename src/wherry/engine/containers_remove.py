@@ -48,7 +48,7 @@ def clean(engine: Engine, row: ContainerRow) -> None:
 
         over(engine, row)
     engine.networks.release(row.id)
-    engine.containers.forget_runtime_state(row.id, cgroup_path(engine, row.options(), row.id))
+    engine.containers.forget_runtime_state(row, cgroup_path(engine, row.options(), row.id))
     remove_tree(engine.containers.run_folder_path(row.id))
 
 

@@ -74,7 +74,7 @@ def _signal(engine: Engine, row: ContainerRow, state: ContainerState, signo: int
 
 
 def _thaw(engine: Engine, row: ContainerRow) -> None:
-    engine.containers.driver.resume(row.id)
+    engine.containers.driver_of(row).resume(row.id)
     _poke(engine, row, b"Z")
     engine.events.container(row, "unpause")
 
@@ -111,7 +111,7 @@ def end_now(engine: Engine, row: ContainerRow, *, killed: bool = False) -> None:
             _signal(engine, row, state, _KILL)
         if state.status == "paused":
             # As docker, this one untold
-            engine.containers.driver.resume(row.id)
+            engine.containers.driver_of(row).resume(row.id)
         if not _await_end(engine, row, _DEATH_S):
             raise RuntimeFailure(
                 f"container {row.name} does not die: process {state.pid} is stuck in the kernel",
@@ -227,7 +227,7 @@ def kill(engine: Engine, row: ContainerRow, signal: str) -> None:
             end_now(engine, row, killed=True)
             _tidy(engine, row)
     elif ends and state.status == "paused":
-        engine.containers.driver.resume(row.id)
+        engine.containers.driver_of(row).resume(row.id)
 
 
 def restart(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str) -> None:
@@ -251,7 +251,7 @@ def pause(engine: Engine, row: ContainerRow) -> None:
             raise Conflict(f"Container {row.name} is already paused")
         if state.status == "restarting":
             raise Conflict(f"Container {row.name} is restarting, wait until the container is running")
-        engine.containers.driver.pause(row.id)
+        engine.containers.driver_of(row).pause(row.id)
         _poke(engine, row, b"Z")
         engine.events.container(row, "pause")
 

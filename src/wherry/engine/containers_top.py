@@ -21,7 +21,7 @@ def top(engine: Engine, row: ContainerRow, ps_args: Sequence[str]) -> list[list[
     state = repair(engine, row)
     if not state.is_running or not state.pid:
         raise Conflict(f"container {row.id} is not running")
-    pids = engine.containers.driver.pids(row.id)
+    pids = engine.containers.driver_of(row).pids(row.id)
     done = engine.host.run(Command(["ps", *(ps_args or ("-ef",))], timeout_s=30))
     if done.status != 0:
         raise InputError(f"ps: {done.stderr.decode('utf-8', 'replace').strip()}")

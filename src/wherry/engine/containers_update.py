@@ -62,7 +62,7 @@ def _change(engine: Engine, row: ContainerRow, before: RunOptions, options: RunO
         return
     machine = read_machine()
     wanted = updating.cgroup_limits(options, machine)
-    engine.containers.driver.update(row.id, wanted)
+    engine.containers.driver_of(row).update(row.id, wanted)
     path = f"{engine.containers.bundle(row.id)}/config.json"
     try:
         with open(path, "rb") as file:
@@ -70,7 +70,7 @@ def _change(engine: Engine, row: ContainerRow, before: RunOptions, options: RunO
         _lay_over(doc["linux"]["resources"], wanted)
         replace_file(path, json.dumps(doc).encode(), durable=False)
     except OSError:
-        engine.containers.driver.update(row.id, updating.cgroup_limits(before, machine))
+        engine.containers.driver_of(row).update(row.id, updating.cgroup_limits(before, machine))
         raise
 
 

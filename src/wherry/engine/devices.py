@@ -7,9 +7,11 @@ wrote a spec for it, ours stands in.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 
 from wherry.errors import InputError, RuntimeFailure
+from wherry.fs.atomic import replace_file
 from wherry.gpu import choose
 from wherry.gpu.apply import absent, apply, settled_nodes
 from wherry.gpu.cdi import joined
@@ -74,6 +76,16 @@ def grant(engine: Engine, start: Start, doc: dict[str, Any]) -> None:
         work.visible_devices()
     work.names += start.options.cdi_devices
     work.finish()
+    _mark_hooks(f"{start.bundle}/poststop", doc.get("hooks", {}))
+
+
+def _mark_hooks(path: str, hooks: dict[str, Any]) -> None:
+    """So that the end of the container is left to the runtime, which knows its poststop hooks."""
+    if hooks.get("poststop"):
+        replace_file(path, b"", durable=False)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 class _Grant:
@@ -84,6 +96,8 @@ class _Grant:
         self.names: list[str] = []
         self._capabilities: tuple[str, ...] = ()
         self._env: list[str] = []
+        # Of a spec of ours: the container's folder of libraries
+        self._own_folder, self._is_own = "", False
 
     @cached_property
     def _specs(self) -> Specs:
@@ -227,23 +241,28 @@ class _Grant:
         if not folder:
             self._engine.notices.append("the image has no glibc: NVIDIA's libraries can't be used in it")
         self._specs = self._specs.with_spec(spec(driver, capabilities, folder or "/usr/lib"))
-        self._own_folder = folder
-
-    _own_folder = ""
+        self._own_folder, self._is_own = folder, True
 
     def finish(self) -> None:
         """Raises: RuntimeFailure."""
         if not self.names and not self._env:
             return
-        if any(name.startswith(f"{_NVIDIA}=") for name in self.names) and _NVIDIA not in self._specs.kinds():
+        nvidia = [name for name in self.names if name.startswith(f"{_NVIDIA}=")]
+        if nvidia and _NVIDIA not in self._specs.kinds():
+            if not self._own_is_there():
+                raise RuntimeFailure(
+                    f"CDI device injection failed: unresolvable CDI devices {', '.join(nvidia)}",
+                    hint=f"no spec for {_NVIDIA} in {' and '.join(self._specs.dirs)}; {self._reason('')}",
+                )
             self._add_own()
         edits = self._specs.edits(self.names)
         self._check_present(edits)
         edits = edits._replace(device_nodes=settled_nodes(edits.device_nodes))
-        if self._own_folder:
+        if self._is_own:
             from wherry.gpu.cdi import Edits
 
             edits = joined(edits, Edits(env=tuple(self._env)))
+        if self._own_folder:
             self._name_libraries(edits)
         apply(self._doc, edits, privileged=self._start.options.privileged)
 

@@ -66,8 +66,15 @@ def examine(settings: Settings, host: Host) -> list[Check]:
         _init(settings),
         _program(settings, host, "mmdebstrap", "mmdebstrap", ["--version"], required=False, purpose="bootstrap"),
         _program(settings, host, "git", "git", ["--version"], required=False, purpose="times of images from commits"),
+        *_gpus(settings, host),
         _room(settings),
     ]
+
+
+def _gpus(settings: Settings, host: Host) -> Sequence[Check]:
+    from wherry.engine.gpus import examine_gpus
+
+    return examine_gpus(settings, host)
 
 
 def _apt(package: str) -> str:
@@ -105,7 +112,7 @@ def _python() -> Check:
 def _packages() -> Iterator[Check]:
     from importlib.metadata import PackageNotFoundError, version
 
-    for name in ("isal", "zstandard"):
+    for name in ("isal", "pyyaml", "zstandard"):
         try:
             yield Check(name, "ok", True, "a Python package that wherry uses", version(name))
         except PackageNotFoundError:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wherry.host import Host
     from wherry.settings import Settings
 
-__all__ = ["examine_gpus", "list_gpus", "mig_names", "own_spec"]
+__all__ = ["examine_gpus", "list_gpus", "mig_names", "own_spec", "why_none"]
 
 
 def list_gpus(settings: Settings, host: Host) -> Sequence[Listed]:
@@ -37,6 +37,14 @@ def list_gpus(settings: Settings, host: Host) -> Sequence[Listed]:
     memory = listing.parse_memory(_smi(host, driver, *listing.QUERY)) if driver and not problem else {}
     shown = f"{problem}: {todo}" if problem and todo else problem
     return listing.listed(driver, cards(where.machine), known, memory, shown)
+
+
+def why_none(settings: Settings) -> str:
+    """What stands between a container and a GPU, and what to do."""
+    from wherry.engine import devices
+
+    where = devices.places(settings)
+    return ": ".join(filter(None, missing(find_driver(where), where.machine)))
 
 
 def _smi(host: Host, driver: Driver | None, *words: str) -> str:

@@ -98,7 +98,7 @@ def missing(driver: Driver | None, machine: str = "") -> tuple[str, str]:
             return "there is an AMD GPU, and no NVIDIA one", "--device /dev/kfd --device /dev/dri"
         if "intel" in others:
             return "there is an Intel GPU, and no NVIDIA one", "--device /dev/dri"
-        return "this machine shows no GPU, and has no driver for one", "wherry gpu ls says what was looked for"
+        return "this machine shows no GPU, and has no driver for one", "lspci shows what is in it"
     if not driver.is_wsl and not loaded:
         return (
             f"NVIDIA's driver {driver.version} is installed, and its kernel module is not loaded",
