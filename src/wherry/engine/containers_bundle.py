@@ -180,6 +180,7 @@ def _running_pid(engine: Engine, id: str, kind: str) -> int:
 def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: list[int] | None) -> dict[str, Any]:
     """What runtime/monitor.py is told; `wants` "" is a start that nobody is attached to."""
     from wherry.engine.containers_cleaner import cleaner_argv
+    from wherry.engine.containers_log_plan import log_plan
     from wherry.runtime.cgroups import folders
     from wherry.runtime.spec import network_sysctls
 
@@ -193,7 +194,6 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "bundle": bundle,
         "socket": f"{run}/attach",
         "boot": engine.host.boot_id(),
-    from wherry.engine.containers_log_plan import log_plan
         "netns": "new" if netns == "own" else "host",
         "sysctls": network_sysctls(options) if netns == "own" else {},
         "tty": options.tty,
