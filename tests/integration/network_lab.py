@@ -21,7 +21,7 @@ import pytest
 
 from wherry.engine import Engine
 from wherry.host.linux import LinuxHost
-from wherry.network.model import Attachment, Listener, NetworkRequest, PortMapping
+from wherry.network.model import Attachment, FileRequest, Listener, NetworkRequest, PortMapping
 from wherry.settings import Paths, Settings
 
 HOST, OUTSIDE = "198.51.100.1", "198.51.100.2"
@@ -119,13 +119,15 @@ class Lab:
         self.rules = run("nft", "list", "ruleset")
 
     def box(
-        self, *ports: PortMapping, network: str = "bridge", name: str = "", relay: bool = True, hosts: str = ""
+        self, *ports: PortMapping, network: str = "bridge", name: str = "", relay: bool = True, names: str = ""
     ) -> tuple[Box, Attachment]:
         self._count += 1
-        request = NetworkRequest(network, name or f"c{self._count}", f"h{self._count}", ports, hosts_path=hosts)
+        request = NetworkRequest(network, name or f"c{self._count}", f"h{self._count}", ports, names_path=names)
         attachment = self.networks.reserve(f"{self._count:064x}", request)
         box = Box()
         self.boxes.append(box)
+        if names:
+            self.networks.files(attachment, FileRequest(request.hostname))
         self.networks.plumb(attachment, box.pid)
         if relay and attachment.listeners:
             box.relay(attachment.listeners)
@@ -140,7 +142,9 @@ class Lab:
             found.append("nft rules")
         db = self.engine.db.read()
         found += [
-            f"row {row[0]}" for table in ("endpoint", "published") for row in db.execute(f"SELECT * FROM {table}")
+            f"row {row[0]}"
+            for table in ("sandbox", "joint", "host_port")
+            for row in db.execute(f"SELECT * FROM {table}")
         ]
         with suppress(FileNotFoundError):
             found += [name for name in os.listdir(self.paths.run) if name != "network.lock"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ import pytest
 from tests.integration.network_lab import HOST, OUTSIDE, PROGRAMS, Box, Lab, ask, lab, run, settled
 from wherry.errors import Conflict, NotFound, RuntimeFailure
 from wherry.network.model import Network, NetworkRequest, PortMapping
+from wherry.runtime.monitor_dns_names import Names
+from wherry.runtime.monitor_dns_wire import A, Question
 
 __all__ = ["lab"]
 pytestmark = pytest.mark.requires("root", "ip", "nft")
@@ -119,22 +122,26 @@ def test_rules_that_a_firewall_flushed_come_back_with_the_next_container(lab: La
 
 def test_names_of_peers_follow_who_is_there(lab: Lab, tmp_path: Path) -> None:
     user_network(lab, "team")
-    files = [tmp_path / name for name in ("a", "b")]
-    for file in files:
-        file.write_text("127.0.0.1\tlocalhost\n")
-    _, first = lab.box(network="team", name="db", hosts=str(files[0]))
-    box, second = lab.box(network="team", name="api", hosts=str(files[1]))
+    path = str(tmp_path / "names")
+    _, first = lab.box(network="team", name="db", names=path)
+    box, second = lab.box(network="team", name="api")
+    known = Names(path)
+
+    def found(name: str) -> list[str] | None:
+        records = known.find(Question(b"id", name, A, b"", 512, 0))
+        return None if records is None else [socket.inet_ntoa(one) for one in records]
+
     assert first.endpoint
     assert second.endpoint
-    inode = files[0].stat().st_ino
-    assert f"{second.endpoint.address}\tapi {second.container_id[:12]}\n" in files[0].read_text()
-    assert f"{first.endpoint.address}\tdb {first.container_id[:12]}\n" in files[1].read_text()
+    for name in ("api", "api.team"):
+        assert found(name) == [second.endpoint.address]
+    assert found("db") == [first.endpoint.address], "and itself"
     lab.networks.rename(second.container_id, "web")
-    assert f"{second.endpoint.address}\tweb " in files[0].read_text()
+    assert found("web") == [second.endpoint.address]
+    assert found("api") is None
     box.kill()
     lab.networks.release(second.container_id)
-    assert files[0].read_text() == "127.0.0.1\tlocalhost\n"
-    assert files[0].stat().st_ino == inode, "the file is bind-mounted: another inode would not be seen"
+    assert found("web") is None
 
 
 def test_a_network_in_use_cannot_be_removed(lab: Lab) -> None:
@@ -231,7 +238,7 @@ def test_a_sweep_keeps_what_is_alive(lab: Lab) -> None:
     lab.networks.sweep(lambda _: False)
     assert ask(HOST, 8000, netns=lab.outside).endswith("80:hello"), "this process, which started it, lives"
     with lab.engine.db.write() as conn:
-        conn.execute("UPDATE endpoint SET owner_pid = 999999999")
+        conn.execute("UPDATE sandbox SET owner_pid = 999999999")
     lab.networks.sweep(lambda name: name == attachment.container_id)
     assert ask(HOST, 8000, netns=lab.outside).endswith("80:hello")
 
@@ -245,7 +252,7 @@ def test_a_build_step_lives_as_long_as_its_builder(lab: Lab) -> None:
     lab.networks.sweep(lambda _: False)
     assert lab.networks.of("step-1")
     with lab.engine.db.write() as conn:
-        conn.execute("UPDATE endpoint SET owner_pid = 999999999")
+        conn.execute("UPDATE sandbox SET owner_pid = 999999999")
     lab.networks.sweep(lambda _: True)
     assert lab.networks.of("step-1") is None
 

@@ -60,12 +60,20 @@ def test_containers_of_a_users_network_know_each_other_by_name(wherry: Wherry, t
     assert found["Labels"] == {"a": "b"}
 
 
-def test_a_later_container_is_known_to_an_earlier_one(wherry: Wherry, team: str) -> None:
+def test_a_later_container_is_known_to_an_earlier_one_until_it_is_gone(wherry: Wherry, team: str) -> None:
     serve(wherry, "first", "--network", team)
     second = serve(wherry, "second", "--network", team)
-    assert f"\tsecond {second[:12]}\n" in wherry("exec", "first", "cat", "/etc/hosts").stdout
+    for name in ("second", second[:12], "second.team"):
+        assert wherry("exec", "first", "nslookup", "-type=a", name).stdout.count("Address: 10.") == 1
     wherry("rm", "-f", "second")
-    assert "second" not in wherry("exec", "first", "cat", "/etc/hosts").stdout
+    assert "NXDOMAIN" in wherry("exec", "first", "nslookup", "second", code=1).stdout
+
+
+def test_exec_is_in_the_network_of_its_container(wherry: Wherry) -> None:
+    serve(wherry, "web")
+    inside = wherry("exec", "web", "ip", "-o", "link").stdout
+    assert [line.split(":")[1].split("@")[0].strip() for line in inside.splitlines()] == ["lo", "eth0"]
+    wherry("rm", "-f", "web")
 
 
 def test_none_host_and_another_containers_network(wherry: Wherry) -> None:

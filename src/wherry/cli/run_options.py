@@ -10,7 +10,7 @@ from wherry.errors import InputError, Unsupported
 from wherry.oci.config import Healthcheck
 from wherry.runtime import parse_mount_flag, parse_mounts, parse_names, parse_ports, parse_values
 from wherry.runtime.caps import normalise
-from wherry.runtime.options import LogConfig, MountRequest, RunOptions
+from wherry.runtime.options import LogConfig, MountRequest, NetworkJoin, RunOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Reader", "read_file"]
 
 _FILE_BYTES = 1 << 20
+_NETWORK_FLAGS = (
+    "network", "net", "network-alias", "net-alias", "ip", "ip6", "mac-address", "link", "link-local-ip",
+)  # fmt: skip
 _SHORT = {"env": "e", "label": "l", "memory": "m", "attach": "a", "volume": "v", "publish": "p"}
 # Docker says what is wrong with these as `invalid argument "..." for "--..." flag`, with the others plainly
 _PLAIN = frozenset({"publish", "volume", "device", "restart", "expose", "health", "tmpfs", "cap-add", "cap-drop"})
@@ -218,7 +221,7 @@ class Reader:
             from wherry.runtime import parse_gpus
 
             found["gpus"] = self._each("gpus", parse_gpus.gpus)
-            found["runtime"] = parse_gpus.runtime_name(args.text("runtime"))
+            found["runtime"] = args.text("runtime")
             found["cdi_devices"] = tuple(one for one in args.all("device") if parse_gpus.is_cdi_name(one))
         cdi = found.get("cdi_devices", ())
         paths = [one for one in args.all("device") if one not in cdi]
@@ -226,19 +229,12 @@ class Reader:
 
     def _network(self) -> dict[str, Any]:
         args = self._args
-        networks = (*args.all("network"), *args.all("net"))
-        if len(networks) > 1:
-            raise Unsupported("more than one --network is not supported yet")
-        name, aliases, addresses = _network(networks[0]) if networks else ("", (), {})
-        if name == "container:":
+        found = self._networks()
+        if found["network"] == "container:":
             raise InputError("Invalid network mode: invalid container format container:<name|id>")
         ports = [port for ports in self._each("publish", parse_ports.publish) for port in ports]
         return {
-            "network": name,
-            "network_aliases": (*aliases, *args.all("network-alias"), *args.all("net-alias")),
-            "ip": args.text("ip") or addresses.get("ip", ""),
-            "ip6": args.text("ip6") or addresses.get("ip6", ""),
-            "mac_address": args.text("mac-address") or addresses.get("mac-address", ""),
+            **found,
             "ports": tuple(dict.fromkeys(ports)),
             "publish_all": args.on("publish-all"),
             "expose": parse_ports.expose(args.all("expose")),
@@ -249,6 +245,22 @@ class Reader:
             "dns_search": self._each("dns-search", parse_names.dns_search),
             "dns_options": (*args.all("dns-option"), *args.all("dns-opt")),
         }
+
+    def _networks(self) -> dict[str, Any]:
+        """--network and what is for its network alone."""
+        args = self._args
+        if not any(args.given(name) for name in _NETWORK_FLAGS):
+            return {"network": ""}
+        from wherry.runtime import parse_networks
+
+        mac = args.text("mac-address")
+        beside = NetworkJoin(
+            "", (*args.all("network-alias"), *args.all("net-alias")), args.text("ip"), args.text("ip6"),
+            parse_networks.mac_address(mac) if mac else "", args.all("link-local-ip"),
+            self._each("link", parse_networks.link),
+        )  # fmt: skip
+        joins = (*self._each("network", parse_networks.network), *self._each("net", parse_networks.network))
+        return parse_networks.fields(parse_networks.settle(joins, beside))
 
     def _security(self) -> dict[str, Any]:
         args = self._args
@@ -312,27 +324,6 @@ def _capability(text: str, field: str) -> str:
         return normalise(text)
     except InputError as fault:
         raise InputError(f"invalid {field}: {fault.message}", hint=fault.hint) from None
-
-
-def _network(text: str) -> tuple[str, tuple[str, ...], dict[str, str]]:
-    """NAME, or name=NAME,alias=A,ip=... → (name, aliases, addresses). Raises: InputError."""
-    if "=" not in text:
-        return text, (), {}
-    name, aliases, found = "", [], {}
-    for field in text.split(","):
-        key, _, value = field.partition("=")
-        key = key.lower()
-        if key == "name":
-            name = value
-        elif key == "alias":
-            aliases.append(value)
-        elif key in {"ip", "ip6", "mac-address"}:
-            found[key] = value
-        else:
-            raise InputError(f"invalid field {key} in --network")
-    if not name:
-        raise InputError("network name/id is not specified")
-    return name, tuple(aliases), found
 
 
 def _cgroup_parent(text: str) -> str:

@@ -44,7 +44,7 @@ class Start(NamedTuple):
 
 
 def network_request(start: Start) -> NetworkRequest:
-    from wherry.network.model import NetworkRequest, PortMapping
+    from wherry.network.model import Join, NetworkRequest, PortMapping
 
     options = start.options
     ports = [PortMapping(*one) for one in options.ports]
@@ -58,7 +58,8 @@ def network_request(start: Start) -> NetworkRequest:
         mode="bridge" if options.network in ("", "default") else options.network,
         name=start.row.name, hostname=options.hostname or start.row.short_id, ports=tuple(ports),
         aliases=options.network_aliases, ipv4=options.ip, mac=options.mac_address,
-        hosts_path=f"{start.bundle}/hosts",
+        hosts_path=f"{start.bundle}/hosts", ipv6=options.ip6, link_locals=options.link_local_ips, links=options.links,
+        joins=None if options.networks is None else tuple(Join(*one) for one in options.networks),
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def write_bundle(
         from wherry.engine.volumes_open import open_mounts
 
         binds = open_mounts(engine, start.bundle, binds, start.mount_fds)
-    _write_network_files(engine, start, attachment)
+    etc, name = _write_network_files(engine, start, attachment)
     facts = spec.SpecFacts(
         id=row.id,
         rootfs=f"{start.bundle}/rootfs",
@@ -99,9 +100,10 @@ def write_bundle(
         user=user,
         mounts=requests(options, binds),
         devices=devices.host_devices() if options.privileged else devices.resolve(options.devices),
-        hosts_file=f"{start.bundle}/hosts",
-        hostname_file=f"{start.bundle}/hostname",
-        resolv_file=f"{start.bundle}/resolv.conf",
+        hosts_file=f"{etc}/hosts",
+        hostname_file=f"{etc}/hostname",
+        resolv_file=f"{etc}/resolv.conf",
+        hostname=name,
         netns=_network_namespace(engine, attachment),
         pidns=_namespace(engine, options.pid, "pid"),
         ipcns=_namespace(engine, options.ipc, "ipc"),
@@ -110,6 +112,10 @@ def write_bundle(
         cgroup_prefix=_cgroup_prefix(engine),
         block_devices=devices.block_numbers(options),
     )
+    if attachment.has_links:
+        from wherry.engine.networks_names import link_env
+
+        options = options._replace(env=(*link_env(engine, attachment, row.name), *options.env))
     doc = spec.runtime_spec(start.config, options, facts)
     if size:
         doc["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
@@ -138,19 +144,26 @@ def _init(engine: Engine) -> str:
     return find_init(engine.settings.env.get("PATH", ""))
 
 
-def _write_network_files(engine: Engine, start: Start, attachment: Attachment) -> None:
+def _write_network_files(engine: Engine, start: Start, attachment: Attachment) -> tuple[str, str]:
+    """The folder with the three files of /etc, and the name that the container has; "" is its own."""
     from wherry.network.model import FileRequest
 
     options = start.options
+    if attachment.netns == "container":
+        # As docker: who shares a network shares the names, also those to come
+        other = engine.containers.find(attachment.joins)
+        return engine.containers.bundle(other.id), other.options().hostname or other.short_id
     hostname = options.hostname or start.row.short_id
     files = engine.networks.files(
         attachment,
         FileRequest(hostname, options.domainname, options.extra_hosts, options.dns, options.dns_search,
                     options.dns_options),
+        start.row.name,
     )  # fmt: skip
     for name, text in (("hosts", files.hosts), ("resolv.conf", files.resolv_conf), ("hostname", files.hostname)):
         # Replaced in place: a running peer may have the old file mounted, but this container does not run yet
         replace_file(f"{start.bundle}/{name}", text.encode(), 0o644, durable=False)
+    return start.bundle, ""
 
 
 def _network_namespace(engine: Engine, attachment: Attachment) -> str:
@@ -196,6 +209,7 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "boot": engine.host.boot_id(),
         "netns": "new" if netns == "own" else "host",
         "sysctls": network_sysctls(options) if netns == "own" else {},
+        "names": f"{run}/names" if netns == "own" else "",
         "tty": options.tty,
         "size": size,
         "stdin": options.stdin,

@@ -85,6 +85,14 @@ def _settled(engine: Engine, options: RunOptions) -> RunOptions:
     options = options._replace(
         network=_by_id(engine, options.network), pid=_by_id(engine, options.pid), ipc=_by_id(engine, options.ipc)
     )
+    if options.links or options.networks:
+        from wherry.engine.networks_create import with_ids
+
+        options = with_ids(engine, options)
+    if options.runtime:
+        from wherry.runtime.parse_gpus import runtime_name
+
+        runtime_name(options.runtime)
     if not options.shm_size_bytes and (options.gpus or options.cdi_devices or options.runtime == "nvidia"):
         from wherry.engine.devices import shm_bytes, wants_gpu
 

@@ -34,6 +34,7 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         if not state.pid or not state.is_running:
             raise Conflict(f"container {row.id} is not running", hint=f"wherry start {row.name}")
         plan = _plan(engine, row, options, streams)
+        plan["netns"] = f"/proc/{state.pid}/ns/net"
         folder = plan["folder"]
         process = _process(engine, row, options, state.pid)
         if plan["size"]:

@@ -103,10 +103,12 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
     mounts: list[int] = []
     try:
         start = Start(row, options, config, engine.containers.bundle(row.id), rootfs, mounts)
-        attachment = engine.networks.reserve(row.id, network_request(start))
+        names = f"{engine.containers.run_folder_path(row.id)}/names"
+        attachment = engine.networks.reserve(row.id, network_request(start)._replace(names_path=names))
         size = streams.size if streams and options.tty else None
         wants = streams.wants if streams else ""
         plan = monitor_plan(engine, start, wants=wants, netns=attachment.netns, size=size)
+        plan["sysctls"] = {**engine.networks.sysctls(attachment), **plan["sysctls"]}
         monitor.prepare(plan, rootfs)
         with _beside(attachment, monitor, engine):
             doc = write_bundle(engine, start, attachment, size)

@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from hashlib import sha256
 
-from wherry.errors import Conflict, InputError
-from wherry.network import address
 from wherry.network.address import Pool
-from wherry.network.model import EVERY_IPV4, Attachment, Network, NetworkRequest, Published
+from wherry.network.model import EVERY_IPV4, Attachment, Endpoint, Join, Joined, Network, NetworkRequest, Published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.network.ipam import Member
 
-__all__ = ["PREDEFINED", "bindings", "check", "document", "predefined", "refuse_predefined", "settings"]
+__all__ = ["bindings", "document", "predefined", "settings"]
 
-PREDEFINED = ("bridge", "host", "none")
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_PREDEFINED = ("bridge", "host", "none")
 
 
 def predefined(name: str) -> Network:
     """The networks "host" and "none", which have no rows."""
     return Network(sha256(f"wherry network {name}".encode()).hexdigest(), name, -1, "", "", "")
-
-
-def refuse_predefined(name: str) -> None:
-    """Raises: Conflict."""
-    if name in PREDEFINED:
-        raise Conflict(f"{name} is a pre-defined network and cannot be removed")
-
-
-def check(wanted: Network) -> None:
-    """Raises: InputError, Conflict."""
-    if wanted.name in (*PREDEFINED, "default"):
-        raise Conflict(f"operation is not permitted on predefined {wanted.name} network", hint="choose another name")
-    if not _NAME.fullmatch(wanted.name):
-        raise InputError(
-            f'invalid network name "{wanted.name}"', hint="letters, digits, and then also . _ - (docker's rule)"
-        )
-    if not wanted.subnet:
-        if wanted.gateway or wanted.ip_range:
-            raise InputError("every ip-range or gateway must have a corresponding subnet", hint="give --subnet too")
-        return
-    pool = Pool.parse(wanted.subnet)
-    if pool.last - pool.first < 3:
-        raise InputError(f"subnet {pool} has no room for a gateway and a container", hint="use a /29 or larger")
-    if wanted.gateway and address.parse(wanted.gateway) not in pool:
-        raise InputError(f"no matching subnet for gateway {wanted.gateway}: it is not in {pool}")
-    if wanted.ip_range:
-        part = Pool.parse(wanted.ip_range)
-        if part.first not in pool or part.last not in pool:
-            raise InputError(f"no matching subnet for range {wanted.ip_range}: it is not in {pool}")
 
 
 def bindings(published: Sequence[Published], exposed: Sequence[str] = ()) -> dict[str, list[dict[str, str]] | None]:
@@ -67,55 +34,68 @@ def bindings(published: Sequence[Published], exposed: Sequence[str] = ()) -> dic
 
 
 def settings(attachment: Attachment | None, asked: NetworkRequest, exposed: Sequence[str]) -> dict[str, object]:
-    """NetworkSettings of `inspect`: a container that does not run is on its network, with empty fields."""
-    name = attachment.network.name if attachment and attachment.network else asked.mode or "bridge"
-    is_default = name in PREDEFINED
-    endpoint = attachment.endpoint if attachment else None
-    network = attachment.network if attachment else None
-    one: dict[str, object] = {
-        "MacAddress": endpoint.mac if endpoint else "",
-        "NetworkID": network.id if network else "",
-        "EndpointID": _endpoint_id(attachment.container_id) if attachment and endpoint else "",
-        "Gateway": endpoint.gateway if endpoint else "",
-        "IPAddress": endpoint.address if endpoint else "",
-        "IPPrefixLen": endpoint.prefix if endpoint else 0,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-    }
+    """NetworkSettings of `inspect`: a container that does not run is on its networks, with empty fields."""
+    joined = {one.network.name: one for one in attachment.joined} if attachment else {}
+    wanted = {join.network or "bridge": join for join in asked.wanted()}
+    default = joined.get("bridge")
+    old = _place(default.endpoint if default else None, default.network if default else None)
     published = attachment.published if attachment else ()
+    shared = asked.mode.startswith("container:")
+    names = [] if shared else sorted({*wanted, *joined}) if joined else list(wanted)
     return {
         "Bridge": "",
         "SandboxID": attachment.container_id if attachment else "",
         "SandboxKey": "",
-        "Ports": bindings(published, exposed) if endpoint else {},
+        "Ports": bindings(published, exposed) if joined else {},
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,
         # The fields of old are the default bridge's only
-        **{key: one[key] if is_default else type(one[key])() for key in one if key != "NetworkID"},
-        "Networks": {} if name.startswith("container:") else {name: _membership(asked, one, attachment)},
+        **{key: value for key, value in old.items() if key != "NetworkID"},
+        "Networks": {name: _membership(asked, wanted.get(name) or Join(name), joined.get(name)) for name in names},
     }
 
 
-def _membership(asked: NetworkRequest, one: dict[str, object], attachment: Attachment | None) -> dict[str, object]:
-    names = None
-    if attachment and attachment.network and not attachment.network.is_default:
-        names = [asked.name, *asked.aliases, attachment.container_id[:12]]
+def _place(endpoint: Endpoint | None, network: Network | None) -> dict[str, object]:
+    """The fields of an endpoint, empty ones without it."""
     return {
-        "IPAMConfig": {"IPv4Address": asked.ipv4} if asked.ipv4 else None,
-        "Links": None,
-        "Aliases": list(asked.aliases) or None,
-        **one,
-        "DriverOpts": None,
+        "MacAddress": endpoint.mac if endpoint else "",
+        "NetworkID": network.id if network else "",
+        "EndpointID": _endpoint_id(endpoint.container_id, network.number) if endpoint and network else "",
+        "Gateway": endpoint.gateway if endpoint else "",
+        "IPAddress": endpoint.address if endpoint else "",
+        "IPPrefixLen": endpoint.prefix if endpoint else 0,
+        "IPv6Gateway": endpoint.gateway6 if endpoint else "",
+        "GlobalIPv6Address": endpoint.address6 if endpoint else "",
+        "GlobalIPv6PrefixLen": endpoint.prefix6 if endpoint else 0,
+    }
+
+
+def _membership(asked: NetworkRequest, join: Join, one: Joined | None) -> dict[str, object]:
+    names = None
+    if one and not one.network.is_default:
+        names = [asked.name, *join.aliases, one.endpoint.container_id[:12]]
+    config: dict[str, object] = {
+        key: value
+        for key, value in (
+            ("IPv4Address", join.ipv4), ("IPv6Address", join.ipv6), ("LinkLocalIPs", list(join.link_locals)),
+        )
+        if value
+    }  # fmt: skip
+    return {
+        "IPAMConfig": config or None,
+        "Links": [link.partition(":")[0][:12] + ":" + link.partition(":")[2] for link in join.links] or None,
+        "Aliases": list(join.aliases) or None,
+        **_place(one.endpoint if one else None, one.network if one else None),
+        "DriverOpts": dict(text.partition("=")[::2] for text in join.driver_opts) or None,
         "DNSNames": names,
     }
 
 
-def _endpoint_id(container_id: str) -> str:
-    return sha256(f"wherry endpoint {container_id}".encode()).hexdigest()
+def _endpoint_id(container_id: str, network: int) -> str:
+    return sha256(f"wherry endpoint {container_id} {network}".encode()).hexdigest()
 
 
 def document(network: Network, members: Sequence[Member]) -> dict[str, object]:
@@ -125,35 +105,50 @@ def document(network: Network, members: Sequence[Member]) -> dict[str, object]:
     created = datetime.fromtimestamp(network.created_ns // 1_000_000_000, UTC)
     driver = network.name if network.name in ("host", "none") else "bridge"
     driver = "null" if driver == "none" else driver
-    pool = {"Subnet": network.subnet, **({"IPRange": network.ip_range} if network.ip_range else {})}
-    prefix = Pool.parse(network.subnet).prefix if network.subnet else 0
     return {
         "Name": network.name,
         "Id": network.id,
         "Created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "Scope": "local",
-        "Driver": driver,
-        "EnableIPv6": False,
+        "Driver": "null" if network.config_only else driver,
+        "EnableIPv6": network.ipv6,
         "IPAM": {
             "Driver": "default",
-            "Options": None if network.is_default else {},
-            "Config": [{**pool, "Gateway": network.gateway}] if network.subnet else [],
+            "Options": None if network.is_default else dict(network.ipam_options),
+            "Config": _pools(network),
         },
         "Internal": network.internal,
-        "Attachable": False,
+        "Attachable": network.attachable,
         "Ingress": False,
-        "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
+        "ConfigFrom": {"Network": network.config_from},
+        "ConfigOnly": network.config_only,
         "Containers": {
             one.container_id: {
                 "Name": one.names[0],
-                "EndpointID": _endpoint_id(one.container_id),
-                "MacAddress": address.mac_of(one.address),
-                "IPv4Address": f"{one.address}/{prefix}",
-                "IPv6Address": "",
+                "EndpointID": _endpoint_id(one.container_id, network.number),
+                "MacAddress": one.mac,
+                "IPv4Address": f"{one.address}/{_prefix(network.subnet)}",
+                "IPv6Address": f"{one.address6}/{_prefix(network.subnet6)}" if one.address6 else "",
             }
             for one in members
         },
         "Options": {"com.docker.network.bridge.name": network.bridge, **network.options} if network.bridge else {},
         "Labels": dict(network.labels),
     }
+
+
+def _prefix(subnet: str) -> int:
+    return Pool.parse(subnet).prefix
+
+
+def _pools(network: Network) -> list[dict[str, object]]:
+    """IPAM.Config: one for each family, with the addresses that are its."""
+    found: list[dict[str, object]] = []
+    for subnet, part, gateway in (
+        (network.subnet, network.ip_range, network.gateway), (network.subnet6, network.ip_range6, network.gateway6)
+    ):  # fmt: skip
+        if subnet:
+            aux = {name: where for name, where in network.aux.items() if Pool.parse(subnet).holds(where)}
+            fields = {"Subnet": subnet, "IPRange": part, "Gateway": gateway, "AuxiliaryAddresses": aux}
+            found.append({key: value for key, value in fields.items() if value})
+    return found

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from wherry.errors import RuntimeFailure
+from wherry.errors import HostError, RuntimeFailure
 from wherry.host import Command, Completed, Host
 from wherry.network import plan
-from wherry.network.model import Endpoint, Network
+from wherry.network.model import Joined, Network
 
-__all__ = ["Firewall", "connect", "drop", "has_link", "nft", "replace_rules", "uplink_mtu"]
+__all__ = ["Firewall", "add_link", "connect", "drop", "has_link", "nft", "our_links", "replace_rules", "uplink_mtu"]
+
+_CLONE_NEWNET = 0x40000000
 
 _SIOCGIFMTU = 0x8921
 _DEFAULT_MTU = 1500
@@ -28,6 +30,13 @@ def has_link(name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def our_links(prefix: str) -> list[str]:
+    """The names of this namespace's links that begin so."""
+    import socket
+
+    return [name for _, name in socket.if_nameindex() if name.startswith(prefix)]
 
 
 def uplink_mtu(routes: str) -> int:
@@ -52,8 +61,10 @@ def ip(lines: str, netns_pid: int = 0) -> Command:
     return Command([*inside, "ip", "-batch", "-"], stdin=lines.encode())
 
 
-def nft(rules: str) -> Command:
-    return Command(["nft", "-f", "-"], stdin=rules.encode())
+def nft(rules: str, netns_pid: int = 0) -> Command:
+    """One `nft -f -`, in the namespace of that process when given."""
+    inside = ["nsenter", f"--net=/proc/{netns_pid}/ns/net"] if netns_pid else []
+    return Command([*inside, "nft", "-f", "-"], stdin=rules.encode())
 
 
 def run_beside(host: Host, commands: Sequence[Command]) -> Callable[[], list[Completed]]:
@@ -106,22 +117,25 @@ def read_sysctl(path: str) -> str:
 
 
 def connect(
-    host: Host, endpoint: Endpoint, netns_pid: int, mtu: int, new: Network | None, beside: Sequence[Command]
+    host: Host, joined: Sequence[Joined], netns_pid: int, mtu: int, new: Sequence[Network], beside: Sequence[Command]
 ) -> list[Completed]:
-    """The link, and addresses and routes at its far end; the bridge before it when it is `new`.
+    """The links, and addresses and routes at their far ends; before them the bridges that are `new`.
 
     `beside` (nft) runs meanwhile; its results are the answer. Nothing of the links stays when it fails.
     Raises: RuntimeFailure, HostError.
     """
     wait = run_beside(host, beside)
     try:
-        lines = (plan.bridge_lines(new, mtu) if new else "") + plan.veth_lines(endpoint, netns_pid, mtu)
-        checked(host.run(ip(lines)), f"connect the container to {endpoint.bridge}")
-        if new:
-            _bridge_sysctls(new.bridge)
-        checked(host.run(ip(plan.inside_lines(endpoint), netns_pid)), f"set the address {endpoint.address}")
+        lines = "".join(plan.bridge_lines(one, mtu) for one in new)
+        lines += "".join(plan.veth_lines(one, netns_pid, mtu) for one in joined)
+        names = ", ".join(one.endpoint.bridge for one in joined)
+        checked(host.run(ip(lines)), f"connect the container to {names}")
+        for one in new:
+            _bridge_sysctls(one)
+        inside = plan.inside_lines(joined, plan.gateway_of(joined))
+        checked(host.run(ip(inside, netns_pid)), f"set the address {joined[0].endpoint.address}")
     except BaseException:
-        for link in (endpoint.link, *([new.bridge] if new else [])):
+        for link in (*(one.endpoint.link for one in joined), *(one.bridge for one in new)):
             if has_link(link):
                 host.run(Command(["ip", "link", "del", "dev", link]))
         wait()
@@ -129,13 +143,77 @@ def connect(
     return wait()
 
 
-def _bridge_sysctls(bridge: str) -> None:
+def add_link(host: Host, one: Joined, netns_pid: int, mtu: int, new: bool, gateway: Joined | None) -> None:
+    """One network more for a running container; `gateway` is its new way out. Raises: RuntimeFailure, HostError."""
+    try:
+        lines = (plan.bridge_lines(one.network, mtu) if new else "") + plan.veth_lines(one, netns_pid, mtu)
+        checked(host.run(ip(lines)), f"connect the container to {one.endpoint.bridge}")
+        if new:
+            _bridge_sysctls(one.network)
+        if one.endpoint.address6:
+            write_inside(
+                netns_pid, {f"ipv6/conf/{one.endpoint.device}/{name}": "0" for name in ("accept_ra", "disable_ipv6")}
+            )
+        checked(host.run(ip(plan.inside_lines([one], gateway), netns_pid)), f"set the address {one.endpoint.address}")
+    except BaseException:
+        for link in (one.endpoint.link, *([one.network.bridge] if new else [])):
+            if has_link(link):
+                host.run(Command(["ip", "link", "del", "dev", link]))
+        raise
+
+
+def write_inside(netns_pid: int, values: Mapping[str, str]) -> None:
+    """Sysctls below net/ of that process's namespace. Raises: HostError.
+
+    By a thread that goes there: /proc/sys/net shows the namespace of whoever looks.
+    """
+    import ctypes
+
+    faults: list[OSError] = []
+
+    def work() -> None:
+        try:
+            fd = os.open(f"/proc/{netns_pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if ctypes.CDLL(None, use_errno=True).setns(fd, _CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+                for path, value in values.items():
+                    write_sysctl(path, value)
+            finally:
+                os.close(fd)
+        except OSError as fault:
+            faults.append(fault)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if faults:
+        raise HostError(f"cannot set {', '.join(values)} in the container: {faults[0].strerror}")
+
+
+def _bridge_sysctls(network: Network) -> None:
+    bridge = network.bridge
     if read_sysctl("ipv4/ip_forward") != "1":
         write_sysctl("ipv4/ip_forward", "1")
     # Lets 127.0.0.1:PORT of this host be sent to a container; the `guard` chain keeps the way back shut
     write_sysctl(f"ipv4/conf/{bridge}/route_localnet", "1")
     with suppress(OSError):  # no IPv6 in this kernel
-        write_sysctl(f"ipv6/conf/{bridge}/disable_ipv6", "1")
+        if network.pool6:
+            # A container must not tell this machine where its way out is
+            write_sysctl(f"ipv6/conf/{bridge}/accept_ra", "0")
+            _forward_ipv6()
+        else:
+            write_sysctl(f"ipv6/conf/{bridge}/disable_ipv6", "1")
+
+
+def _forward_ipv6() -> None:
+    """Make this machine an IPv6 router. A router no longer listens to other routers: what did so until now goes on."""
+    if read_sysctl("ipv6/conf/all/forwarding") != "0":
+        return
+    for device in os.listdir("/proc/sys/net/ipv6/conf"):
+        if device not in ("all", "default") and read_sysctl(f"ipv6/conf/{device}/accept_ra") == "1":
+            write_sysctl(f"ipv6/conf/{device}/accept_ra", "2")
+    write_sysctl("ipv6/conf/all/forwarding", "1")
 
 
 def replace_rules(host: Host, rules: str) -> Completed:
@@ -196,8 +274,10 @@ class Firewall:
         self._tag = tag
         self._record = record
 
-    def open(self, listing: str) -> None:
-        """Where `listing` (of `nft list chains`) shows that it is needed. A chain that others lock stays shut."""
+    def open(self, listing: str, named: Sequence[str] = ()) -> None:
+        """Where `listing` (of `nft list chains`) shows that it is needed. A chain that others lock stays shut.
+
+        `named` are bridges that the user gave names to."""
         chains = foreign_chains(listing)
         if not chains:
             return
@@ -208,7 +288,7 @@ class Firewall:
         finally:
             os.close(fd)
         for family, name, chain in chains:
-            self._host.run(nft(plan.pass_rules(self._tag, family, name, chain)))
+            self._host.run(nft(plan.pass_rules(self._tag, family, name, chain, named)))
 
     def close(self) -> None:
         """Idempotent, and forgiving: the other firewall may have gone, or begun anew."""

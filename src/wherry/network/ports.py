@@ -10,13 +10,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from wherry.errors import Conflict, HostError, InputError, Unsupported, WherryError
-from wherry.network.model import EVERY_IPV4, PortMapping, Published
+from wherry.network.model import EVERY_IPV4, OPTION_HOST_IP, Network, PortMapping, Published
 
-__all__ = ["bind_all", "listen", "program_on"]
+__all__ = ["at_host_ip", "bind_all", "listen", "program_on"]
 
 _BACKLOG = 128
 _TRIES = 25
 _MONITOR = "wherry.runtime.monitor"
+
+
+def at_host_ip(ports: Sequence[PortMapping], networks: Sequence[Network]) -> list[PortMapping]:
+    """-o com.docker.network.bridge.host_binding_ipv4 of a container's networks is what -p without an address means."""
+    where = next((one.options[OPTION_HOST_IP] for one in networks if one.options.get(OPTION_HOST_IP)), "")
+    where = "" if where == EVERY_IPV4 else where
+    return [port if port.host_ip else port._replace(host_ip=where) for port in ports]
 
 
 def bind_all(

@@ -13,7 +13,8 @@ The plan: id, bundle, socket (the attach socket's path), boot, netns ("new": one
 sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "ioe"; the engine's own client),
 log (in monitor_log.py) or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
 runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, remove (--rm),
-cleaner (argv), adopt {pid, start, started_ns, restarts} or null, events {folder, attributes} or null.
+cleaner (argv), adopt {pid, start, started_ns, restarts} or null, events {folder, attributes} or null,
+names (the path of what its resolver knows, once it has one; "": it never has).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import time
 from wherry.runtime import monitor_kernel as kernel
 from wherry.runtime.monitor_events import Told
 from wherry.runtime.monitor_io import Stdio
-from wherry.runtime.monitor_restart import Restarts
 from wherry.runtime.monitor_log import open_log
+from wherry.runtime.monitor_restart import Restarts
 from wherry.runtime.monitor_spaces import become_cleaner, enter
 from wherry.runtime.monitor_streams import IN, Clients, Loop
 
@@ -62,6 +63,7 @@ class Monitor:
         self._oom_before = 0
         self._waiting = self._over = self._cleaned = False
         self._proxy: Any = None
+        self._resolver: Any = None
         on_children(self.loop, self._reap)
 
     def spawn(self, argv: list[str], fds: list[int]) -> int:
@@ -244,6 +246,8 @@ class Monitor:
             self.events.say("resize", height=size[0][:9], width=size[-1][:9])
         elif kind == b"Z" and self.health:
             self.health.look()
+        elif kind == b"N":
+            self._on_networks(data.decode("ascii", "replace"))
         elif kind == b"Q" and self._waiting and os.path.exists(f"{self.bundle}/stopped"):
             self._give_up()
         elif kind == b"":
@@ -258,6 +262,20 @@ class Monitor:
 
             self._proxy = Proxy(listeners)  # type: ignore[no-untyped-call,unused-ignore]
             self.loop.watch(self._proxy.fileno(), IN, lambda _: self._proxy.turn())
+
+    def resolve(self) -> None:
+        """Answer for names, when there is a file that says which (docs/adr/0183-names-by-a-resolver.md)."""
+        path = self.plan.get("names", "")
+        if self._resolver is None and path and os.path.exists(path):
+            from wherry.runtime.monitor_dns import start
+
+            self._resolver = start(self.loop, path, self._spaces[0])
+
+    def _on_networks(self, address: str) -> None:
+        """The container's networks have changed; `address` is where its published ports are now."""
+        self.resolve()
+        if self._proxy and address:
+            self._proxy.retarget(address)
 
     def tell(self, kind: bytes, value: dict[str, Any]) -> None:
         self.clients.give(self._control, kind + kernel.encode(value).encode())
@@ -366,6 +384,7 @@ def main() -> None:
             kernel.attach(fd, f"{plan['bundle']}/mounts/{number}")
             os.close(fd)
         monitor.serve([(fd, *where) for fd, where in zip(fds[:listening], go["listeners"], strict=True)])
+        monitor.resolve()
         complaint = None if plan["adopt"] else monitor.start()
         if plan["adopt"]:
             monitor.adopt()

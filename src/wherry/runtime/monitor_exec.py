@@ -1,10 +1,10 @@
 """The monitor of one exec session: it owns the streams and the exit code of a program beside the container's own.
 
-It speaks as monitor.py does (`P`, `r`, `G`, then `s` or `f`), stays in the host's namespaces, and keeps no log. When
-its client goes it stays until the program ends, so that nobody gets a SIGPIPE. At its end it removes its folder.
+It speaks as monitor.py does (`P`, `r`, `G`, then `s` or `f`), joins the container's network alone, and keeps no log.
+When its client goes it stays until the program ends, so that nobody gets a SIGPIPE. At its end it removes its folder.
 
-The plan: run (the runtime's exec argv), env, tty, size, stdin, wants, pid_file, runtime_log, console, folder, and for
-the event of its end: id and bundle of the container, events as in monitor.py.
+The plan: netns (a path), run (the runtime's exec argv), env, tty, size, stdin, wants, pid_file, runtime_log, console,
+folder, and for the event of its end: id and bundle of the container, events as in monitor.py.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ def main() -> None:
     _, plan, _ = receive(control)
     try:
         kernel.become_subreaper()
+        # runc joins only the namespaces that it made itself, and the container's network is its monitor's
+        kernel.setns(plan["netns"], kernel.CLONE_NEWNET)
         control.send(b"r{}")
         receive(control)
         session = Session(plan, control)

@@ -41,6 +41,7 @@ class Proxy:
         self.epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._listeners: list[socket.socket] = []
+        self._served: list[_Tcp | _Udp] = []
         self._waiting: list[Callable[[], None]] = []
         self.pairs: set[_Pair] = set()
         # A pair has 6 files: the rest of the limit is the monitor's
@@ -54,7 +55,13 @@ class Proxy:
             sock.setblocking(False)
             self._listeners.append(sock)
             serve = _Tcp(self, sock, (address, port)) if protocol == "tcp" else _Udp(self, sock, (address, port))
+            self._served.append(serve)
             self.watch(fd, serve.ready, select.EPOLLIN)
+
+    def retarget(self, address: str) -> None:
+        """The container's ports are at another address of its from now on; connections that are open stay."""
+        for serve in self._served:
+            serve.target = (address, serve.target[1])
 
     def fileno(self) -> int:
         return self.epoll.fileno()
@@ -216,7 +223,7 @@ class _Udp:
     """Each client has a socket of its own into the container, for the answers to find back; the oldest go first."""
 
     def __init__(self, proxy: Proxy, sock: socket.socket, target: tuple[str, int]) -> None:
-        self._proxy, self._sock, self._target = proxy, sock, target
+        self._proxy, self._sock, self.target = proxy, sock, target
         self._peers: dict[_Address, socket.socket] = {}
 
     def ready(self) -> None:
@@ -236,7 +243,7 @@ class _Udp:
             if len(self._peers) >= _PEERS:
                 self._proxy.forget(self._peers.pop(next(iter(self._peers))))
             found = socket.socket(socket.AF_INET, _DATAGRAM)
-            found.connect(self._target)
+            found.connect(self.target)
             self._proxy.watch(found.fileno(), lambda: self._answer(client), select.EPOLLIN)
         self._peers[client] = found
         return found

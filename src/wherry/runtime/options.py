@@ -19,7 +19,8 @@ else:
     from wherry.lean import NamedTuple
 
 __all__ = [
-    "DeviceRequest", "GpuRequest", "LogConfig", "MountRequest", "PortRequest", "RestartPolicy", "RunOptions", "Ulimit",
+    "DeviceRequest", "GpuRequest", "LogConfig", "MountRequest", "NetworkJoin", "PortRequest", "RestartPolicy",
+    "RunOptions", "Ulimit",
 ]  # fmt: skip
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -118,6 +119,19 @@ class LogConfig(NamedTuple):
     options: Mapping[str, str] = _NONE
 
 
+class NetworkJoin(NamedTuple):
+    """One network that a container is to be on. `links` are CONTAINER_ID:ALIAS, `driver_opts` KEY=VALUE."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    ip: str = ""
+    ip6: str = ""
+    mac_address: str = ""
+    link_local_ips: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    driver_opts: tuple[str, ...] = ()
+
+
 class RunOptions(NamedTuple):
     """`command` () means the image's CMD; `entrypoint` None the image's, () none at all (and then no CMD of it).
 
@@ -176,6 +190,11 @@ class RunOptions(NamedTuple):
     ip: str = ""
     ip6: str = ""
     mac_address: str = ""
+    link_local_ips: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    """NAME_OR_ID:ALIAS; ID:ALIAS once the container is made."""
+    networks: tuple[NetworkJoin, ...] | None = None
+    """All networks that it is on, in order, when that is not just `network` with the fields beside it."""
     ports: tuple[PortRequest, ...] = ()
     publish_all: bool = False
     expose: tuple[str, ...] = ()
@@ -253,6 +272,7 @@ class RunOptions(NamedTuple):
 
 _MANY = {
     "mounts": MountRequest, "ports": PortRequest, "devices": DeviceRequest, "gpus": GpuRequest, "ulimits": Ulimit,
+    "networks": NetworkJoin,
     "blkio_weight_devices": DeviceRate, "device_read_bps": DeviceRate, "device_write_bps": DeviceRate,
     "device_read_iops": DeviceRate, "device_write_iops": DeviceRate,
 }  # fmt: skip

@@ -90,8 +90,10 @@ CREATE INDEX IF NOT EXISTS container_image_id ON container (image_id);
 """
 
 # `number` names the bridge (0 is the default network); `cursor` is the offset in the pool that was given last, so that
-# an address is not given again at once. `slot` names the veth. `owner_*` is the process that reserved it;
-# a build step lives as long as that, a container by its own records
+# an address is not given again at once. `sandbox` is a container's (or build step's) network namespace: `owner_*` is
+# the process that reserved it; a build step lives as long as that, a container by its own records. `joint` is its place
+# on one network: `slot` names the veth, `maker` is the process that is just making it ("" once it is there).
+# `endpoint` and `published` are what older versions wrote, when a container was on one network: moved at the upgrade
 NETWORK = """
 CREATE TABLE IF NOT EXISTS network (
   number INTEGER PRIMARY KEY,
@@ -131,6 +133,50 @@ CREATE TABLE IF NOT EXISTS published (
   container_port INTEGER NOT NULL,
   PRIMARY KEY (protocol, host_port, host_ip)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sandbox (
+  serial INTEGER PRIMARY KEY AUTOINCREMENT,
+  container_id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL DEFAULT '',
+  hostname TEXT NOT NULL DEFAULT '',
+  hosts_path TEXT NOT NULL DEFAULT '',
+  names_path TEXT NOT NULL DEFAULT '',
+  owner_pid INTEGER NOT NULL DEFAULT 0,
+  owner_start INTEGER NOT NULL DEFAULT 0,
+  owner_boot TEXT NOT NULL DEFAULT '',
+  is_step INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS joint (
+  slot INTEGER PRIMARY KEY AUTOINCREMENT,
+  container_id TEXT NOT NULL REFERENCES sandbox(container_id) ON DELETE CASCADE,
+  network INTEGER NOT NULL REFERENCES network(number),
+  device TEXT NOT NULL DEFAULT 'eth0',
+  address TEXT NOT NULL,
+  address6 TEXT NOT NULL DEFAULT '',
+  mac TEXT NOT NULL,
+  aliases TEXT NOT NULL DEFAULT '[]',
+  links TEXT NOT NULL DEFAULT '[]',
+  maker TEXT NOT NULL DEFAULT '',
+  UNIQUE (network, address),
+  UNIQUE (container_id, network)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS joint_address6 ON joint (network, address6) WHERE address6 <> '';
+CREATE TABLE IF NOT EXISTS host_port (
+  protocol TEXT NOT NULL,
+  host_port INTEGER NOT NULL,
+  host_ip TEXT NOT NULL,
+  container_id TEXT NOT NULL REFERENCES sandbox(container_id) ON DELETE CASCADE,
+  container_port INTEGER NOT NULL,
+  PRIMARY KEY (protocol, host_port, host_ip)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS host_port_container_id ON host_port (container_id);
+INSERT OR IGNORE INTO sandbox
+  (serial, container_id, name, hostname, hosts_path, owner_pid, owner_start, owner_boot, is_step)
+  SELECT slot, container_id, name, hostname, hosts_path, owner_pid, owner_start, owner_boot, is_step FROM endpoint;
+INSERT OR IGNORE INTO joint (slot, container_id, network, address, mac, aliases)
+  SELECT slot, container_id, network, address, mac, aliases FROM endpoint;
+INSERT OR IGNORE INTO host_port SELECT protocol, host_port, host_ip, container_id, container_port FROM published;
+DELETE FROM published;
+DELETE FROM endpoint;
 CREATE INDEX IF NOT EXISTS published_container_id ON published (container_id);
 """
 
@@ -310,6 +356,13 @@ _ALL = (
 COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("volume_use", "needs_copy", "INTEGER NOT NULL DEFAULT 0"),
     ("volume_use", "is_named", "INTEGER NOT NULL DEFAULT 0"),
+    # EnableIPv6, and the IPv6 pool: docker keeps a pool that is not used
+    ("network", "ipv6", "INTEGER NOT NULL DEFAULT 0"),
+    ("network", "subnet6", "TEXT NOT NULL DEFAULT ''"),
+    ("network", "gateway6", "TEXT NOT NULL DEFAULT ''"),
+    ("network", "ip_range6", "TEXT NOT NULL DEFAULT ''"),
+    # JSON: auxiliary addresses, IPAM options, attachable, config_only, config_from
+    ("network", "more", "TEXT NOT NULL DEFAULT '{}'"),
 )
 
 STATEMENTS: tuple[str, ...] = tuple(part.strip() for text in _ALL for part in text.split(";\n") if part.strip())

@@ -169,12 +169,6 @@ def test_a_fault_is_told_in_dockers_words_and_exits_125(line: str, message: str)
     assert fault(line) == message
 
 
-@pytest.mark.parametrize("line", ["--network a --network b"])
-def test_what_is_not_built_yet_is_said_at_once(line: str) -> None:
-    with pytest.raises(Unsupported, match="not supported yet"):
-        read(line)
-
-
 def test_gpus_and_devices_of_all_kinds_stand_side_by_side() -> None:
     found = read("--gpus all --gpus device=1 --device nvidia.com/gpu=0 --device /dev/null:r --runtime nvidia")
     assert [one.count for one in found.gpus] == [-1, 0]
@@ -188,11 +182,6 @@ def test_gpus_and_devices_of_all_kinds_stand_side_by_side() -> None:
         (
             "--gpus x",
             'invalid argument "x" for "--gpus" flag: count must be an integer: strconv.Atoi: parsing "x": invalid syntax',
-        ),
-        (
-            "--runtime foo",
-            "wherry: unknown or invalid runtime name: foo.\nSee 'wherry run --help'.\n"
-            "hint: wherry has runc, crun, io.containerd.runc.v2, nvidia",
         ),
         ("--device vendor.com/dev=", "wherry: vendor.com/dev= is not an absolute path."),
     ],

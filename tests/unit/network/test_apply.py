@@ -9,9 +9,10 @@ from wherry.errors import RuntimeFailure
 from wherry.host import Command, Completed
 from wherry.host.fake import FakeHost
 from wherry.network import apply
-from wherry.network.model import Endpoint
+from wherry.network.model import Endpoint, Joined, Network
 
 ENDPOINT = Endpoint("c" * 64, "id", "10.208.0.2", 20, "10.208.0.1", "02:42:0a:d0:00:02", "wv-none-1", "wh-none-0")
+JOINED = Joined(Network("n", "n", 0, "wh-none-0", "10.208.0.0/20", "10.208.0.1"), ENDPOINT)
 
 IPTABLES = """table ip filter {
 	chain INPUT {
@@ -70,19 +71,19 @@ def test_a_passage_is_recorded_opened_and_closed(tmp_path: Path) -> None:
 def test_the_error_says_what_ip_said() -> None:
     host = FakeHost(answer=lambda _: Completed(1, b"", b"RTNETLINK answers: No such process\nmore"))
     with pytest.raises(RuntimeFailure, match="cannot connect the container to wh-none-0: RTNETLINK answers: No such"):
-        apply.connect(host, ENDPOINT, 77, 1500, None, [])
+        apply.connect(host, [JOINED], 77, 1500, [], [])
 
 
 def test_commands_beside_end_before_the_fault_is_raised() -> None:
     host = FakeHost(answer=lambda command: Completed(command.argv[0] == "ip", b"", b"bad"))
     with pytest.raises(RuntimeFailure):
-        apply.connect(host, ENDPOINT, 77, 1500, None, [apply.nft("x")])
+        apply.connect(host, [JOINED], 77, 1500, [], [apply.nft("x")])
     assert ("run", ("nft", "-f", "-")) in host.calls
 
 
 def test_the_links_are_set_up_host_side_first() -> None:
     host = FakeHost()
-    apply.connect(host, ENDPOINT, 77, 1500, None, [])
+    apply.connect(host, [JOINED], 77, 1500, [], [])
     inside = ("nsenter", "--net=/proc/77/ns/net", "ip", "-batch", "-")
     assert host.calls == [("run", ("ip", "-batch", "-")), ("run", inside)]
 

@@ -48,7 +48,7 @@ def test_a_lone_dot_means_no_search_list() -> None:
 
 def test_hosts_names_the_container_and_what_was_added() -> None:
     request = FileRequest("web", "example.org", ("db:10.0.0.9", "gw:host-gateway", "six:[fd00::9]", "eq=10.0.0.8"))
-    lines = dns.hosts(request, "10.208.0.2", "10.208.0.1").splitlines()
+    lines = dns.hosts(request, ["10.208.0.2"], "10.208.0.1").splitlines()
     assert lines[0] == "127.0.0.1\tlocalhost"
     assert lines[6:] == [
         "10.0.0.9\tdb", "10.208.0.1\tgw", "fd00::9\tsix", "10.0.0.8\teq", "10.208.0.2\tweb.example.org web",
@@ -56,9 +56,9 @@ def test_hosts_names_the_container_and_what_was_added() -> None:
 
 
 def test_without_a_network_there_is_no_own_address() -> None:
-    assert dns.hosts(FileRequest("web"), "", "").splitlines()[-1] == "ff02::2\tip6-allrouters"
+    assert dns.hosts(FileRequest("web"), [], "").splitlines()[-1] == "ff02::2\tip6-allrouters"
     with pytest.raises(InputError, match="needs a network with a gateway"):
-        dns.hosts(FileRequest("web", extra_hosts=("gw:host-gateway",)), "", "")
+        dns.hosts(FileRequest("web", extra_hosts=("gw:host-gateway",)), [], "")
 
 
 def test_the_hosts_file_is_kept_in_the_hosts_namespace() -> None:
@@ -68,17 +68,29 @@ def test_the_hosts_file_is_kept_in_the_hosts_namespace() -> None:
     assert text == "127.0.0.1 localhost\n10.0.0.1 mine\n1.2.3.4\ta\n"
 
 
-def test_peers_come_and_go_and_what_the_container_wrote_stays() -> None:
-    one = dns.with_peers("127.0.0.1\tlocalhost\n", [("10.0.0.2", ("db", "0123")), ("10.0.0.3", ("api",))])
-    assert "10.0.0.2\tdb 0123\n10.0.0.3\tapi\n" in one
-    own = one + "10.9.9.9\tmine\n"
-    two = dns.with_peers(own, [("10.0.0.3", ("api",))])
-    assert "db" not in two
-    assert two.endswith("10.9.9.9\tmine\n")
-    assert dns.with_peers(own, []) == "127.0.0.1\tlocalhost\n10.9.9.9\tmine\n"
+def test_a_link_of_old_follows_its_container_and_what_the_user_wrote_stays() -> None:
+    text = "127.0.0.1\tlocalhost\n10.0.0.2\tdb 0123 postgres\n10.9.9.9\tmine\n"
+    moved = dns.with_name(text, address="10.0.0.7", names="db 0123 postgres")
+    assert moved == "127.0.0.1\tlocalhost\n10.9.9.9\tmine\n10.0.0.7\tdb 0123 postgres\n"
 
 
-@given(st.text(), st.lists(st.tuples(st.sampled_from(["10.0.0.2"]), st.tuples(st.sampled_from(["a", "b"])))))
-def test_renewing_peers_twice_changes_nothing(text: str, peers: list[tuple[str, tuple[str]]]) -> None:
-    once = dns.with_peers(text, peers)
-    assert dns.with_peers(once, peers) == once
+@given(st.text(), st.sampled_from(["db", "db web"]))
+def test_renewing_a_link_twice_changes_nothing(text: str, names: str) -> None:
+    once = dns.with_name(text, address="10.0.0.2", names=names)
+    assert dns.with_name(once, address="10.0.0.2", names=names) == once
+
+
+def test_own_addresses_come_and_go_with_the_networks() -> None:
+    text = "127.0.0.1\tlocalhost\n10.0.0.2\tweb\n"
+    more = dns.with_addresses(text, ["10.1.0.2", "fd00::2"], "web")
+    assert more == text + "10.1.0.2\tweb\nfd00::2\tweb\n"
+    assert dns.without_addresses(more, ["10.1.0.2", "fd00::2"]) == text
+
+
+def test_a_container_with_a_resolver_asks_it_alone_and_names_need_no_dot() -> None:
+    host = "nameserver 10.0.0.1\nsearch corp.example\noptions rotate\n"
+    text = dns.resolver_conf(host, FileRequest("h"))
+    assert text.splitlines()[1:] == ["nameserver 127.0.0.11", "search corp.example", "options rotate ndots:0"]
+    chosen = dns.resolver_conf(host, FileRequest("h", dns_search=(".",), dns_options=("ndots:3",)))
+    assert chosen.splitlines()[1:] == ["nameserver 127.0.0.11", "options ndots:3"]
+    assert dns.to_resolver(text) == text

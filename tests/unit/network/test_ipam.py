@@ -9,7 +9,7 @@ import pytest
 from wherry.errors import Conflict, InputError, NotFound
 from wherry.network.address import Pool
 from wherry.network.ipam import AddressPlan, free_pool, parse_routes
-from wherry.network.model import Network, NetworkRequest, Published
+from wherry.network.model import Join, Network, NetworkRequest, Published
 from wherry.store.db import Database
 
 OWNER = (1, 1, "boot")
@@ -32,7 +32,8 @@ def wanted(name: str, subnet: str = "", gateway: str = "", ip_range: str = "") -
 
 
 def take(plan: AddressPlan, name: str, network: Network, *ports: Published, ipv4: str = "") -> str:
-    return plan.reserve(name, network, NetworkRequest(name=name, ipv4=ipv4), ports, OWNER).address
+    joins = [(network, Join(network.name, ipv4=ipv4))]
+    return plan.reserve(name, joins, NetworkRequest(name=name), ports, OWNER)[0].endpoint.address
 
 
 def test_routes_are_read_without_the_default_one() -> None:
@@ -81,9 +82,9 @@ def test_a_range_bounds_what_is_chosen_but_not_what_is_asked_for(plan: AddressPl
     network = plan.create(wanted("r", "10.9.9.0/24", "10.9.9.1", "10.9.9.128/30"), [])
     assert {take(plan, str(i), network) for i in range(4)} == {f"10.9.9.{i}" for i in range(128, 132)}
     assert take(plan, "asked", network, ipv4="10.9.9.7") == "10.9.9.7"
-    with pytest.raises(Conflict, match="already in use"):
+    with pytest.raises(Conflict, match="Address already in use"):
         take(plan, "again", network, ipv4="10.9.9.7")
-    with pytest.raises(InputError, match="no configured subnet contains"):
+    with pytest.raises(InputError, match="no configured subnet or ip-range contain the IP address"):
         take(plan, "out", network, ipv4="10.9.8.7")
 
 

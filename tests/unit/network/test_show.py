@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from wherry.engine import Engine
+from wherry.engine import networks_create as creating
 from wherry.engine import networks_show as show
 from wherry.errors import Conflict, InputError, NotFound
 from wherry.host.fake import FakeHost
@@ -77,7 +78,7 @@ def test_a_container_that_shares_anothers_network_is_on_none() -> None:
 @pytest.mark.parametrize("name", ["bridge", "host", "none", "default"])
 def test_predefined_names_are_taken(name: str) -> None:
     with pytest.raises(Conflict, match="predefined"):
-        show.check(wanted(name))
+        creating.check(wanted(name))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_predefined_names_are_taken(name: str) -> None:
 )
 def test_what_makes_no_network_is_refused(network: Network, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        show.check(network)
+        creating.check(network)
 
 
 def test_dockers_three_networks_come_first(engine: Engine) -> None:
@@ -105,7 +106,7 @@ def test_dockers_three_networks_come_first(engine: Engine) -> None:
         "Driver": "default", "Options": {}, "Config": [{"Subnet": "10.77.0.0/24", "Gateway": "10.77.0.1"}],
     }  # fmt: skip
     assert engine.networks.inspect("none")["Driver"] == "null"
-    for name in show.PREDEFINED:
+    for name in creating.PREDEFINED:
         with pytest.raises(Conflict, match="pre-defined"):
             engine.networks.remove(name)
     assert engine.networks.prune() == ("mine",)
