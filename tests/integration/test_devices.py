@@ -273,3 +273,37 @@ def test_a_cgroup_rule_allows_a_node_that_the_container_makes_itself(lab: Lab) -
     make = "mknod /dev/made c 1 7 && head -c 1 /dev/made | od -An -c"
     rule = ["--device-cgroup-rule", "c 1:7 rwm"]
     assert lab("run", "--rm", *rule, "busybox", "sh", "-c", make).stdout.strip() == r"\0"
+
+
+def test_a_runtime_by_name_does_all_that_is_done_to_the_container(lab: Lab, tmp_path: Path) -> None:
+    """crun is played by a script that notes its verb and is runc in truth: not every machine's cgroups are for crun."""
+    programs, log = tmp_path / "bin", tmp_path / "log"
+    programs.mkdir()
+    (programs / "crun").write_text(
+        f'#!/bin/sh\nfor word in "$@"; do case $word in run|exec|pause|resume|delete) echo $word >> {log}; break;; '
+        'esac; done\nexec runc "$@"\n'
+    )
+    (programs / "crun").chmod(0o755)
+    lab.env["PATH"] = f"{programs}:{lab.env['PATH']}"
+    lab("run", "-d", "--name", "other", "--runtime", "crun", "busybox", "sleep", "100")
+    assert json.loads(lab("inspect", "other").stdout)[0]["HostConfig"]["Runtime"] == "crun"
+    assert lab("exec", "other", "echo", "inside").stdout == "inside\n"
+    lab("pause", "other")
+    lab("unpause", "other")
+    lab("rm", "-f", "other")
+    assert log.read_text().split()[:4] == ["run", "exec", "pause", "resume"]
+    log.unlink()
+    lab("run", "--rm", "busybox", "true")
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(("verb", "code"), [("run", 125), ("create", 1)])
+@pytest.mark.parametrize("name", ["foo", "/usr/bin/runc"])
+def test_a_runtime_that_there_is_not_is_said_in_dockers_words(lab: Lab, verb: str, code: int, name: str) -> None:
+    done = lab(verb, "--runtime", name, "busybox", "true", code=code)
+    assert f"unknown or invalid runtime name: {name}" in done.stderr
+    assert lab("ps", "-aq").stdout == ""
+
+
+def test_the_same_runtime_by_containerds_name(lab: Lab) -> None:
+    assert lab("run", "--rm", "--runtime", "io.containerd.runc.v2", "busybox", "echo", "a").stdout == "a\n"
