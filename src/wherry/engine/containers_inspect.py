@@ -66,6 +66,8 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "HostConfig": host_config(engine, start),
         "GraphDriver": {"Data": _folders(engine, start, state), "Name": "overlay"},
     }
+    from wherry.engine.containers_log_plan import log_dropped
+
     if dropped := log_dropped(start.bundle, options.log.driver):
         # Differs from docker: it does not say what its log lost
         doc["State"]["LogLinesDropped"] = dropped
