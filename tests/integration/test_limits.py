@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.docs_text import PROJECT, runnable
 from tests.integration.container_lab import Wherry, eventually
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
@@ -209,3 +211,14 @@ def test_a_container_with_rm_keeps_its_restart_policy(wherry: Wherry) -> None:
     wherry("run", "-d", "--rm", "--name", "box", "--network", "none", "busybox", "sleep", "1000")
     said = wherry("update", "--restart", "always", "box", code=1).stderr
     assert "Restart policy cannot be updated because AutoRemove is enabled for the container" in said
+
+
+def test_the_examples_of_the_guide_run(wherry: Wherry, tmp_path: Path) -> None:
+    program = tmp_path / "wherry"
+    argv = " ".join(f"'{word}'" for word in wherry.argv())
+    program.write_text(f'#!/bin/sh\nexec {argv} "$@"\n')
+    program.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(tmp_path)}
+    for block in runnable(PROJECT / "docs" / "limits.md"):
+        done = subprocess.run(["bash", "-euc", block], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
