@@ -110,8 +110,10 @@ class Syslog(Sender):
                 return self._connect_tls()
             return self._connect_inet(network == "udp")
         except OSError as fault:
-            said = (fault.strerror or str(fault)).lower()
-            said = f"dial {network.partition('+')[0]} {address}: connect: {said}"
+            kind, said = network.partition("+")[0], (fault.strerror or str(fault)).lower()
+            said = f"dial {kind} {address}: connect: {said}"
+            if isinstance(fault, kernel.socket.gaierror):
+                said = f"dial {kind}: lookup {self._split()[0]}: no such host"
             raise OSError(fault.errno, said, CANT_BEGIN) from None
 
     def _to(self, family: int, is_datagram: bool, address: Any) -> Any:

@@ -10,7 +10,7 @@ from wherry.runtime.options import DeviceRequest, RestartPolicy, Ulimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "cpus_nano", "device", "device_cgroup_rule", "duration_ns", "hostname_mode", "key_values",
