@@ -79,14 +79,14 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
     if args.given("format") and not (args.on("check") or args.on("explain")):
         raise FlagError("--format says how --check and --explain print what they found: give one of them with it")
-    request = _request(engine, args, out)
-    results = build_output.results(args, request.tags)
+    wanted = request(engine, args, out.in_fd)
+    results = build_output.results(args, wanted.tags)
     before = None
     if not results.keeps:
         from wherry.engine.build_output import known
 
         before = known(engine)
-    image, code = _built(engine, request._replace(tags=results.tags if results.keeps else ()), args, out)
+    image, code = _built(engine, wanted._replace(tags=results.tags if results.keeps else ()), args, out)
     results.deliver(engine, image, out, quiet=args.on("quiet"))
     _write_files(engine, args, image, results)
     if before is not None:
@@ -138,8 +138,11 @@ def _write_files(engine: Engine, args: Args, image: ImageRecord, results: build_
         replace_file(path, build_output.metadata(fresh, results.tags), 0o644, durable=False)
 
 
-def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
-    """What the command line says, and where it says nothing, the project's wherry.toml."""
+def request(engine: Engine, args: Args, in_fd: int | None) -> BuildRequest:
+    """What the command line says, and where it says nothing, the project's wherry.toml. `in_fd` is what "-" reads.
+
+    Raises: FlagError, InputError, Unsupported.
+    """
     import os
 
     from wherry.build import project
@@ -156,7 +159,7 @@ def _request(engine: Engine, args: Args, out: Output) -> BuildRequest:
         ),
         dockerfile=args.text("file"),
         tags=tuple(_tag(text) for text in args.all("tag")),
-        stdin=_Stdin(out.in_fd),
+        stdin=None if in_fd is None else _Stdin(in_fd),
         host_ca=_switch(args, "no-host-ca", wants.host_ca),
         ambient_cache=_switch(args, "no-ambient-cache", wants.ambient_cache),
         sbom=_sbom(_attested(args, "sbom")),
