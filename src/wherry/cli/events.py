@@ -54,9 +54,10 @@ def _shown(shape: str, out: Output) -> Callable[[Event], None]:
         return lambda event: out.line(_line(event))
     if shape == "json":
         return lambda event: out.json(event.to_json())
-    from wherry.cli.gotemplate import render
+    from wherry.cli.formats_template import rendering
 
-    return lambda event: out.line(render(shape, event.to_template()))
+    render = rendering(out, shape, "*events.Message")
+    return lambda event: out.line(render(event.to_template()))
 
 
 def _line(event: Event) -> str:

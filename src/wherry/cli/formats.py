@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from wherry.cli.render import Output
 
-    # A value, or what makes it when it is asked for. "Label" takes the label's key
-    Cell = str | bool | Callable[..., str]
+    # A string or a bool, or what makes it when it is asked for; "Label" takes the key of a label
+    Cell = object
     Row = Mapping[str, Cell]
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["Listing", "inspect", "listing", "wants"]
+__all__ = ["Listing", "document", "inspect", "listing", "wants"]
 
 
 class Listing(NamedTuple):
@@ -47,26 +47,43 @@ class Listing(NamedTuple):
 
 def wants(format: str, *fields: str) -> bool:
     """Whether a template may ask for one of these fields: for those that cost something to find out."""
-    return format == "json" or "json" in format or any(f".{name}" in format for name in fields)
+    return "json" in format or any(f".{name}" in format for name in fields)
 
 
 def listing(out: Output, kind: Listing, rows: Iterable[Row], format: str, *, quiet: bool = False) -> None:
-    """Print rows as docker's lists do: the table, `json`, `table TEMPLATE` or a template; --quiet wins over a template.
+    """Print rows as docker's lists do: the table, `json`, `table TEMPLATE`, `raw` or a template. As docker, a template
+    wins over --quiet.
 
-    Raises: TemplateError.
+    Raises: TemplateError; nothing is printed then.
     """
-    if quiet:
+    if format in {"", "table"} and quiet:
         for row in rows:
             out.line(_text(row[kind.quiet]))
     elif format in {"", "table"}:
         out.table([kind.headers[name] for name in kind.columns], [_cells(row, kind.columns) for row in rows])
     elif format == "json":
         for row in rows:
-            out.json({name: _value(row[name]) for name in sorted(kind.headers)})
+            out.json({name: _value(row[name]) for name in sorted(kind.headers)}, html=True)
     else:
         from wherry.cli.formats_template import templated
 
-        templated(out, kind, rows, format)
+        templated(out, kind, rows, format, quiet=quiet)
+
+
+def document(
+    out: Output, value: Mapping[str, Any], format: str, type: str = "document", *, name: str = "", lead: str = ""
+) -> None:
+    """One document: a line of JSON (`json`), or a template's text. `type`, `name` (of the template) and `lead` are
+    docker's words in messages.
+
+    Raises: TemplateSyntaxError (exit 64), TemplateError.
+    """
+    if format == "json":
+        out.json(value)
+    else:
+        from wherry.cli.formats_template import rendering
+
+        out.line(rendering(out, format, type, name=name, lead=lead)(value))
 
 
 def _value(cell: Cell) -> Any:
@@ -83,30 +100,38 @@ def _cells(row: Row, columns: Sequence[str]) -> list[str]:
 
 
 def inspect(
-    out: Output, names: Sequence[str], find: Callable[[str], Mapping[str, Any]], format: str, kind: str = ""
-) -> int:
+    out: Output, names: Sequence[str], find: Callable[[str], Mapping[str, Any]], format: str,
+    kind: str | Mapping[str, str] = "",
+) -> int:  # fmt: skip
     """Print the document of each name: one JSON list, a line of JSON for each (`json`), or a template's text.
 
-    `kind` ("container", "image", "network", "volume") tells the template the Go types of docker's. What is not found,
-    or what a template can't be run on, is told at the end. Returns 1 then, else 0. Raises: TemplateError.
+    `kind` is "container", "image", "network" or "volume", whose Go types a template sees first, with a "!" behind it
+    nothing else; "" for plain JSON; or a map of it by name, which `find` may fill. What is not found, or what a
+    template can't be run on, is told at the end. Returns 1 then, else 0.
+
+    Raises: TemplateSyntaxError (exit 64), before anything is looked for.
     """
     from wherry.errors import NotFound
 
+    template = None
+    if format not in {"", "json"}:
+        from wherry.cli.formats_template import inspected, parsed
+
+        template = parsed(format)
     found, lost = [], []
     for name in names:
         try:
-            found.append(find(name))
+            document = find(name)
+            found.append((kind if isinstance(kind, str) else kind.get(name, ""), document))
         except NotFound as fault:
             lost.append(f"Error: {fault}" + (f"\nhint: {fault.hint}" if fault.hint else ""))
-    if not format:
-        out.json(found, indent=4)
-    elif format == "json":
-        for one in found:
+    if template:
+        lost += inspected(out, template, found)
+    elif format and found:
+        for _, one in found:
             out.json(one)
     else:
-        from wherry.cli.formats_template import inspected
-
-        lost += inspected(out, found, format, kind)
+        out.json([one for _, one in found], indent=4)
     for message in lost:
         out.error(message)
     return 1 if lost else 0

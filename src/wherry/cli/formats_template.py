@@ -3,25 +3,179 @@
 from __future__ import annotations
 
 from wherry.cli.formats import _value
-from wherry.cli.gotemplate import render
+from wherry.errors import UsageError
+from wherry.gotemplate import Template, TemplateError
+from wherry.gotemplate.functions import Function
+from wherry.gotemplate.values import STRING, Struct, Type, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from wherry.cli.formats import Listing, Row
     from wherry.cli.render import Output
 
+__all__ = ["TemplateSyntaxError", "checked", "context", "inspected", "rendering", "templated"]
 
-def templated(out: Output, kind: Listing, rows: Iterable[Row], format: str) -> None:
-    """Raises: InputError."""
-    for row in rows:
-        out.line(render(format, {name: _value(row[name]) for name in kind.headers}))
+_HEADINGS = Type("map", "formatter.SubHeaderContext", STRING)
 
 
-def inspected(out: Output, found: Sequence[Mapping[str, Any]], format: str, kind: str) -> list[str]:
-    """What can't be run, as messages. Raises: InputError."""
-    for one in found:
-        out.line(render(format, one))
-    return []
+class TemplateSyntaxError(UsageError):
+    """A template of inspect, info or version that is none; docker exits with 64 for it."""
+
+    code = "template"
+    exit_code = 64
+
+
+def _own(fault: TemplateError, lead: str = "template parsing error: ") -> TemplateError:
+    return TemplateError(lead + fault.message, hint=fault.hint)
+
+
+# Lists
+
+
+def templated(out: Output, kind: Listing, rows: Iterable[Row], format: str, *, quiet: bool = False) -> None:
+    """All rows, or nothing when one of them fails. Raises: TemplateError."""
+    is_table = format.startswith("table")
+    try:
+        template = Template.parse(_prepared(kind, format, quiet=quiet))
+        lines = [_finished(template.execute(context(kind, row), show=_show(out))) for row in rows]
+    except TemplateError as fault:
+        raise _own(fault) from None
+    if not is_table:
+        out.write("".join(f"{line}\n" for line in lines))
+        return
+    from wherry.cli.tabwriter import aligned
+
+    out.write(aligned("".join(f"{line}\n" for line in [_heading(template, kind), *lines])))
+
+
+def _prepared(kind: Listing, format: str, *, quiet: bool) -> str:
+    """The template behind "table", "raw" and docker's own escapes."""
+    if format == "raw" and kind.raw:
+        format = kind.raw
+        if quiet:
+            format = next(line for line in format.splitlines() if f"{{{{.{kind.quiet}}}}}" in line)
+    text = format.removeprefix("table") if format.startswith("table") else format
+    return text.strip(" ").replace(r"\t", "\t").replace(r"\n", "\n")
+
+
+def _heading(template: Template, kind: Listing) -> str:
+    from wherry.gotemplate.dockerfuncs import HEADING
+
+    headings = Struct(
+        _HEADINGS, kind.headers, methods={"Label": Function(_label_heading, (STRING,))}, given=kind.headers
+    )
+    # As docker: a heading that fails in the middle is left as far as it came
+    return "".join(template.execute_parts(headings, functions=HEADING, keep=True)[0])
+
+
+def _label_heading(name: str) -> str:
+    """com.example.my-label: "my label"."""
+    return name.rpartition(".")[2].replace("-", " ").replace("_", " ")
+
+
+class _Cells(dict):  # type: ignore[type-arg]
+    """A row's fields, made when they are looked at."""
+
+    def items(self) -> Any:
+        return [(name, _value(cell)) for name, cell in super().items()]
+
+    def __getitem__(self, name: str) -> Any:
+        return _value(super().__getitem__(name))
+
+
+def context(kind: Listing, row: Row) -> Struct:
+    """A row as a template sees it: docker's fields are methods."""
+    methods = {name: Function(lambda name=name: _value(row[name])) for name in kind.headers}
+    if "Label" in row:
+        methods["Label"] = Function(row["Label"], (STRING,))  # type: ignore[arg-type]
+    cells = _Cells({name: row[name] for name in sorted(kind.headers)})
+    return Struct(Type("struct", kind.context), cells, methods=methods, is_pointer=True, escapes=True)
+
+
+def checked(kind: Listing, format: str) -> None:
+    """What `docker ps` does before it looks for containers: run the template on an empty one. Raises: TemplateError."""
+    row: dict[str, Any] = dict.fromkeys(kind.headers, "") | {"Label": lambda name: ""}
+    try:
+        template = Template.parse(format)
+    except TemplateError as fault:
+        raise _own(fault, "failed to parse template: ") from None
+    try:
+        template.execute(context(kind, row))
+    except TemplateError as fault:
+        raise _own(fault, "failed to execute template: ") from None
+
+
+# Objects
+
+
+def parsed(format: str, *, name: str = "") -> Template:
+    """Raises: TemplateSyntaxError."""
+    try:
+        return Template.parse(format, name=name)
+    except TemplateError as fault:
+        raise TemplateSyntaxError(f"template parsing error: {fault.message}", hint=fault.hint) from None
+
+
+def inspected(out: Output, template: Template, found: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """What can't be run, as messages; the other objects' lines are printed, an empty one when there is none.
+
+    As docker, the template sees Go's fields first, and the JSON as it is when those do not fit: `.ID` and `.Id` work.
+    """
+    lines, lost = [], []
+    for kind, one in found:
+        try:
+            lines.append(_finished(_inspected(template, one, kind, out)))
+        except TemplateError as fault:
+            hint = f"\nhint: {fault.hint}" if fault.hint else ""
+            lost.append(f"template parsing error: {fault.message}{hint}")
+    out.write("".join(f"{line}\n" for line in lines) or "\n")
+    return lost
+
+
+def _inspected(template: Template, one: Mapping[str, Any], kind: str, out: Output) -> str:
+    from wherry.cli.gotypes import as_docker, as_read
+
+    try:
+        if kind:
+            return template.execute(as_docker(one, kind.removesuffix("!")), show=_show(out))
+    except TemplateError:
+        if kind.endswith("!"):
+            raise
+    return template.execute(as_read(one), strict=True, show=_show(out))
+
+
+def rendering(out: Output, format: str, type: str, *, name: str = "", lead: str = "") -> Callable[[Any], str]:
+    """What makes the text of one document after another (`version`, `info`, events). It raises TemplateError.
+
+    `type` is the Go type of docker's document, `name` of the template, and `lead` what stands before a message.
+    Raises: TemplateSyntaxError.
+    """
+    template = parsed(format, name=name)
+
+    def render(value: Mapping[str, Any]) -> str:
+        try:
+            return _finished(template.execute(record(value, type), show=_show(out)))
+        except TemplateError as fault:
+            raise _own(fault, lead) from None
+
+    return render
+
+
+# What reaches a terminal
+
+
+def _show(out: Output) -> Any:
+    """A name or a label from an image must not steer a terminal; the template's own text may."""
+    if not out.is_terminal:
+        return None
+    from wherry.cli.render import plain
+
+    return lambda text: "\n".join(map(plain, text.split("\n")))
+
+
+def _finished(text: str) -> str:
+    """Bytes that are no UTF-8, cut in half by a template, are shown as docker's terminal would show them."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

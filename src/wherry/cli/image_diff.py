@@ -39,12 +39,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     before, after = (engine.images.resolve(name) for name in args.rest)
     found = diff(engine, before, after)
     text = args.text("format")
-    if text == "json":
-        out.json(_document(found, before, after))
-    elif text and text != "table":
-        from wherry.cli.gotemplate import render
+    if text not in {"", "table"}:
+        from wherry.cli import formats
 
-        out.write(render(text, _document(found, before, after)).rstrip("\n") + "\n")
+        formats.document(out, _document(found, before, after), text)
     else:
         _tables(found, out, everything=args.on("all"))
     return 0

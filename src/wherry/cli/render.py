@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, TextIO
 
-__all__ = ["Output", "ago", "help_text", "human_size"]
+__all__ = ["Output", "ago", "clean", "help_text", "human_size", "plain"]
 
 
 class Output:
@@ -37,7 +37,7 @@ class Output:
         except OSError:
             pass  # told at the end, when it is flushed again
         try:
-            self._err.write("\n".join(map(_plain, text.split("\n"))) + "\n")
+            self._err.write("\n".join(map(plain, text.split("\n"))) + "\n")
             self._err.flush()
         except OSError:
             pass
@@ -97,20 +97,18 @@ class Output:
             self._err.flush()
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Columns three spaces apart, as docker's; control characters in cells are made harmless."""
+        """Columns three spaces apart and ten wide, as docker's; control characters in cells are made harmless."""
         cells = [list(headers), *([clean(cell) for cell in row] for row in rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+        widths = [max(7, *(len(row[i]) for row in cells)) for i in range(len(headers))]
         for row in cells:
             self.line("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def json(self, value: Any, *, indent: int | str | None = None) -> None:
+    def json(self, value: Any, *, indent: int | str | None = None, html: bool = False) -> None:
+        """`html` hides <, > and &, as docker's lists do."""
         import json
 
-        self.line(
-            json.dumps(value, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False).translate(
-                _CONTROLS
-            )
-        )
+        text = json.dumps(value, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False)
+        self.line(text.translate(_CONTROLS | _HTML if html else _CONTROLS))
 
 
 def _first_line(fd: int) -> bytes:
@@ -125,13 +123,15 @@ def _first_line(fd: int) -> bytes:
 # Halves of surrogate pairs come from a hostile JSON, and no stream takes them
 _CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0xD800, 0xE000))}
 
+_HTML = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
+
 
 def clean(text: str) -> str:
     """A name from outside must not steer the terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """`clean`, but for tabs."""
     return "\t".join(map(clean, line.split("\t")))
 
