@@ -307,3 +307,39 @@ def test_a_runtime_that_there_is_not_is_said_in_dockers_words(lab: Lab, verb: st
 
 def test_the_same_runtime_by_containerds_name(lab: Lab) -> None:
     assert lab("run", "--rm", "--runtime", "io.containerd.runc.v2", "busybox", "echo", "a").stdout == "a\n"
+
+
+def smoke(lab: Lab, tmp_path: Path, *, image: str) -> subprocess.CompletedProcess[str]:
+    program = tmp_path / "wherry"
+    command = " ".join(f"'{word}'" if " " in word or ";" in word else word for word in lab.wherry.argv())
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.chmod(0o755)
+    env = {**lab.env, "GPU_SMOKE_NVIDIA_SMI": str(lab.machine / "usr" / "bin" / "nvidia-smi")}
+    return subprocess.run(
+        [str(Path(__file__).parents[2] / "tools" / "gpu-smoke"), "--wherry", str(program), "--image", image],
+        env=env, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_the_report_for_a_machine_with_a_gpu_passes_where_all_is_well_and_fails_where_it_is_not(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.driver(gpus=1)
+    smi = lab.machine / "usr" / "bin" / "nvidia-smi"
+    smi.write_text('#!/bin/sh\necho "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-0f3a-0001)"\n')
+    lab.wherry("tag", "busybox", "smoke")
+    packed = tmp_path / "usr" / "bin"
+    packed.mkdir(parents=True)
+    tar = tmp_path / "smoke.tar"
+    tar.write_bytes(container_lab.busybox_tar())
+    lab("import", "-c", "ENV PATH=/bin:/usr/bin", str(tar), "smoke")
+    done = smoke(lab, tmp_path, image="smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = {line.partition("s  ")[2].partition(":")[0]: line[:4] for line in done.stdout.splitlines()}
+    assert verdicts["--gpus all"] == verdicts["--device nvidia.com/gpu=0"] == verdicts["nothing is left"] == "PASS"
+    assert verdicts["PyTorch"] == "SKIP"
+    assert done.stdout.rstrip().endswith("PASS")
+    smi.write_text('#!/bin/sh\necho "GPU $$: another one each time (UUID: GPU-$$)"\n')
+    done = smoke(lab, tmp_path, image="smoke")
+    assert done.returncode == 1
+    assert done.stdout.rstrip().endswith("FAIL")
