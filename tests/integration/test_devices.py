@@ -309,6 +309,63 @@ def test_the_same_runtime_by_containerds_name(lab: Lab) -> None:
     assert lab("run", "--rm", "--runtime", "io.containerd.runc.v2", "busybox", "echo", "a").stdout == "a\n"
 
 
+def test_an_image_can_not_reach_a_hook_by_its_variables(lab: Lab, tmp_path: Path) -> None:
+    """CVE-2025-23266: the image's LD_PRELOAD was loaded into a createContainer hook, which is root's on the host."""
+    hook = tmp_path / "hook.sh"
+    hook.write_text('#!/bin/sh\nenv > "$0.$1"\n')
+    hook.chmod(0o755)
+    names = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
+    lab.write("vendor.json", containerEdits={
+        "hooks": [{"hookName": name, "path": str(hook), "args": ["hook", name]} for name in names]
+    })  # fmt: skip
+    lab("run", "--rm", "-e", "LD_PRELOAD=/evil.so", "--device", "vendor.com/device=one", "busybox", "true")
+    for name in names:
+        said = (tmp_path / f"hook.sh.{name}").read_text()
+        assert {line.partition("=")[0] for line in said.splitlines()} <= {"PATH", "PWD", "SHLVL", "_", "OLDPWD"}
+
+
+def test_links_of_an_image_do_not_lead_mounts_or_the_cache_out_of_it(lab: Lab, tmp_path: Path) -> None:
+    """CVE-2024-0132 and its kin: where the driver's files go, the image has links to the host."""
+    lab.driver(gpus=1)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "ld.so.cache").write_bytes(ld_cache([("libz.so.1", "/z")]))
+    (outside / "libc.so.6").write_text("")
+    root = tmp_path / "image"
+    (root / "usr" / "lib").mkdir(parents=True)
+    up = "/".join([".."] * 30)
+    (root / "usr" / "lib" / ABI).symlink_to(f"{up}{outside}")
+    (root / "etc").symlink_to(f"{up}{outside}")
+    (root / "usr" / "bin").symlink_to(outside)
+    (root / str(outside)[1:]).mkdir(parents=True)
+    (root / str(outside)[1:] / "libc.so.6").write_text("")
+    (root / "bin").mkdir()
+    (root / "bin" / "sh").write_bytes(Path(container_lab.BUSYBOX).read_bytes())
+    (root / "bin" / "sh").chmod(0o755)
+    subprocess.run(["tar", "-C", str(root), "-cf", str(tmp_path / "i.tar"), "."], check=True)
+    lab("import", "-c", "ENV PATH=/bin", str(tmp_path / "i.tar"), "hostile")
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    done = lab("run", "--rm", "--gpus", "all", "hostile", "sh", "-c", f"cat {outside}/libcuda.so.1")
+    assert done.stdout == f"libcuda.so {VERSION}\n"
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
+
+
+def test_a_mig_part_by_the_uuid_that_nvidia_smi_gives_it(lab: Lab) -> None:
+    lab.driver(gpus=1, migs=[(1, 0), (2, 0)])
+    (lab.machine / "usr" / "bin" / "nvidia-smi").write_text(
+        "#!/bin/sh\necho 'GPU 0: A100 (UUID: GPU-0f3a-0001)'\necho '  MIG 1g.5gb Device 0: (UUID: MIG-aa)'\n"
+        "echo '  MIG 1g.5gb Device 1: (UUID: MIG-bb)'\n"
+    )
+    done = lab("run", "--rm", "--gpus", "device=MIG-bb", "busybox", "ls", "/dev/nvidia-caps")
+    assert done.stdout.split() == ["nvidia-cap20", "nvidia-cap21"]
+
+
+def test_a_gpu_beside_privileged_and_a_node_of_the_same_name(lab: Lab) -> None:
+    lab.driver(gpus=1)
+    flags = ["--privileged", "--gpus", "all", "--device", "/dev/null:/dev/nvidia0"]
+    assert "1,   5" in lab("run", "--rm", *flags, "busybox", "ls", "-l", "/dev/nvidia0").stdout
+
+
 def smoke(lab: Lab, tmp_path: Path, *, image: str) -> subprocess.CompletedProcess[str]:
     program = tmp_path / "wherry"
     command = " ".join(f"'{word}'" if " " in word or ";" in word else word for word in lab.wherry.argv())

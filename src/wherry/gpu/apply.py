@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["absent", "apply", "settled_nodes"]
 
+_HOOK_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KINDS = {"b": stat.S_ISBLK, "c": stat.S_ISCHR, "u": stat.S_ISCHR, "p": stat.S_ISFIFO}
 
 
@@ -124,8 +125,10 @@ def _hook(hook: Hook) -> dict[str, Any]:
     found: dict[str, Any] = {"path": hook.path}
     if hook.args:
         found["args"] = list(hook.args)
-    if hook.env:
-        found["env"] = list(hook.env)
+    # Differs from docker: a hook without variables has a PATH and no more. runc starts createContainer hooks, programs
+    # of the host, with the image's ENV: with one LD_PRELOAD in it the image would own the host (CVE-2025-23266)
+    if hook.env or hook.name != "startContainer":
+        found["env"] = list(hook.env) or [_HOOK_PATH]
     if hook.timeout_s:
         found["timeout"] = hook.timeout_s
     return found

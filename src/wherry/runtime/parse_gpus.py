@@ -108,10 +108,8 @@ def _csv_fault(line: str, at: int, what: str) -> InputError:
 
 
 def is_cdi_name(text: str) -> bool:
-    """Whether a value of --device names a CDI device ("nvidia.com/gpu=all") rather than a path.
-
-    Differs from docker: one letter is a class name too; docker 26.1 panics on it.
-    """
+    """Whether a value of --device names a CDI device ("nvidia.com/gpu=all") rather than a path."""
+    # Differs from docker: one letter names a class, too (docker 26.1 panics on --device a.com/b=c)
     kind, equals, name = text.partition("=")
     vendor, slash, class_ = kind.partition("/")
     return bool(equals and slash and name) and _is_name(vendor, "-_.") and _is_name(class_, "-_.")
