@@ -26,6 +26,10 @@ _GLOBAL = flags.Verb(
     [
         flags.Flag("root", "Keep images, containers and volumes in another folder", kind="string"),
         flags.Flag("runtime", "OCI runtime to use (default: runc or crun, whichever works)", kind="string"),
+        flags.Flag("config", "Location of docker's client config files (default: ~/.docker)", kind="string"),
+        flags.Flag("context", "Only 'default' is there: wherry has no daemon to choose", short="c", kind="string"),
+        flags.Flag("host", "Not supported: wherry has no daemon to connect to", short="H", kind="list"),
+        flags.Flag("log-level", "Accepted for docker's sake", short="l", kind="string", default="info"),
         flags.Flag("debug", "Show where an unexpected error came from", short="D"),
         flags.Flag("version", "Print version information and quit", short="v"),
         flags.Flag("help", "Print usage", short="h"),
@@ -152,6 +156,10 @@ def _dispatch(options: flags.Args, out: Output) -> int:
 
         out.line(f"wherry version {__version__}")
         return 0
+    if options.given("host") or options.given("context"):
+        from wherry.cli.context import check_choice
+
+        check_choice(options.text("context"), options.all("host"))
     words = options.rest
     if options.on("help") or not words:
         out.line(_overview())
@@ -238,6 +246,8 @@ def _engine(options: flags.Args) -> Engine:
     paths = Paths.for_user(os.environ, os.geteuid(), os.path.abspath(root) if root else None)
     runtime = options.text("runtime") or os.environ.get("WHERRY_RUNTIME", "")
     env = dict(os.environ)
+    if options.given("config"):
+        env["DOCKER_CONFIG"] = os.path.abspath(options.text("config"))
     settings = Settings(paths, env, os.geteuid(), os.getcwd(), jobs=os.cpu_count() or 2, runtime=runtime)
     return Engine(settings, LinuxHost(env))
 
