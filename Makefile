@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 TESTS ?= tests
 
-.PHONY: help setup venv demo test unit soundness lint format bench docs lock clean
+.PHONY: help setup venv demo test unit soundness chaos lint format bench docs lock clean
 
 help:  ## say what each target does
 	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ unit: venv  ## the tests that need no root, no network and no programs
 
 soundness: setup  ## compare builds with the cache to builds without (N=10000 cases, SEED=1 the first world)
 	@$(PYTHON) -m tests.soundness --cases $(or $(N),1000) --seed $(or $(SEED),1) $(SOUNDNESS_FLAGS)
+
+chaos: setup  ## kill -9 at random moments of random commands (N=1000 of them, SEED=1): nothing lost, nothing left
+	@$(PYTHON) -m tests.chaos --acts $(or $(N),1000) --seed $(or $(SEED),1)
 
 lint: venv  ## ruff, mypy --strict and the architecture test
 	$(PYTHON) -m ruff check .

@@ -20,13 +20,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import wherry as package
 from tests import needs
 from wherry.engine import Engine
 from wherry.host.linux import LinuxHost
 from wherry.settings import Paths, Settings
 
 BUSYBOX = "/bin/busybox"
-_MAIN = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
+_SOURCES = str(Path(package.__file__).parents[1])
+_MAIN = f"import sys; sys.path.insert(0, {_SOURCES!r}); from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
 _ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
 
 
