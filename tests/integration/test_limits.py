@@ -120,6 +120,31 @@ def test_a_rate_for_a_block_device_is_in_its_cgroup(wherry: Wherry, box: Callabl
     assert inspected(wherry, "box", "HostConfig", "BlkioDeviceReadBps") == [{"Path": nodes[0], "Rate": 1 << 20}]
 
 
+def test_an_oom_killer_that_was_switched_off(wherry: Wherry, box: Callable[..., str]) -> None:
+    done = wherry("create", "--network", "none", "--oom-kill-disable", "busybox", "true")
+    assert "Disabling the OOM killer" in done.stderr or "OomKillDisable discarded" in done.stderr
+    box("-m", "32m", "--oom-kill-disable", "--memory-swappiness", "7")
+    if not IS_V2:
+        assert "oom_kill_disable 1" in cgroup_file(wherry, "box", "memory.oom_control")
+        assert cgroup_file(wherry, "box", "memory.swappiness") == "7"
+
+
+def test_a_device_rule_opens_what_was_closed(wherry: Wherry) -> None:
+    """As for a device that is plugged in later: its node is made inside."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse")
+    number = os.stat("/dev/fuse").st_rdev
+    rule = f"c {os.major(number)}:{os.minor(number)}"
+    script = f"mknod /tmp/d {rule.replace(':', ' ')}; (: < /tmp/d) && echo read; (: >> /tmp/d) && echo write"
+    found = {}
+    for access in ("", "r", "rw"):
+        flags = ["--device-cgroup-rule", f"{rule} {access}"] if access else []
+        seen = wherry("run", "--rm", "--network", "none", *flags, "busybox", "sh", "-c", script, code=None)
+        found[access] = seen.stdout.split()
+        assert ("peration not permitted" in seen.stderr) == (access != "rw")
+    assert found == {"": [], "r": ["read"], "rw": ["read", "write"]}
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -196,6 +221,18 @@ def test_what_the_kernel_refuses_changes_nothing(wherry: Wherry) -> None:
     assert "Cannot update container" in done.stderr
     assert inspected(wherry, "box", "HostConfig", "Memory") == 64 << 20
     assert cgroup_file(wherry, "box", "memory.limit_in_bytes") == str(64 << 20)
+
+
+def test_what_uses_what_from_python(wherry: Wherry, box: Callable[..., str]) -> None:
+    from wherry.runtime.update import Update
+
+    box("-m", "64m")
+    with wherry.engine() as engine:
+        assert engine.containers.update("box", Update(memory_bytes=32 << 20)) == []
+        (found,) = engine.containers.stats(["box"])
+    assert found.memory_limit_bytes == 32 << 20
+    assert 0 < found.memory_bytes < 32 << 20
+    assert found.pids == 1
 
 
 def test_an_update_of_several_names_goes_on_after_a_fault(wherry: Wherry, box: Callable[..., str]) -> None:

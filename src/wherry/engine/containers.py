@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wherry.engine.containers_commit import CommitRequest
     from wherry.engine.containers_list import Filters, Summary
     from wherry.engine.containers_rows import ContainerRow
+    from wherry.engine.containers_stats import Stats
     from wherry.image.changes import Change
     from wherry.image.tar.pack import Write
     from wherry.runtime.attach import Streams
@@ -257,6 +258,13 @@ class Containers:
 
         self._need_root("wherry update")
         return containers_update.update(self._engine, name, update)
+
+    def stats(self, names: Sequence[str] = (), *, all: bool = False) -> Sequence[Stats]:
+        """What they use, or all that run (`all`: or not). Takes half a second; `containers_stats.follow` goes on."""
+        from wherry.engine import containers_stats
+
+        self._need_root("wherry stats")
+        return containers_stats.take(self._engine, names, all=all)
 
     def top(self, name: str, ps_args: Sequence[str] = ()) -> Sequence[Sequence[str]]:
         """Rows of ps for the container's processes, the header first."""

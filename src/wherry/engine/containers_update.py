@@ -48,6 +48,7 @@ def update(engine: Engine, name: str, update: Update) -> list[str]:
             raise type(fault)(f"Cannot update container {row.id}: {fault.message}", hint=fault.hint) from None
         if options != before:
             row = containers_rows.set_options(engine.db, row, options)
+        engine.events.container(row, "update")
         if update.restart:
             from wherry.engine.containers_restart import set_policy
 

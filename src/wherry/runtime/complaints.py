@@ -36,6 +36,8 @@ _TABLE: tuple[tuple[str, type[WherryError], str, str | None], ...] = (
     (r"chdir to `([^\n]*)`: ([^\n]*)", RuntimeFailure, 'the working directory "{0}" can\'t be used: {1}',
      "choose another with -w or WORKDIR"),
     # Mounts
+    (r"check proc-safety of ([^\n ]+) mount: [^\n]*cannot be mounted because it is", RuntimeFailure,
+     "can't mount anything at {0}: nothing may hide or replace what is in /proc", "choose another place for it"),
     (r'error mounting "([^\n"]*)" to rootfs at "([^\n"]*)": ([^\n]*)', RuntimeFailure,
      "can't mount {0} at {1}: {2}", "is one a file and the other a folder, or is the source missing?"),
     (r"mount `([^\n`]*)` to `([^\n`]*)`: ([^\n]*)", RuntimeFailure, "can't mount {0} at /{1}: {2}",
