@@ -45,6 +45,8 @@ def resolve(requests: Sequence[DeviceRequest]) -> tuple[Device, ...]:
         try:
             facts = os.stat(path)
         except OSError as fault:
+            # Differs from docker: a device that is not there ends run with 125, docker's code for any fault before the
+            # command's; docker takes its own message for one about the command, and says 127
             raise InputError(
                 f'error gathering device information while adding custom device "{request.host_path}": '
                 f"{(fault.strerror or '').lower()}"

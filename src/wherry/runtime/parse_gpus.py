@@ -64,7 +64,7 @@ def _options(text: str) -> dict[str, str]:
 
 
 def _csv_fields(text: str) -> list[str]:
-    """The first record of a CSV file, with the columns (bytes, from 1) of what is wrong in it, as Go's reader says them.
+    """The first record of a CSV file, and the columns (bytes, from 1) of what is wrong in it, as Go's reader says them.
 
     Not Python's csv: it has other messages, and takes quotes in the middle of a field. Raises: InputError.
     """
