@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import machine, rows_registry
+from bench import machine, rows_engine, rows_logs, rows_registry
 from bench import rows as rows_local
 from bench.engines import Docker, Wherry
 from bench.rows import Pair, Row, Setup
 
-ROWS = (*rows_local.ROWS, *rows_registry.ROWS)
+ROWS = (*rows_local.ROWS, *rows_engine.ROWS, *rows_logs.ROWS, *rows_registry.ROWS)
 
 NOTES = """\
 Medians of alternating runs, both engines on the same base image and the same files, caches of the system warm.

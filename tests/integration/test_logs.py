@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs_text import PROJECT, runnable
 from tests.integration.container_lab import _ENV, Wherry, add_busybox, eventually
 from wherry.runtime.logs import LogQuery, read
 from wherry.runtime.monitor_log import JsonFile
@@ -342,3 +343,17 @@ def test_a_clock_that_jumps_a_day_breaks_neither_logs_nor_rotation(wherry: Wherr
     kept = wherry("logs", "jumper").stdout.split()
     assert kept[-5:] == ["1", "2", "3", "4", "5"]
     assert not path.stat().st_mode & stat.S_ISVTX
+
+
+def test_the_guides_commands_work(wherry: Wherry, tmp_path: Path) -> None:
+    (tmp_path / "wherry").write_text("#!/bin/sh\nexec " + shlex.join(wherry.argv()) + ' "$@"\n')
+    (tmp_path / "wherry").chmod(0o755)
+    (block,) = runnable(PROJECT / "docs" / "logs.md")
+    env = {**_ENV, "PATH": f"{tmp_path}:{_ENV['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euc", block.replace("IMAGE", "busybox")],
+        env=env, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "app=shop,tag=web hello\n" in done.stdout
+    assert "compact\n" in done.stdout

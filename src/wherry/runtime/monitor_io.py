@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _DRAIN_MAX = 1 << 21
 _TIOCSWINSZ = 0x5414
 _INPUT_MAX = 1 << 18
-# A pipe for two reads: the container writes the next one while this one is logged
-_PIPE, _LOG_CHUNK, _F_SETPIPE_SZ = 1 << 18, 1 << 17, 1031
+# What a pipe holds, and what a processor's own memory does with all that is made of it
+_LOG_CHUNK = 1 << 16
 
 
 class Stdio:

@@ -29,6 +29,9 @@ LINE_MAX = 16384
 _STEADY_NS = 1_000_000_000
 _WAIT_NS = 1_000_000_000
 _TORN_MAX = 1 << 20
+_ESCAPES = [(b"\\", b"\\\\"), (b'"', b'\\"'), (b"\t", b"\\t"), (b"\r", b"\\r")]
+_ESCAPES += [(bytes([code]), b"\\u%04x" % code) for code in range(32) if code not in b"\t\n\r"]
+_SPECIAL = b"".join(plain for plain, _ in _ESCAPES)
 
 
 def _each_byte(fault: Any) -> tuple[str, int]:
@@ -304,7 +307,7 @@ class JsonFile(LogFile):
 
     def __init__(self, plan: dict[str, Any], loop: Loop | None) -> None:
         attrs = f',"attrs":{kernel.encode(plan["attrs"])}' if plan["attrs"] else ""
-        self._ends = {name: f'","stream":"{name}"{attrs},"time":"' for name in ("stdout", "stderr")}
+        self._ends = {name: f'","stream":"{name}"{attrs},"time":"'.encode() for name in ("stdout", "stderr")}
         super().__init__(plan, loop)
 
     def _whole(self, fd: int, size: int) -> int:
@@ -317,18 +320,27 @@ class JsonFile(LogFile):
         return data.rfind(b"\n", 0, room) + 1 if room > 0 else 0
 
     def _records(self, stream: str, data: bytes) -> bytes:
-        end = f'{self._ends[stream]}{self._clock.stamp()}"}}\n'
-        text = str(data, "utf-8", "wherry")
-        is_whole = text[-1] == "\n"
-        # All lines in one go, by C: quoted as one string, and cut where that has the two characters "\n"
-        quoted = kernel.quote(text)[1 : -3 if is_whole else -1]
-        between = f'\\n{end}{{"log":"'
-        if "\\" in text:
-            # There "\\n" may also be a backslash and an n: those are put away, in what a quoted string can't hold
-            quoted = quoted.replace("\\\\", "\0").replace("\\n", between).replace("\0", "\\\\")
-        else:
-            quoted = quoted.replace("\\n", between)
-        return f'{{"log":"{quoted}{chr(92) + "n" if is_whole else ""}{end}'.encode()
+        end = b'%s%s"}\n' % (self._ends[stream], self._clock.stamp().encode())
+        data = _escaped(data)
+        if data[-1:] != b"\n":
+            return b'{"log":"%s%s' % (data.replace(b"\n", b'\\n%s{"log":"' % end), end)
+        # All lines in one go, by C: what stands between two of them is the same for all that came together
+        return b'{"log":"%s\\n%s' % (data[:-1].replace(b"\n", b'\\n%s{"log":"' % end), end)
+
+
+def _escaped(data: bytes) -> bytes:
+    """UTF-8 as it stands in a string of JSON, but for the line feeds."""
+    if not data.isascii():
+        try:
+            str(data, "utf-8")
+        except UnicodeDecodeError:
+            data = str(data, "utf-8", "wherry").encode()
+    # One pass over bytes that need nothing, as most do, is four times as fast as json's quoting
+    if len(data.translate(None, _SPECIAL)) != len(data):
+        for plain, quoted in _ESCAPES:
+            if plain in data:
+                data = data.replace(plain, quoted)
+    return data
 
 
 def open_log(plan: dict[str, Any] | None, loop: Loop, host_netns: int) -> Any:
