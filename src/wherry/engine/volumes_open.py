@@ -94,6 +94,7 @@ def of_plan(engine: Engine, one: BindMount, plan: MountPlan) -> int:
                 return engine.host.clone(fd, recursive=plan.recursive, attributes=("private", *plan.attributes))
             finally:
                 os.close(fd)
+        # Differs from docker: a tmpfs volume is each container's own; docker mounts it once for all that use it
         return engine.host.file_system(FileSystem(plan.fstype, plan.source, options, plan.attributes))
     except HostError as fault:
         raise HostError(f"{said}failed to mount local volume: {fault.message}", hint=fault.hint) from fault
