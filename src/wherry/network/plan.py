@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wherry.network.address import Pool, mac_of
 from wherry.network.model import OPTION_ICC, Attachment, Joined, Network
 from wherry.network.rules import (
+    LINK_LOCAL_GATEWAY,
     LIST_CHAINS,
     NOTHING,
     add_ports,
@@ -50,6 +51,8 @@ def bridge_lines(network: Network, mtu: int) -> str:
     if network.pool6:
         # Without duplicate address detection, which would keep it from use for a second
         lines += f"addr add {network.gateway6}/{Pool.parse(network.subnet6).prefix} dev {network.bridge} nodad\n"
+        # Under which it asks for neighbours when it passes on what others sent
+        lines += f"addr add {LINK_LOCAL_GATEWAY}/64 dev {network.bridge} nodad\n"
     return lines + f"link set {network.bridge} up\n"
 
 
@@ -75,8 +78,9 @@ def inside_lines(joined: Sequence[Joined], gateway: Joined | None) -> str:
         one = place.endpoint
         lines += f"addr add {one.address}/{one.prefix} dev {one.device}\n"
         lines += "".join(_link_local(text, one.device) for text in place.link_locals)
-        lines += f"link set {one.device} addrgenmode none\n"
-        if one.address6:
+        if not one.address6:
+            lines += f"link set {one.device} addrgenmode none\n"
+        else:
             lines += f"addr add {one.address6}/{one.prefix6} dev {one.device} nodad\n"
         lines += f"link set {one.device} up\n"
     return lines + (route_lines(gateway) if gateway else "")

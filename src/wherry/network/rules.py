@@ -44,6 +44,9 @@ class Owned(NamedTuple):
     address6: str = ""
 
 
+LINK_LOCAL_GATEWAY = "fe80::1"
+"""Of every bridge with IPv6, as docker's."""
+
 LIST_CHAINS = "list chains\n"
 """At the end of a script: shows every firewall's chains without their rules."""
 
@@ -161,7 +164,8 @@ def _claims(owned: Sequence[Owned], networks: Sequence[Network] = ()) -> dict[st
         "own_mac": [f'"{one.link}" . {one.mac}' for one in owned],
         "ipv4": [one.gateway for one in networks] + [one.address for one in owned],
         "own_ipv4": [f'"{one.link}" . {one.address}' for one in owned],
-        "ipv6": [n.gateway6 for n in networks if n.pool6] + [one.address6 for one in owned if one.address6],
+        "ipv6": [where for n in networks if n.pool6 for where in (n.gateway6, LINK_LOCAL_GATEWAY)]
+        + [one.address6 for one in owned if one.address6],
         "own_ipv6": [f'"{one.link}" . {one.address6}' for one in owned if one.address6],
     }
     return {name: list(dict.fromkeys(items)) for name, items in sets.items()}
