@@ -79,7 +79,7 @@ def write_bundle(
     """config.json and the three files of /etc; returns the config. `size` is the terminal's [rows, columns], which the
     command then finds from the start. Raises: InputError, NotFound, Conflict."""
     from wherry.engine.containers_mounts import requests, settle
-    from wherry.runtime import devices, spec
+    from wherry.runtime import devices, limits, spec
     from wherry.runtime.machine import read_machine
     from wherry.runtime.users import resolve
 
@@ -96,7 +96,7 @@ def write_bundle(
     facts = spec.SpecFacts(
         id=row.id,
         rootfs=f"{start.bundle}/rootfs",
-        machine=read_machine(),
+        machine=read_machine(with_limits=limits.is_limited(options)),
         user=user,
         mounts=requests(options, binds),
         devices=devices.host_devices() if options.privileged else devices.resolve(options.devices),

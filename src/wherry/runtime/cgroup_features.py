@@ -36,15 +36,10 @@ _V2 = {
 
 
 def lacking(root: str, layout: str) -> frozenset[str]:
-    """Names of what can't be limited here; `layout` is machine.cgroup_layout's answer. Takes 0.1 ms."""
+    """Names of what can't be limited here; `layout` is machine.cgroup_layout's answer. Takes 0.3 ms."""
     if layout == "v2":
         return _lacking_v2(root)
-    return frozenset(name for name, (top, file) in _V1.items() if not _exists(root, top, file))
-
-
-def _exists(root: str, top: str, file: str) -> bool:
-    # The root of a hierarchy lacks some files that its children have; `file` then is in none of them either
-    return os.path.exists(f"{root}/{top}/{file}") or (file == "blkio.weight" and _child_has(f"{root}/{top}", file))
+    return frozenset(name for name, (top, file) in _V1.items() if not os.path.exists(f"{root}/{top}/{file}"))
 
 
 def _lacking_v2(root: str) -> frozenset[str]:

@@ -78,13 +78,16 @@ def _rlimits() -> tuple[tuple[str, int, int], ...]:
     return tuple((name, *resource.getrlimit(number)) for name, number in sorted(names.items()))
 
 
-def read_machine(root: str = "/sys/fs/cgroup") -> Machine:
-    """Raises: OSError when /proc is not mounted."""
+def read_machine(root: str = "/sys/fs/cgroup", *, with_limits: bool = True) -> Machine:
+    """`with_limits` False spares the twenty looks at cgroup files, for a container that is not limited.
+
+    Raises: OSError when /proc is not mounted.
+    """
     uname = os.uname()
     bounding, effective = _capability_sets()
     layout = cgroup_layout(root)
-    lacks = lacking(root, layout)
-    cpuset_cpus, cpuset_mems = cpusets(root, layout)
+    lacks = lacking(root, layout) if with_limits else frozenset()
+    cpuset_cpus, cpuset_mems = cpusets(root, layout) if with_limits else ("", "")
     return Machine(
         kernel=kernel_version(uname.release),
         architecture=Platform.of("linux", uname.machine).architecture,

@@ -6,7 +6,7 @@ import pytest
 
 from wherry.cli import flags
 from wherry.cli.run_flags import CREATE_FLAGS, FLAGS, options
-from wherry.errors import Unsupported
+from wherry.errors import InputError, Unsupported
 from wherry.oci.config import Healthcheck
 from wherry.runtime.parse_mounts import MountRefused  # isort: split
 
@@ -229,3 +229,21 @@ def test_a_fault_of_create_points_to_creates_help() -> None:
     with pytest.raises(flags.FlagError) as caught:
         options(args, Settings(Paths("/r", "/run/r"), {}, 0, "/here"))
     assert str(caught.value) == "wherry: Invalid containerPort: foo.\nSee 'wherry create --help'."
+
+
+_WORDS = {
+    "bytes": "4x", "decimal": "1.x", "duration": "5q", "uint16": "-1", "ulimit": "nofile", "int": "1x",
+    "mount": "type=x",
+}  # fmt: skip
+TYPED = [flag for flag in FLAGS if flag.kind == "int" or flag.type_name in _WORDS]
+
+
+@pytest.mark.parametrize("flag", TYPED, ids=lambda flag: flag.name)
+def test_a_wrong_value_of_a_typed_flag_is_refused_and_names_it(flag: flags.Flag) -> None:
+    word = _WORDS["int" if flag.kind == "int" else flag.type_name]
+    with pytest.raises((flags.FlagError, InputError)) as caught:
+        read([f"--{flag.name}", word])
+    assert flag.name in str(caught.value) or word in str(caught.value)
+    if flag.type_name != "mount":
+        assert getattr(caught.value, "exit_code", 0) == 125
+        assert f"--{flag.name}" in str(caught.value)
