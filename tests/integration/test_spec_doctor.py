@@ -56,4 +56,4 @@ def test_info_speaks_dockers_json(tmp_path: Path) -> None:
     doc = json.loads(wherry(tmp_path / "root", "info", "--format", "json").stdout)
     assert (doc["Containers"], doc["Images"], doc["OSType"]) == (0, 0, "linux")
     assert doc["DockerRootDir"] == str(tmp_path / "root")
-    assert wherry(tmp_path / "root", "info").stdout.startswith("Version: ")
+    assert "\n Server Version: " in wherry(tmp_path / "root", "info").stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wherry._version import __version__
 from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
@@ -17,77 +16,74 @@ if TYPE_CHECKING:
 VERB = Verb(
     "[OPTIONS]",
     "Display system-wide information",
-    [Flag("format", "Format output: 'json', or the default list", short="f", kind="string")],
+    [Flag("format", "Format output: 'json', a Go template, or the default list", short="f", kind="string")],
+    examples=("wherry info", "wherry info --format json"),
 )
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
-    """docker info's fields, as far as they mean anything without a daemon."""
+    """docker info's lines and fields."""
+    from wherry.cli import formats
     from wherry.engine.facts import survey
+    from wherry.engine.facts_document import info
 
     found = survey(engine)
-    if args.text("format") == "json":
-        out.json(_document(found))
+    document = info(engine, found)
+    if args.text("format"):
+        formats.document(out, document, args.text("format"), "system.dockerInfo")
         return 0
-    _print(found, out)
+    for line in _lines(found, document):
+        out.line(line)
     for warning in found.warnings:
         out.error(f"WARNING: {warning}")
     return 0
 
 
-def _security(found: Survey) -> list[str]:
-    return [*(["apparmor"] if found.apparmor else []), *(["seccomp"] if found.seccomp else [])]
-
-
-def _document(found: Survey) -> dict[str, Any]:
-    return {
-        "Containers": found.running + found.paused + found.stopped,
-        "ContainersRunning": found.running,
-        "ContainersPaused": found.paused,
-        "ContainersStopped": found.stopped,
-        "Images": found.images,
-        "Driver": "overlayfs",
-        "SwapLimit": found.swap_limit,
-        "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs",
-        "CgroupVersion": "2" if found.facts.cgroup == "v2" else "1",
-        "KernelVersion": found.facts.kernel,
-        "OperatingSystem": found.operating_system,
-        "OSType": "linux",
-        "Architecture": found.facts.architecture,
-        "NCPU": found.cpus,
-        "MemTotal": found.memory_bytes,
-        "DockerRootDir": found.root,
-        "Name": found.hostname,
-        "ServerVersion": __version__,
-        "Runtimes": {name: {"version": version} for name, version in found.runtimes.items()},
-        "DefaultRuntime": found.runtime,
-        "SecurityOptions": [f"name={name}" for name in _security(found)],
-        "Warnings": list(found.warnings),
-    }
-
-
-def _print(found: Survey, out: Output) -> None:
-    rows = [
-        ("Version", __version__),
-        ("Containers", str(found.running + found.paused + found.stopped)),
-        (" Running", str(found.running)),
-        (" Paused", str(found.paused)),
-        (" Stopped", str(found.stopped)),
-        ("Images", str(found.images)),
-        ("Storage Driver", "overlayfs"),
-        ("Logging Driver", "json-file"),
-        ("Cgroup Layout", found.facts.cgroup),
-        ("Runtimes", ", ".join(f"{name} {version}" for name, version in found.runtimes.items()) or "none"),
-        ("Default Runtime", found.runtime or "none found"),
-        ("Security Options", ", ".join(_security(found)) or "none"),
-        ("Kernel Version", found.facts.kernel),
-        ("Operating System", found.operating_system),
-        ("Architecture", found.facts.architecture),
-        ("CPUs", str(found.cpus)),
-        ("Total Memory", f"{found.memory_bytes / (1 << 30):.2f}GiB"),
-        ("Name", found.hostname),
-        ("Root Dir", found.root),
+def _lines(found: Survey, doc: dict[str, Any]) -> list[str]:
+    """As docker: what scripts grep for is where they look. Server is this program itself: there is no daemon."""
+    client = doc["ClientInfo"]
+    lines = ["Client: wherry", f" Version:    {client['Version']}", " Context:    default", " Debug Mode: false", ""]
+    lines += ["Server: none, wherry needs no daemon"]
+    states = ("Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped")
+    for name, key in zip(("Containers", " Running", " Paused", " Stopped"), states, strict=True):
+        lines.append(f" {name}: {doc[key]}")
+    lines += [
+        f" Images: {doc['Images']}",
+        f" Server Version: {doc['ServerVersion']}",
+        f" Storage Driver: {doc['Driver']}",
     ]
-    for name, value in rows:
-        out.line(f"{name}: {value}")
+    lines += [f"  {name}: {value}" for name, value in doc["DriverStatus"]]
+    lines += [f" Logging Driver: {doc['LoggingDriver']}", f" Cgroup Driver: {doc['CgroupDriver']}"]
+    hybrid = " (hybrid)" if found.facts.cgroup == "hybrid" else ""
+    lines += [f" Cgroup Version: {doc['CgroupVersion']}{hybrid}", " Plugins:"]
+    lines += [f"  {kind}: {' '.join(doc['Plugins'][kind])}" for kind in ("Volume", "Network", "Log")]
+    lines += [" Swarm: inactive", f" Runtimes: {' '.join(doc['Runtimes'])}"]
+    lines += [f" Default Runtime: {doc['DefaultRuntime'] or 'none found'}", f" Init Binary: {doc['InitBinary']}"]
+    lines += [f" {name} version: {version}" for name, version in found.runtimes.items()]
+    lines.append(" Security Options:")
+    for option in doc["SecurityOptions"]:
+        name, _, profile = option.removeprefix("name=").partition(",profile=")
+        lines += [f"  {name}", *([f"   Profile: {profile}"] if profile else [])]
+    return lines + _machine(doc)
+
+
+def _machine(doc: dict[str, Any]) -> list[str]:
+    rows = [
+        ("Kernel Version", doc["KernelVersion"]),
+        ("Operating System", doc["OperatingSystem"]),
+        ("OSType", doc["OSType"]),
+        ("Architecture", doc["Architecture"]),
+        ("CPUs", doc["NCPU"]),
+        ("Total Memory", f"{doc['MemTotal'] / (1 << 30):.4g}GiB"),
+        ("Name", doc["Name"]),
+        ("ID", doc["ID"]),
+        ("Docker Root Dir", doc["DockerRootDir"]),
+        ("Debug Mode", "false"),
+        *((name, doc[key]) for name, key in (("HTTP Proxy", "HttpProxy"), ("HTTPS Proxy", "HttpsProxy"),
+                                             ("No Proxy", "NoProxy")) if doc[key]),
+        ("Experimental", "false"),
+        ("Live Restore Enabled", "false"),
+    ]  # fmt: skip
+    lines = [f" {name}: {value}" for name, value in rows]
+    insecure = [" Insecure Registries:", *(f"  {one}" for one in doc["RegistryConfig"]["InsecureRegistryCIDRs"])]
+    return [*lines[:-1], *insecure, lines[-1]]

@@ -104,7 +104,7 @@ def _settled(engine: Engine, options: RunOptions) -> RunOptions:
     if options.volumes_from:
         from wherry.engine.containers_mounts import inherited
 
-        options = options._replace(mounts=inherited(engine, options), volumes_from=())
+        options = options._replace(mounts=inherited(engine, options))
     return options
 
 

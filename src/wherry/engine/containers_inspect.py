@@ -19,6 +19,7 @@ from wherry.store.images import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from wherry.engine import Engine
@@ -76,8 +77,35 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
     doc["Mounts"] = mounts(engine, options, binds)
     doc["Config"] = config(start)
     exposed = tuple(doc["Config"].get("ExposedPorts", {}))
-    doc["NetworkSettings"] = engine.networks.describe(row.id, network_request(start), exposed)
+    described = engine.networks.describe(row.id, network_request(start), exposed)
+    doc["NetworkSettings"] = _network_settings(engine, start, state, described)
     return doc
+
+
+def _network_settings(
+    engine: Engine, start: Start, state: ContainerState, described: Mapping[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """With what docker keeps of the last run."""
+    doc = dict(described)
+    if default := doc["Networks"].get("bridge"):
+        default["Links"] = None  # as docker: they are in HostConfig.Links
+    if not _was_started(start) or start.options.network.startswith("container:"):
+        return doc
+    # A network namespace that nsenter takes, as docker's is
+    doc |= {"SandboxID": start.row.id, "SandboxKey": f"/proc/{state.pid}/ns/net" if state.pid else ""}
+    doc["Networks"] = {name: _member(engine, name, one, state) for name, one in doc["Networks"].items()}
+    return doc
+
+
+def _member(engine: Engine, name: str, one: dict[str, Any], state: ContainerState) -> dict[str, Any]:
+    if not one["NetworkID"]:
+        try:
+            one["NetworkID"] = engine.networks.inspect(name)["Id"]
+        except NotFound:
+            return one
+    if state.pid and not one["EndpointID"] and name in ("none", "host"):
+        one["EndpointID"] = one["NetworkID"]
+    return one
 
 
 def _sizes(engine: Engine, start: Start) -> dict[str, int]:
@@ -90,11 +118,18 @@ def _sizes(engine: Engine, start: Start) -> dict[str, int]:
 
 def _paths(start: Start) -> dict[str, str]:
     """As docker: of a container that never ran they are empty, as these files are made when it starts."""
-    log = "" if start.options.log.driver == "none" else f"{start.bundle}/container.log"
-    was_started = os.path.lexists(f"{start.bundle}/hosts")
+    log = f"{start.bundle}/container.log" if start.options.log.driver == "json-file" else ""
+    was_started = _was_started(start)
     files = {"ResolvConfPath": "resolv.conf", "HostnamePath": "hostname", "HostsPath": "hosts"}
-    found = {name: f"{start.bundle}/{file}" if was_started else "" for name, file in files.items()}
+    # Who joined another's network has that one's files
+    kind, _, other = start.options.network.partition(":")
+    folder = f"{os.path.dirname(start.bundle)}/{other}" if kind == "container" else start.bundle
+    found = {name: f"{folder}/{file}" if was_started else "" for name, file in files.items()}
     return found | {"LogPath": log if was_started else ""}
+
+
+def _was_started(start: Start) -> bool:
+    return os.path.lexists(f"{start.bundle}/config.json")
 
 
 def _state(state: ContainerState) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def config(start: Start) -> dict[str, Any]:
     }
     if options.mac_address:
         doc["MacAddress"] = options.mac_address
-    doc |= {"OnBuild": list(image.on_build) or None, "Labels": dict(start.row.labels)}
+    doc |= {"OnBuild": None, "Labels": dict(start.row.labels)}
     if options.stop_signal or image.stop_signal:
         doc["StopSignal"] = options.stop_signal or image.stop_signal
     if options.stop_timeout_s is not None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from wherry.engine import Engine
     from wherry.engine.containers_bundle import Start
-    from wherry.runtime.options import DeviceRate, GpuRequest, LogConfig, RunOptions
+    from wherry.runtime.options import DeviceRate, GpuRequest, RunOptions
 
 __all__ = ["host_config"]
 
@@ -17,13 +17,14 @@ __all__ = ["host_config"]
 def host_config(engine: Engine, start: Start) -> dict[str, Any]:
     """All of docker's keys, with its choice of null, [] and {} for what was not asked for."""
     from wherry.engine.containers_inspect_mounts import asked
+    from wherry.engine.containers_log_plan import log_config
     from wherry.runtime.machine import cgroup_layout
 
     options = start.options
     return {
         **asked(options),
         "ContainerIDFile": options.cidfile,
-        "LogConfig": _log_config(options.log),
+        "LogConfig": log_config(options.log),
         "NetworkMode": options.network or "bridge",
         "PortBindings": _port_bindings(options),
         "RestartPolicy": {"Name": options.restart.name, "MaximumRetryCount": options.restart.max_retries},
@@ -48,7 +49,7 @@ def host_config(engine: Engine, start: Start) -> dict[str, Any]:
         "ShmSize": options.shm_size_bytes or 64 << 20,
         "Runtime": options.runtime or engine.containers.driver.runtime.name,
         "Isolation": options.isolation,
-        "Links": None,
+        "Links": _links(engine, start),
         **_security(options),
         **_processors(options),
         **_memory(options),
@@ -57,12 +58,18 @@ def host_config(engine: Engine, start: Start) -> dict[str, Any]:
     }
 
 
-def _log_config(log: LogConfig) -> dict[str, Any]:
-    config = dict(log.options)
-    if not config and log.driver == "json-file":
-        # Differs from docker: logs are bounded unless the user says otherwise, and so it is shown
-        config = {"max-size": "10m", "max-file": "3"}
-    return {"Type": log.driver, "Config": config}
+def _links(engine: Engine, start: Start) -> list[str] | None:
+    """docker's "/other:/this/alias", for each --link."""
+    from wherry.errors import NotFound
+
+    found = []
+    for text in start.options.links:
+        other, _, alias = text.partition(":")
+        try:
+            found.append(f"/{engine.containers.find(other).name}:/{start.row.name}/{alias}")
+        except NotFound:
+            continue
+    return found or None
 
 
 def _security(options: RunOptions) -> dict[str, Any]:

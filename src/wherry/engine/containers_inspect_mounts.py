@@ -42,7 +42,7 @@ def _mount(engine: Engine, one: BindMount, asked_for: MountRequest | None) -> di
 
 def _mode(one: BindMount, asked_for: MountRequest | None) -> str:
     """-v's word. "z" is docker's relabelling by default, of volumes that were asked for; only SELinux knows it."""
-    if asked_for is None:
+    if asked_for is None or asked_for.is_inherited:
         return ""
     is_named = bool(asked_for.source or asked_for.is_mount)
     return asked_for.mode or ("z" if one.volume and is_named else "")
@@ -50,7 +50,9 @@ def _mode(one: BindMount, asked_for: MountRequest | None) -> str:
 
 def asked(options: RunOptions) -> dict[str, Any]:
     """HostConfig's Binds, Mounts and Tmpfs; the last two are there only when there are any."""
-    binds = [one for one in options.mounts if not (one.is_mount or one.is_inherited) and one.type != "tmpfs" and one.source]
+    binds = [
+        one for one in options.mounts if not (one.is_mount or one.is_inherited) and one.type != "tmpfs" and one.source
+    ]
     doc: dict[str, Any] = {"Binds": [_bind_text(one) for one in binds] or None}
     if requests := [_request(one) for one in options.mounts if one.is_mount]:
         doc["Mounts"] = requests

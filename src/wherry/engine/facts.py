@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import NamedTuple
 
 from wherry.oci.platform import Platform
@@ -44,6 +45,14 @@ class Survey(NamedTuple):
     apparmor: bool
     swap_limit: bool
     warnings: tuple[str, ...]
+    lacks: frozenset[str] = frozenset()
+    """Names of limits that the kernel can't hold (runtime.cgroup_features)."""
+    file_system: str = ""
+    """What `root` is on, as docker names it: "extfs", "xfs"."""
+    os_version: str = ""
+    cdi_folders: tuple[str, ...] = ()
+    now: str = ""
+    """RFC 3339."""
 
 
 def gather(settings: Settings, host: Host) -> Facts:
@@ -62,7 +71,9 @@ def gather(settings: Settings, host: Host) -> Facts:
 def survey(engine: Engine) -> Survey:
     """Counts, versions and warnings; starts the runtimes' --version. Raises: OSError when the state can't be read."""
     from wherry.engine import doctor
+    from wherry.gpu.specs import DEFAULT_DIRS
     from wherry.runtime.machine import read_machine
+    from wherry.store.images import rfc3339
 
     machine = read_machine()
     facts = engine.facts()
@@ -71,7 +82,7 @@ def survey(engine: Engine) -> Survey:
     return Survey(
         facts=facts,
         hostname=machine.hostname,
-        operating_system=_operating_system(),
+        operating_system=_os_release("PRETTY_NAME") or "Linux",
         cpus=machine.cpus,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         root=engine.settings.paths.root,
@@ -85,17 +96,34 @@ def survey(engine: Engine) -> Survey:
         apparmor=machine.apparmor,
         swap_limit=machine.swap_limit,
         warnings=tuple(f"{one.name}: {one.note}" for one in checks if one.status == "warning"),
+        lacks=machine.lacks,
+        file_system=_file_system(engine.settings.paths.root),
+        os_version=_os_release("VERSION_ID"),
+        cdi_folders=tuple(path for path in DEFAULT_DIRS if os.path.isdir(path)),
+        now=rfc3339(time.time_ns()),
     )
 
 
-def _operating_system() -> str:
-    """os-release(5)'s PRETTY_NAME."""
+def _file_system(path: str) -> str:
+    """The type of the mount that holds the path, "" when unknown. docker says extfs for ext2 to ext4."""
+    best, kind = "", ""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.split()
+            place = fields[4]
+            if len(place) >= len(best) and f"{path}/".startswith(f"{place.rstrip('/')}/"):
+                best, kind = place, fields[fields.index("-") + 1]
+    return "extfs" if kind in {"ext2", "ext3", "ext4"} else kind
+
+
+def _os_release(name: str) -> str:
+    """One value of os-release(5), "" when it has none."""
     for path in ("/etc/os-release", "/usr/lib/os-release"):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 for line in file:
-                    if line.startswith("PRETTY_NAME="):
+                    if line.startswith(f"{name}="):
                         return line.partition("=")[2].strip().strip("\"'")
         except FileNotFoundError:
             continue
-    return "Linux"
+    return ""

@@ -114,8 +114,8 @@ def document(network: Network, members: Sequence[Member]) -> dict[str, object]:
         "EnableIPv6": network.ipv6,
         "IPAM": {
             "Driver": "default",
-            "Options": None if network.is_default else dict(network.ipam_options),
-            "Config": _pools(network),
+            "Options": None if network.name in _PREDEFINED else dict(network.ipam_options),
+            "Config": _pools(network) if network.name not in ("host", "none") else None,
         },
         "Internal": network.internal,
         "Attachable": network.attachable,
