@@ -24,7 +24,7 @@ VERB = Verb(
     "Show what the build cache holds",
     [
         Flag("filter", "Provide filter values: until, type, id, description, inuse, shared", kind="list"),
-        Flag("format", "Format output: 'json', or the default table", kind="string"),
+        Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
         Flag("verbose", "Show of each entry all that is known"),
     ],
     most=0,
@@ -48,16 +48,19 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """The last used last, as they would be removed."""
     import time
 
-    from wherry.cli.images import is_json
+    from wherry.cli import formats
     from wherry.engine.builder_cache import entries
 
-    wants_json = is_json(args.text("format"))
     now = time.time_ns()
     query = parse_query(args.all("filter"), now)
     found = [one for one in entries(engine) if query.takes(one) and _is_shown(one, query)]
-    if wants_json:
+    format = args.text("format")
+    if format == "json":
         for one in found:
             out.json(_document(one, now))
+    elif format not in {"", "table"}:
+        kind = formats.Listing("wherry.entry", _HEADERS, tuple(_HEADERS))
+        formats.listing(out, kind, [_row(one, now) for one in found], format)
     elif args.on("verbose"):
         verbose(found, out)
         _total(found, out)
@@ -70,6 +73,20 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         out.table(["ID", "RECLAIMABLE", "SIZE", "LAST ACCESSED", "DESCRIPTION"], rows)
         _total(found, out)
     return 0
+
+
+_HEADERS = {
+    "ID": "ID", "CreatedAt": "CREATED AT", "Mutable": "MUTABLE", "Reclaimable": "RECLAIMABLE", "Shared": "SHARED",
+    "Size": "SIZE", "Description": "DESCRIPTION", "UsageCount": "USAGE COUNT", "LastUsed": "LAST USED", "Type": "TYPE",
+}  # fmt: skip
+
+
+def _row(one: Entry, now_ns: int) -> dict[str, object]:
+    """Names without their spaces, which a template can't say."""
+    shown = _document(one, now_ns)
+    names = {"Created at": "CreatedAt", "Usage count": "UsageCount", "Last used": "LastUsed"}
+    row = {names.get(key, key): value if isinstance(value, bool) else str(value) for key, value in shown.items()}
+    return {**row, "UsageCount": str(one.uses)}
 
 
 def _is_shown(one: Entry, query: Query) -> bool:

@@ -18,7 +18,7 @@ VERB = Verb(
     "[OPTIONS] NAME[:TAG|@DIGEST]",
     "Show an image with its layers and their packages, and what is attached: signatures, SBOM, provenance",
     [
-        Flag("format", "Format output: 'json', or the default tree", kind="string"),
+        Flag("format", "Format output: 'json', a Go template, or the default tree", kind="string"),
         Flag("no-trunc", "Don't truncate digests and steps"),
         Flag("remote", "Look in the registry, also when the image is here"),
     ],
@@ -30,12 +30,11 @@ VERB = Verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """The local image when there is one, else the registry's."""
-    from wherry.cli.images import is_json
-
-    as_json = is_json(args.text("format"))
     tree = _tree(engine, args.rest[0], remote=args.on("remote"))
-    if as_json:
-        out.json(_document(tree))
+    if args.text("format") not in {"", "table"}:
+        from wherry.cli import formats
+
+        formats.document(out, _document(tree), args.text("format"))
         return 0
     from wherry.cli.render import human_size
     from wherry.engine.image_tree import lines

@@ -43,11 +43,11 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """All signatures are shown, the good and the bad; exit 10 when there is none, 11 when there is no such image, 12
     when no signature is good: cosign's codes.
     """
-    from wherry.cli.images import is_json
+    from wherry.cli import formats
     from wherry.engine import trust_remote
     from wherry.engine.trust_verify import check, verify
 
-    as_json = is_json(args.text("format"))
+    format = args.text("format")
     asked = _asked(engine, args)
     try:
         found = [verify(trust_remote.Registries(engine), text, asked) for text in args.rest]
@@ -55,8 +55,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         fault.exit_code = _NO_SUCH_TAG
         raise
     for one in found:
-        if as_json:
-            out.json(_document(one))
+        if format not in {"", "table"}:
+            formats.document(out, _document(one), format)
         elif one.verdicts:
             out.line(one.pinned)
             out.table(["", "SIGNATURE", "FORMAT", "SIGNED BY", "FOR", "CREATED"], [_row(v) for v in one.verdicts])

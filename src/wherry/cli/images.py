@@ -8,9 +8,10 @@ from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wherry.cli.flags import Args
+    from wherry.cli.formats import Listing, Row
     from wherry.cli.render import Output
     from wherry.engine import Engine
     from wherry.store.images import ImageRecord
@@ -22,18 +23,40 @@ VERB = Verb(
         Flag("all", "Show all images (there are no intermediate ones to hide)", short="a"),
         Flag("digests", "Show digests"),
         Flag("filter", "Filter output: dangling, reference, label, before, since, until", short="f", kind="list"),
-        Flag("format", "Format output: 'json', or the default table", kind="string"),
+        Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
         Flag("no-trunc", "Don't truncate output"),
         Flag("quiet", "Only show image IDs", short="q"),
     ],
     most=1,
-    examples=["wherry images", "wherry images --filter dangling=true", "wherry images 'shop/*'"],
+    examples=[
+        "wherry images",
+        "wherry images --filter dangling=true",
+        "wherry images 'shop/*'",
+        "wherry images --format '{{.Repository}}:{{.Tag}}'",
+    ],
 )
+
+
+HEADERS = {
+    "Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED",
+    "Size": "SIZE", "CreatedAt": "CREATED AT", "Containers": "CONTAINERS", "SharedSize": "SHARED SIZE",
+    "UniqueSize": "UNIQUE SIZE", "VirtualSize": "SIZE",
+}  # fmt: skip
+_COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size")
+_WITH_DIGEST = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
+_RAW = """repository: {{.Repository}}
+tag: {{.Tag}}
+%simage_id: {{.ID}}
+created_at: {{.CreatedAt}}
+virtual_size: {{.Size}}
+"""
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """One line for each name of each image."""
-    wants_json = is_json(args.text("format"))
+    from wherry.cli.formats import listing
+
+    digests, format = args.on("digests"), args.text("format")
     filters = args.all("filter")
     if args.rest:
         filters = (*filters, f"reference={args.rest[0]}")
@@ -44,30 +67,26 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         records = engine.images.list(parse_filters(filters, KEYS))
     else:
         records = engine.images.list()
-    rows = [row for record in records for row in _rows(record, digests=args.on("digests"))]
-    if args.on("quiet"):
-        for record, *_ in rows:
-            out.line(_id(record, args))
-    elif wants_json:
-        for row in rows:
-            out.json(_document(row, args))
-    else:
-        _table(rows, args, out)
+    if digests and format.startswith("table ") and "{{.Digest}}" not in format:
+        format += r"\t{{.Digest}}"  # as docker
+    digests = digests or ".Digest" in format
+    kind = listing_of(_WITH_DIGEST if digests else _COLUMNS, _RAW % ("digest: {{.Digest}}\n" if digests else ""))
+    whole = args.on("no-trunc")
+    shown = [cells(row, whole=whole) for record in records for row in rows(record, digests=digests)]
+    listing(out, kind, shown, format, quiet=args.on("quiet"))
     return 0
 
 
-def is_json(text: str) -> bool:
-    if text not in {"", "table", "json", "{{json .}}"}:
-        from wherry.errors import Unsupported
+def listing_of(columns: Sequence[str], raw: str = "") -> Listing:
+    from wherry.cli.formats import Listing
 
-        raise Unsupported(f"format {text!r} is not supported yet", hint="--format json gives one JSON object per line")
-    return text in {"json", "{{json .}}"}
+    return Listing("formatter.imageContext", HEADERS, columns, raw=raw)
 
 
 _Row = tuple["ImageRecord", str, str, str]
 
 
-def _rows(record: ImageRecord, *, digests: bool) -> Iterator[_Row]:
+def rows(record: ImageRecord, *, digests: bool) -> Iterator[_Row]:
     """(record, repository, tag, digest), "<none>" where there is none: as docker, each tag with each digest."""
     known: dict[str, list[str]] = {}
     for name in record.digests:
@@ -87,36 +106,20 @@ def _rows(record: ImageRecord, *, digests: bool) -> Iterator[_Row]:
         yield record, "<none>", "<none>", "<none>"
 
 
-def _id(record: ImageRecord, args: Args) -> str:
-    return record.id if args.on("no-trunc") else record.id.short
-
-
 def _since(record: ImageRecord) -> str:
     from wherry.cli.render import ago
 
     return f"{ago(time.time() - record.created_ns / 1e9)} ago" if record.created_ns else "N/A"
 
 
-def _table(rows: list[_Row], args: Args, out: Output) -> None:
-    from wherry.cli.render import human_size
-
-    headers = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"]
-    cells = [[repo, tag, _id(record, args), _since(record), human_size(record.size)] for record, repo, tag, _ in rows]
-    if args.on("digests"):
-        headers.insert(2, "DIGEST")
-        for cell, row in zip(cells, rows, strict=True):
-            cell.insert(2, row[3])
-    out.table(headers, cells)
-
-
-def _document(row: _Row, args: Args) -> dict[str, str]:
-    from wherry.cli.render import human_size
+def cells(row: _Row, *, whole: bool) -> Row:
+    """docker's fields of an image in a list."""
+    from wherry.cli.render import human_size, moment
 
     record, repository, tag, digest = row
-    created = time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(record.created_ns / 1e9))
-    size = human_size(record.size)
     return {
-        "Containers": "N/A", "CreatedAt": created, "CreatedSince": _since(record), "Digest": digest,
-        "ID": _id(record, args), "Repository": repository, "SharedSize": "N/A", "Size": size, "Tag": tag,
-        "UniqueSize": "N/A", "VirtualSize": size,
+        "Containers": "N/A", "CreatedAt": lambda: moment(record.created_ns), "CreatedSince": lambda: _since(record),
+        "Digest": digest, "ID": record.id if whole else record.id.short, "Repository": repository, "SharedSize": "N/A",
+        "Size": lambda: human_size(record.size), "Tag": tag, "UniqueSize": "N/A",
+        "VirtualSize": lambda: human_size(record.size, digits=4),
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wherry.cli.flags import Flag, Verb
-from wherry.errors import InputError, NotFound, Unsupported
+from wherry.errors import InputError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wherry.cli.render import Output
     from wherry.engine import Engine
 
-_FORMAT = Flag("format", "Format output: 'json', or indented JSON by default", short="f", kind="string")
+_FORMAT = Flag("format", "Format output: 'json', a Go template, or indented JSON by default", short="f", kind="string")
 _SIZE = Flag("size", "Display total file sizes if the type is container", short="s")
 
 VERB = {
@@ -24,7 +24,11 @@ VERB = {
         [_FORMAT, _SIZE, Flag("type", "Only objects of this type: container, image, network, volume", kind="string")],
         least=1,
         most=None,
-        examples=["wherry inspect web", "wherry inspect --type image shop/api"],
+        examples=[
+            "wherry inspect web",
+            "wherry inspect --type image shop/api",
+            "wherry inspect -f '{{.State.Status}} {{.NetworkSettings.IPAddress}}' web",
+        ],
     ),
     "image inspect": Verb(
         "[OPTIONS] IMAGE [IMAGE...]",
@@ -45,27 +49,19 @@ VERB = {
 
 def run(name: str, engine: Engine, args: Args, out: Output) -> int:
     """Prints what was found even when another name was not."""
-    text = args.text("format")
-    if text not in {"", "json", "{{json .}}"}:
-        raise Unsupported(f"format {text!r} is not supported yet", hint="--format json, and then jq")
+    from wherry.cli import formats
+
     only = args.text("type") if name == "inspect" else name.partition(" ")[0]
     finders = _finders(engine, size=name != "image inspect" and args.on("size"))
     if only and only not in finders:
         raise InputError(f'"{only}" is not a valid value for --type', hint=f"one of {', '.join(finders)}")
-    found, missing = [], []
-    for wanted in args.rest:
-        try:
-            found.append(_find({only: finders[only]} if only else finders, wanted, only))
-        except NotFound as fault:
-            missing.append(fault)
-    if text:
-        for one in found:
-            out.json(one)
-    else:
-        out.json(found, indent=4)
-    for lost in missing:
-        out.error(f"Error: {lost}" + (f"\nhint: {lost.hint}" if lost.hint else ""))
-    return 1 if missing else 0
+    kinds: dict[str, str] = {}
+
+    def find(wanted: str) -> Mapping[str, Any]:
+        kinds[wanted], document = _find({only: finders[only]} if only else finders, wanted, only)
+        return document
+
+    return formats.inspect(out, args.rest, find, args.text("format"), kinds)
 
 
 def _finders(engine: Engine, *, size: bool) -> dict[str, Callable[[str], Mapping[str, Any]]]:
@@ -79,12 +75,14 @@ def _finders(engine: Engine, *, size: bool) -> dict[str, Callable[[str], Mapping
     }
 
 
-def _find(finders: Mapping[str, Callable[[str], Mapping[str, Any]]], name: str, only: str) -> Mapping[str, Any]:
-    """Raises: NotFound."""
+def _find(
+    finders: Mapping[str, Callable[[str], Mapping[str, Any]]], name: str, only: str
+) -> tuple[str, Mapping[str, Any]]:
+    """The kind, and the document. Raises: NotFound."""
     hint = ""
     for kind, finder in finders.items():
         try:
-            return finder(name)
+            return kind, finder(name)
         except NotFound as fault:
             if kind == only:
                 raise

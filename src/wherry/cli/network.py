@@ -6,9 +6,10 @@ from wherry.cli.flags import Flag, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from wherry.cli.flags import Args
+    from wherry.cli.formats import Row
     from wherry.cli.render import Output
     from wherry.engine import Engine
     from wherry.network.model import Network
@@ -72,7 +73,7 @@ VERB = {
         "[OPTIONS] NETWORK [NETWORK...]",
         "Display detailed information on one or more networks",
         [
-            Flag("format", "Format output: 'json'", short="f", kind="string"),
+            Flag("format", "Format output: 'json', or a Go template", short="f", kind="string"),
             Flag("verbose", "Accepted for docker's sake", short="v"),
         ],
         least=1,
@@ -84,7 +85,7 @@ VERB = {
         "List networks",
         [
             Flag("filter", 'Provide filter values (e.g. "driver=bridge")', short="f", kind="list"),
-            Flag("format", "Format output: 'json', or the default table", kind="string"),
+            Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
             Flag("no-trunc", "Do not truncate the output"),
             Flag("quiet", "Only display network IDs", short="q"),
         ],
@@ -108,6 +109,13 @@ VERB = {
         examples=["wherry network rm back"],
     ),
 }
+
+
+_HEADERS = {
+    "ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Scope": "SCOPE", "IPv6": "IPV6", "Internal": "INTERNAL",
+    "Labels": "LABELS", "CreatedAt": "CREATED AT",
+}  # fmt: skip
+_RAW = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n"
 
 
 def run(name: str, engine: Engine, args: Args, out: Output) -> int:
@@ -190,29 +198,10 @@ def _disconnect(engine: Engine, args: Args, out: Output) -> int:
     return 0
 
 
-def inspect_each(names: Sequence[str], find: Callable[[str], Mapping[str, object]], text: str, out: Output) -> int:
-    """All that are found as one JSON list, a message for each that is not. Raises: Unsupported."""
-    from wherry.errors import NotFound, Unsupported
-
-    if text not in ("", "json"):
-        raise Unsupported("Go templates in --format are not supported yet", hint="use --format json")
-    found, code = [], 0
-    for name in names:
-        try:
-            found.append(find(name))
-        except NotFound as fault:
-            out.error(f"wherry: {fault}" + (f"\nhint: {fault.hint}" if fault.hint else ""))
-            code = 1
-    if text:
-        for one in found:
-            out.json(one)
-    else:
-        out.json(found, indent=4)
-    return code
-
-
 def _inspect(engine: Engine, args: Args, out: Output) -> int:
-    return inspect_each(args.rest, engine.networks.inspect, args.text("format"), out)
+    from wherry.cli import formats
+
+    return formats.inspect(out, args.rest, engine.networks.inspect, args.text("format"), "network")
 
 
 def _driver(network: Network) -> str:
@@ -248,18 +237,28 @@ def _list(engine: Engine, args: Args, out: Output) -> int:
     networks = list(engine.networks.all())
     for one in parse_filters(args.all("filter"), _FILTERS):
         networks = [network for network in networks if _matches(engine, network, one.key, one.value)]
-    rows = [(n.id if args.on("no-trunc") else n.id[:12], n.name, _driver(n), "local") for n in networks]
-    if args.on("quiet"):
-        for row in rows:
-            out.line(row[0])
-    elif args.text("format") == "json":
-        for row, network in zip(rows, networks, strict=True):
-            labels = ",".join(f"{key}={value}" for key, value in network.labels.items())
-            out.json({"ID": row[0], "Name": row[1], "Driver": row[2], "Scope": "local", "IPv6": "false",
-                      "Internal": str(network.internal).lower(), "Labels": labels})  # fmt: skip
-    else:
-        out.table(["NETWORK ID", "NAME", "DRIVER", "SCOPE"], rows)
+    from wherry.cli.formats import Listing, listing
+
+    kind = Listing("network.networkContext", _HEADERS, ("ID", "Name", "Driver", "Scope"), raw=_RAW)
+    rows = [_row(network, whole=args.on("no-trunc")) for network in networks]
+    listing(out, kind, rows, args.text("format"), quiet=args.on("quiet"))
     return 0
+
+
+def _row(network: Network, *, whole: bool) -> Row:
+    from wherry.cli.render import labels_text, moment
+
+    return {
+        "CreatedAt": lambda: moment(network.created_ns),
+        "Driver": _driver(network),
+        "ID": network.id if whole else network.id[:12],
+        "IPv6": str(network.ipv6).lower(),
+        "Internal": str(network.internal).lower(),
+        "Label": lambda name: network.labels.get(name, ""),
+        "Labels": lambda: labels_text(network.labels),
+        "Name": network.name,
+        "Scope": "local",
+    }
 
 
 def _prune(engine: Engine, args: Args, out: Output) -> int:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wherry.cli.flags import Args
+    from wherry.cli.formats import Listing, Row
     from wherry.cli.render import Output
     from wherry.engine import Engine
     from wherry.engine.containers_list import Summary
@@ -19,43 +20,100 @@ VERB = Verb(
     [
         Flag("all", "Show all containers (default shows just running)", short="a"),
         Flag("filter", "Filter output based on conditions provided", short="f", kind="list", type_name="filter"),
-        Flag("format", "Format output: 'table' or 'json'", kind="string"),
+        Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
         Flag("last", "Show n last created containers (includes all states)", short="n", kind="int", default=-1),
         Flag("latest", "Show the latest created container (includes all states)", short="l"),
         Flag("no-trunc", "Don't truncate output"),
         Flag("quiet", "Only display container IDs", short="q"),
         Flag("size", "Display total file sizes", short="s"),
     ],
-    examples=("wherry ps -a", "wherry ps --filter status=exited --format json"),
+    examples=(
+        "wherry ps -a",
+        "wherry ps --filter status=exited --format json",
+        "wherry ps --format 'table {{.Names}}\\t{{.Status}}'",
+    ),
 )
 
 _QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
-def run(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.containers_list import parse_filters
-    from wherry.errors import Unsupported
+HEADERS = {
+    "ID": "CONTAINER ID", "Image": "IMAGE", "Command": "COMMAND", "RunningFor": "CREATED", "Status": "STATUS",
+    "Ports": "PORTS", "Names": "NAMES", "Size": "SIZE", "CreatedAt": "CREATED AT", "State": "STATE", "Labels": "LABELS",
+    "LocalVolumes": "LOCAL VOLUMES", "Mounts": "MOUNTS", "Networks": "NETWORKS",
+}  # fmt: skip
+_COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+_RAW = """container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{- pad .State 1 0}}
+status: {{- pad .Status 1 0}}
+names: {{.Names}}
+labels: {{- pad .Labels 1 0}}
+ports: {{- pad .Ports 1 0}}
+"""
 
-    shape = args.text("format")
-    if shape not in ("", "table", "json"):
-        raise Unsupported(f"--format {shape!r} is not supported yet", hint="use --format json")
+
+def run(engine: Engine, args: Args, out: Output) -> int:
+    from wherry.cli.formats import listing, wants
+    from wherry.engine.containers_list import parse_filters
+
+    format, size, kind = args.text("format"), args.on("size"), _listing(size=args.on("size"))
+    if format and args.on("quiet"):
+        out.error("WARNING: Ignoring custom format, because both --format and --quiet are set.")
+        format = ""
+    if format not in {"", "table", "json", "raw"}:
+        from wherry.cli.formats_template import checked
+
+        checked(kind, format)
+        size = size or wants(format, "Size")
     last = 1 if args.on("latest") else args.number("last") or -1
     found: Sequence[Summary] = engine.containers.list(
-        parse_filters(args.all("filter")), all=args.on("all") or last > 0, size=args.on("size")
+        parse_filters(args.all("filter")), all=args.on("all") or last > 0, size=size
     )
     if last > 0:
         found = found[:last]
     whole = args.on("no-trunc")
-    if args.on("quiet"):
-        for one in found:
-            out.line(one.row.id if whole else one.row.short_id)
-    elif shape == "json":
-        for one in found:
-            out.json(_json(one, whole=whole))
-    else:
-        headers = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"]
-        out.table(headers + ["SIZE"] * args.on("size"), [_cells(one, whole=whole) for one in found])
+    listing(out, kind, [row(engine, one, whole=whole) for one in found], format, quiet=args.on("quiet"))
     return 0
+
+
+def _listing(*, size: bool) -> Listing:
+    from wherry.cli.formats import Listing
+
+    columns, raw = (*_COLUMNS, "Size") if size else _COLUMNS, _RAW + ("size: {{.Size}}\n" if size else "")
+    return Listing("formatter.ContainerContext", HEADERS, columns, raw=raw)
+
+
+def row(engine: Engine, one: Summary, *, whole: bool) -> Row:
+    """docker's fields of a container in a list, made when they are asked for."""
+    from wherry.cli.render import labels_text, moment
+
+    return {
+        "Command": lambda: _command(one, whole=whole),
+        "CreatedAt": lambda: moment(one.row.created_ns),
+        "ID": one.row.id if whole else one.row.short_id,
+        "Image": one.image,
+        "Label": lambda name: one.row.labels.get(name, ""),
+        "Labels": lambda: labels_text(one.row.labels),
+        "LocalVolumes": lambda: str(sum(mount.type == "volume" for mount in one.row.options().mounts)),
+        "Mounts": lambda: _mounts(engine, one, whole=whole),
+        "Names": one.row.name,
+        "Networks": ",".join(one.networks),
+        "Ports": ", ".join(one.ports),
+        "RunningFor": lambda: _created_ago(one),
+        "Size": lambda: _size(one),
+        "State": one.state.status,
+        "Status": lambda: _status(one),
+    }
+
+
+def _mounts(engine: Engine, one: Summary, *, whole: bool) -> str:
+    """Volumes by name, folders by path."""
+    found = engine.containers.inspect(one.row.id)["Mounts"]
+    names = [mount.get("Name") or mount["Source"] for mount in found]
+    return ",".join(name if whole or len(name) <= 15 else f"{name[:14]}…" for name in names)
 
 
 def _command(one: Summary, *, whole: bool) -> str:
@@ -69,7 +127,9 @@ def _command(one: Summary, *, whole: bool) -> str:
 def _size(one: Summary) -> str:
     from wherry.cli.render import human_size
 
-    return f"{human_size(one.size)} (virtual {human_size(one.virtual_size)})"
+    if one.size < 0:
+        return "0B"
+    return human_size(one.size) + (f" (virtual {human_size(one.virtual_size)})" if one.virtual_size else "")
 
 
 def _created_ago(one: Summary) -> str:
@@ -85,37 +145,3 @@ def _status(one: Summary) -> str:
     from wherry.engine.containers_list import age_s, status_text
 
     return status_text(one.state, ago(age_s(one.state)))
-
-
-def _cells(one: Summary, *, whole: bool) -> list[str]:
-    cells = [
-        one.row.id if whole else one.row.short_id, one.image, _command(one, whole=whole), _created_ago(one),
-        _status(one), ", ".join(one.ports), one.row.name,
-    ]  # fmt: skip
-    return cells if one.size < 0 else [*cells, _size(one)]
-
-
-def _json(one: Summary, *, whole: bool) -> dict[str, str]:
-    """docker's `ps --format json`: every value a string, keys by name."""
-    import time
-
-    options = one.row.options()
-    mounts = [mount.source or mount.target for mount in options.mounts if mount.type != "tmpfs"]
-    volumes = [mount for mount in options.mounts if mount.type == "volume"]
-    created = time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(one.row.created_ns / 1e9))
-    return {
-        "Command": _command(one, whole=whole),
-        "CreatedAt": created,
-        "ID": one.row.id if whole else one.row.short_id,
-        "Image": one.image,
-        "Labels": ",".join(f"{name}={value}" for name, value in sorted(one.row.labels.items())),
-        "LocalVolumes": str(len(volumes)),
-        "Mounts": ",".join(mounts),
-        "Names": one.row.name,
-        "Networks": ",".join(one.networks),
-        "Ports": ", ".join(one.ports),
-        "RunningFor": _created_ago(one),
-        "Size": _size(one) if one.size >= 0 else "0B",
-        "State": one.state.status,
-        "Status": _status(one),
-    }

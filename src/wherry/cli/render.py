@@ -136,12 +136,12 @@ def plain(line: str) -> str:
     return "\t".join(map(clean, line.split("\t")))
 
 
-def human_size(size: int) -> str:
-    """1000-based with three digits, as docker shows sizes: 0B, 1.2kB, 125MB."""
+def human_size(size: int, *, digits: int = 3) -> str:
+    """1000-based with three digits, as docker shows sizes: 0B, 1.2kB, 125MB; where it adds sizes up it shows four."""
     value, units = float(size), ["B", "kB", "MB", "GB", "TB", "PB"]
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
-    return f"{float(f'{value:.3g}'):g}{units[0]}"
+    return f"{float(f'{value:.{digits}g}'):g}{units[0]}"
 
 
 _SPANS = ((60, 1, "second"), (3600, 60, "minute"), (172_800, 3600, "hour"), (1_209_600, 86_400, "day"),
@@ -164,6 +164,17 @@ def ago(seconds: float) -> str:
             count = max(1, int(seconds / unit + (0.5 if name == "hour" else 0)))
             return f"{count} {name}{'s' * (count != 1)}"
     return f"{span // 31_536_000} years"
+
+
+def moment(ns: int) -> str:
+    """2026-01-02 15:04:05 +0100 CET: as docker shows a moment, in local time."""
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(ns / 1e9))
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
 def width() -> int:

@@ -7,6 +7,7 @@ from wherry.cli.flags import Flag, FlagError, Verb
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.cli.flags import Args
+    from wherry.cli.formats import Row
     from wherry.cli.render import Output
     from wherry.engine import Engine
     from wherry.registry.search import Found
@@ -16,7 +17,7 @@ VERB = Verb(
     "Search Docker Hub for images",
     [
         Flag("filter", "Filter output: stars=N, is-official=true|false", short="f", kind="list", type_name="filter"),
-        Flag("format", "Format output: 'json', or the default table", kind="string"),
+        Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
         Flag("limit", "Max number of search results (1 to 100)", kind="int", default=0),
         Flag("no-trunc", "Don't truncate output"),
     ],
@@ -24,17 +25,21 @@ VERB = Verb(
     most=1,
     examples=["wherry search fastapi", "wherry search --filter is-official=true python"],
 )
+_HEADERS = {
+    "Name": "NAME", "Description": "DESCRIPTION", "StarCount": "STARS", "IsOfficial": "OFFICIAL",
+    "IsAutomated": "AUTOMATED",
+}  # fmt: skip
 _LIMIT = 25
 _WIDTH = 45
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """docker's table. `registry.example/term` searches another registry, or its catalog when it has no search."""
-    from wherry.cli.images import is_json
+    from wherry.cli.formats import Listing, listing
     from wherry.errors import InputError
     from wherry.registry.search import SEARCH_HOST, search
 
-    wants_json = is_json(args.text("format"))
+    kind = Listing("formatter.searchContext", _HEADERS, ("Name", "Description", "StarCount", "IsOfficial"), "Name")
     limit = args.number("limit") or _LIMIT
     if limit > 100:
         raise InputError(f"limit {limit} is outside the range of [1, 100]")
@@ -45,15 +50,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         endpoint = endpoint._replace(host=SEARCH_HOST)
     found = search(engine.registries.client, endpoint, term, limit if limit > 0 else _LIMIT)
     shown = [one for one in found if one.stars >= stars and is_official in (None, one.is_official)]
-    if wants_json:
-        for one in shown:
-            out.json(_document(one, whole=args.on("no-trunc")))
-        return 0
-    rows = [
-        (one.name, described(one, whole=args.on("no-trunc")), str(one.stars), "[OK]" * one.is_official)
-        for one in shown
-    ]  # fmt: skip
-    out.table(("NAME", "DESCRIPTION", "STARS", "OFFICIAL"), rows)
+    whole = args.on("no-trunc")
+    format = args.text("format")
+    listing(out, kind, [_row(one, whole=whole, is_json=format == "json") for one in shown], format)
     return 0
 
 
@@ -106,12 +105,13 @@ def described(one: Found, *, whole: bool) -> str:
     return text if whole or len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-def _document(one: Found, *, whole: bool) -> dict[str, str]:
-    """docker's: every value a string."""
+def _row(one: Found, *, whole: bool, is_json: bool) -> Row:
+    """As docker: "true" and "false" in JSON, a mark or nothing in a table."""
+    official = str(one.is_official).lower() if is_json else "[OK]" * one.is_official
     return {
         "Description": described(one, whole=whole),
-        "IsAutomated": "false",
-        "IsOfficial": "true" if one.is_official else "false",
+        "IsAutomated": "false" if is_json else "",
+        "IsOfficial": official,
         "Name": one.name,
         "StarCount": str(one.stars),
     }

@@ -96,7 +96,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "builder prune": ("builder_prune", "Remove build cache"),
     "registry gc": ("registry", "Free what no manifest of a registry's storage needs"),
     "registry serve": ("registry", "Serve a registry of your own"),
-    "system df": ("system", "Show disk usage"),
+    "system df": ("system_df", "Show disk usage"),
     "system prune": ("system", "Remove unused data"),
 }  # fmt: skip
 

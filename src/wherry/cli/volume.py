@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from wherry.cli.flags import Flag, Verb
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.cli.flags import Args
+    from wherry.cli.formats import Row
     from wherry.cli.render import Output
     from wherry.engine import Engine
     from wherry.volume.model import Volume
@@ -29,7 +31,7 @@ VERB = {
     "volume inspect": Verb(
         "[OPTIONS] VOLUME [VOLUME...]",
         "Display detailed information on one or more volumes",
-        [Flag("format", "Format output: 'json'", short="f", kind="string")],
+        [Flag("format", "Format output: 'json', or a Go template", short="f", kind="string")],
         least=1,
         most=None,
         examples=["wherry volume inspect data"],
@@ -39,7 +41,7 @@ VERB = {
         "List volumes",
         [
             Flag("filter", 'Provide filter values (e.g. "dangling=true")', short="f", kind="list"),
-            Flag("format", "Format output: 'json', or the default table", kind="string"),
+            Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
             Flag("quiet", "Only display volume names", short="q"),
         ],
         examples=["wherry volume ls -f dangling=true"],
@@ -63,6 +65,14 @@ VERB = {
         examples=["wherry volume rm data"],
     ),
 }
+
+
+HEADERS = {
+    "Name": "VOLUME NAME", "Driver": "DRIVER", "Scope": "SCOPE", "Availability": "AVAILABILITY",
+    "Mountpoint": "MOUNTPOINT", "Labels": "LABELS", "Links": "LINKS", "Size": "SIZE", "Group": "GROUP",
+    "Status": "STATUS",
+}  # fmt: skip
+_RAW = "name: {{.Name}}\ndriver: {{.Driver}}\n"
 
 
 def run(name: str, engine: Engine, args: Args, out: Output) -> int:
@@ -90,9 +100,9 @@ def _create(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _inspect(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.cli.network import inspect_each
+    from wherry.cli import formats
 
-    return inspect_each(args.rest, engine.volumes.inspect, args.text("format"), out)
+    return formats.inspect(out, args.rest, engine.volumes.inspect, args.text("format"), "volume!")
 
 
 def _list(engine: Engine, args: Args, out: Output) -> int:
@@ -101,18 +111,22 @@ def _list(engine: Engine, args: Args, out: Output) -> int:
     volumes = list(engine.volumes.list())
     for one in parse_filters(args.all("filter"), _FILTERS):
         volumes = [volume for volume in volumes if _matches(engine, volume, one.key, one.value)]
-    if args.on("quiet"):
-        for volume in volumes:
-            out.line(volume.name)
-    elif args.text("format") == "json":
-        for volume in volumes:
-            labels = ",".join(f"{key}={value}" for key, value in volume.labels.items())
-            row = {"Availability": "N/A", "Driver": "local", "Group": "N/A", "Labels": labels, "Links": "N/A"}
-            out.json({**row, "Mountpoint": volume.folder, "Name": volume.name, "Scope": "local", "Size": "N/A",
-                      "Status": "N/A"})  # fmt: skip
-    else:
-        out.table(["DRIVER", "VOLUME NAME"], [("local", volume.name) for volume in volumes])
+    from wherry.cli.formats import Listing, listing
+
+    kind = Listing("formatter.volumeContext", HEADERS, ("Driver", "Name"), "Name", _RAW)
+    listing(out, kind, map(row, volumes), args.text("format"), quiet=args.on("quiet"))
     return 0
+
+
+def row(volume: Volume) -> Row:
+    """docker's fields of a volume in a list."""
+    from wherry.cli.render import labels_text
+
+    return {
+        **dict.fromkeys(("Availability", "Group", "Links", "Size", "Status"), "N/A"),
+        "Driver": "local", "Label": lambda name: volume.labels.get(name, ""), "Labels": labels_text(volume.labels),
+        "Mountpoint": volume.folder, "Name": volume.name, "Scope": "local",
+    }  # fmt: skip
 
 
 def _matches(engine: Engine, volume: Volume, key: str, value: str) -> bool:
@@ -127,13 +141,22 @@ def _matches(engine: Engine, volume: Volume, key: str, value: str) -> bool:
     return bool(engine.volumes.users(volume.name)) != (value.lower() in ("1", "true", "t"))
 
 
+def _truth(text: str) -> bool:
+    if text not in ("1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"):
+        raise InputError(f"invalid filter 'all': strconv.ParseBool: parsing \"{text}\": invalid syntax")
+    return text[0] in "1tT"
+
+
 def _prune(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.render import human_size
     from wherry.engine.filters import parse_filters
 
     filters = parse_filters(args.all("filter"), _PRUNE_FILTERS)
-    everything = args.on("all") or any(one.key == "all" and one.value.lower() in ("1", "true") for one in filters)
-    kind = "local volumes" if everything else "anonymous local volumes"
+    chosen = [_truth(one.value) for one in filters if one.key == "all"]
+    if args.on("all") and chosen:
+        raise InputError("conflicting options: cannot specify both --all and --filter all=1")
+    everything = args.on("all") or any(chosen)
+    kind = "all local volumes" if everything else "anonymous local volumes"
     if not args.on("force") and not out.confirm(
         f"WARNING! This will remove {kind} not used by at least one container."
     ):

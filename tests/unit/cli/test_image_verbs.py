@@ -38,7 +38,7 @@ def box(run: Run, tmp_path: Path) -> str:
 
 
 def test_an_empty_store_has_a_table_of_nothing(run: Run) -> None:
-    assert run("images") == (0, "REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\n", "")
+    assert run("images") == (0, "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n", "")
     assert run("images", "-q") == (0, "", "")
 
 
@@ -55,11 +55,25 @@ def test_images_lists_each_name(run: Run, box: str) -> None:
     assert run("image", "ls", "--digests")[1].split()[:3] == ["REPOSITORY", "TAG", "DIGEST"]
 
 
-def test_a_format_that_comes_later_says_so(run: Run, box: str) -> None:
-    for argv in (["images", "--format", "{{.ID}}"], ["inspect", "-f", "{{.Id}}", "box"]):
-        code, out, err = run(*argv)
-        assert (code, out) == (1, "")
-        assert "not supported yet" in err
+def test_a_format_is_a_template(run: Run, box: str) -> None:
+    short = box.removeprefix("sha256:")[:12]
+    assert run("images", "--format", "{{.ID}}") == (0, f"{short}\n", "")
+    assert (
+        run("images", "--format", "table {{.Repository}}\\t{{.ID}}")[1]
+        == f"REPOSITORY   IMAGE ID\nbox          {short}\n"
+    )
+    assert run("images", "-q", "--format", "{{.Tag}}")[1] == "latest\n"
+    assert run("inspect", "-f", "{{.ID}}", "box") == run("inspect", "-f", "{{.Id}}", "box") == (0, f"{box}\n", "")
+    code, out, err = run("inspect", "-f", "{{.ID", "box")
+    assert (code, out) == (64, "")
+    assert "template parsing error: template: :1: unclosed action" in err
+    code, out, err = run("inspect", "-f", "{{.Nope}}", "box", "other")
+    assert (code, out) == (1, "\n")
+    assert 'template parsing error: template: :1:2: executing "" at <.Nope>: map has no entry for key "Nope"' in err
+    assert "No such object: other" in err
+    code, out, err = run("images", "--format", "{{.Nope}}")
+    assert (code, out) == (1, "")
+    assert "can't evaluate field Nope in type *formatter.imageContext" in err
 
 
 def test_rmi_goes_on_after_a_failure(run: Run, box: str) -> None:

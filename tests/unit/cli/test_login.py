@@ -258,8 +258,8 @@ RESULTS = [
 def test_search_prints_dockers_table(lab: Lab) -> None:
     lab.registry.answer = Answer(200, json.dumps({"results": RESULTS}).encode())
     assert lab.run(search, "py thon").out.getvalue().splitlines() == [
-        "NAME       DESCRIPTION                                     STARS   OFFICIAL",
-        "python     Python is an interpreted, interactive, objec…   9000    [OK]",
+        "NAME       DESCRIPTION                                     STARS     OFFICIAL",
+        "python     Python is an interpreted, interactive, objec…   9000      [OK]",
         "user/app                                                   5",
     ]
     assert lab.registry.asked == [("index.docker.io", "/v1/search?q=py+thon&n=25")]
