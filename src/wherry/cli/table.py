@@ -20,6 +20,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "info": ("info", "Display system-wide information"),
     "doctor": ("doctor", "Check that this machine has what wherry needs"),
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "boot": ("boot", "Have containers with a restart policy started when the machine boots"),
     "commit": ("commit", "Create a new image from a container's changes"),
     "completion": ("completion", "Generate the autocompletion script for bash, zsh or fish"),
     "copy": ("copy", "Copy an image between registries, archives, folders and the local store"),

@@ -10,7 +10,7 @@ from contextlib import suppress
 from wherry.engine.containers_lock import held
 from wherry.engine.containers_repair import repair, repair_locked
 from wherry.errors import Conflict, NotFound, RuntimeFailure
-from wherry.runtime import launch
+from wherry.runtime import launch, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,23 +38,27 @@ def _stop_signal(engine: Engine, row: ContainerRow, given: str) -> int:
     return signal_number(own or "TERM")
 
 
-def stop(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str) -> None:
-    """See Containers.stop."""
+def stop(
+    engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str, *, by_hand: bool = True
+) -> None:  # fmt: skip
+    """See Containers.stop. `by_hand` False: the machine goes down, and the next boot starts it again."""
     signo = _stop_signal(engine, row, signal)
     with suppress(NotFound), held(engine, row):  # NotFound: it was started with --rm, and is over
         row = engine.containers.find(row.id)
-        _stop_locked(engine, row, timeout_s, signo)
+        _stop_locked(engine, row, timeout_s, signo, by_hand=by_hand)
         _tidy(engine, row)
 
 
-def _stop_locked(engine: Engine, row: ContainerRow, timeout_s: int | None, signo: int) -> None:
+def _stop_locked(
+    engine: Engine, row: ContainerRow, timeout_s: int | None, signo: int, *, by_hand: bool = True
+) -> None:  # fmt: skip
     state = repair_locked(engine, row)
     if not state.is_running:
         return
     if timeout_s is None:
         own = row.options().stop_timeout_s
         timeout_s = _DEFAULT_TIMEOUT_S if own is None else own
-    _mark_stopped(engine, row)
+    _mark_stopped(engine, row, by_hand=by_hand)
     _signal(engine, row, state, signo)
     if state.status == "paused":
         # A frozen process gets no signal before it thaws
@@ -79,10 +83,15 @@ def _thaw(engine: Engine, row: ContainerRow) -> None:
     engine.events.container(row, "unpause")
 
 
-def _mark_stopped(engine: Engine, row: ContainerRow) -> None:
-    """No restart policy applies from here on; a monitor that waits to restart it gives up."""
-    fd = os.open(f"{engine.containers.bundle(row.id)}/stopped", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    os.close(fd)
+def _mark_stopped(engine: Engine, row: ContainerRow, *, by_hand: bool = True) -> None:
+    """No restart policy applies from here on; a monitor that waits to restart it gives up. A first mark stays."""
+    with suppress(FileExistsError):
+        path = f"{engine.containers.bundle(row.id)}/stopped"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, b"" if by_hand else records.SHUTDOWN.encode())
+        finally:
+            os.close(fd)
     _poke(engine, row, b"Q")
 
 

@@ -8,7 +8,9 @@
                 `started_ns`, and to no other; `again_ns` is when the restart policy starts it again, 0 for never.
 `failed.json`   `launch`, when a start did not succeed: {"code", "error", "at_ns"}. Removed by the next start.
 `health.json`   the monitor: {"Status", "FailingStreak", "Log": [...]} in docker's shape.
-`stopped`       `stop` and `kill`: an empty file; no restart policy applies until the next start.
+`stopped`       `stop` and `kill` (empty), or `boot stop` ("shutdown"): no restart policy applies until the next start.
+`restart.json`  `update --restart`: {"name", "max"}, the policy of the run that goes on. Removed by the next start.
+`name`          `rename`: the new name, for the events of a run that goes on. Removed by the next start.
 
 All are replaced whole. A pid means nothing without its start time and boot: see `wherry.runtime.state`.
 """
@@ -26,7 +28,21 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["ExitRecord", "Process", "RunRecord", "read", "read_exit", "read_monitor", "read_run", "write"]
+__all__ = [
+    "BY_HAND",
+    "SHUTDOWN",
+    "ExitRecord",
+    "Process",
+    "RunRecord",
+    "read",
+    "read_exit",
+    "read_monitor",
+    "read_run",
+    "read_stopped",
+    "write",
+]
+
+BY_HAND, SHUTDOWN = "by hand", "shutdown"
 
 
 class Process(NamedTuple):
@@ -90,6 +106,15 @@ def read_run(bundle: str) -> RunRecord | None:
     if not doc:
         return None
     return RunRecord(_process(doc), int(doc.get("started_ns", 0)), int(doc.get("restarts", 0)))
+
+
+def read_stopped(bundle: str) -> str:
+    """BY_HAND, SHUTDOWN, or "" when nobody stopped it."""
+    try:
+        with open(f"{bundle}/stopped", "rb") as file:
+            return SHUTDOWN if file.read(64) == SHUTDOWN.encode() else BY_HAND
+    except OSError:
+        return ""
 
 
 def read_exit(bundle: str) -> ExitRecord | None:
