@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli.flags import FlagError
-from wherry.errors import InputError, Unsupported
+from wherry.errors import InputError
 from wherry.runtime import parse_limits, parse_values
 
 TYPE_CHECKING = False
@@ -13,9 +12,8 @@ if TYPE_CHECKING:
 
     from wherry.cli.flags import Args
 
-__all__ = ["read", "refuse_foreign", "shared"]
+__all__ = ["read", "shared"]
 
-_WINDOWS = ("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops")
 _VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "memory_bytes": ("memory", parse_values.size_bytes),
     "memory_reservation_bytes": ("memory-reservation", parse_values.size_bytes),
@@ -51,8 +49,7 @@ def shared(args: Args, parsed: Callable[[str, str, Callable[[str], Any]], Any]) 
 
 
 def read(args: Args, parsed: Callable[[str, str, Callable[[str], Any]], Any]) -> dict[str, Any]:
-    """Every limit of `run` and `create`. Raises: InputError, FlagError, Unsupported."""
-    refuse_foreign(args)
+    """Every limit of `run` and `create`. Raises: InputError, FlagError."""
     found = shared(args, parsed)
     # As docker's inspect: no limit at all, however it was said
     found["pids_limit"] = max(found.get("pids_limit", 0), 0)
@@ -74,19 +71,3 @@ def read(args: Args, parsed: Callable[[str, str, Callable[[str], Any]], Any]) ->
         "ulimits": tuple(parsed("ulimit", one, parse_values.ulimit) for one in args.all("ulimit")),
         "isolation": parse_limits.isolation(args.text("isolation")),
     }
-
-
-def refuse_foreign(args: Args) -> None:
-    """What docker has for other machines than this. Raises: FlagError, Unsupported."""
-    for name in _WINDOWS:
-        if args.given(name):
-            # Differs from docker: exit 125 as for every other flag that can't be
-            raise FlagError(f'"--{name}" is only supported on windows, but wherry runs on linux')
-    for one in args.all("storage-opt"):
-        if "=" not in one:
-            raise InputError("invalid storage option")
-        # Differs from docker: never, not even with quotas of XFS. A size for a container's files is no limit of ours
-        raise Unsupported(
-            "--storage-opt is not supported: overlayfs has no size of its own",
-            hint="put what grows on a volume or --tmpfs with a size",
-        )

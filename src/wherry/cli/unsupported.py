@@ -9,6 +9,9 @@ _DAEMON = "there is no daemon"
 
 _BUILDER = "wherry itself is the one builder: there is none to make or choose"
 
+# docker has one on XFS with project quotas only
+_NO_SIZE = "overlayfs has no size of its own: put what grows on a volume, or on --tmpfs with a size"
+
 # By command, or by the group that all of it belongs to
 COMMANDS: dict[str, str] = {
     **dict.fromkeys(("config", "node", "secret", "service", "stack", "swarm"), _CLUSTER),
@@ -36,6 +39,9 @@ FLAGS: dict[tuple[str, str], str] = {
     ("start", "checkpoint"): COMMANDS["checkpoint"],
     ("start", "checkpoint-dir"): COMMANDS["checkpoint"],
     ("", "builder"): _BUILDER,
+    **{(verb, name): "only Windows has it" for verb in ("run", "create") for name in (
+        "cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops")},
+    **{(verb, "storage-opt"): _NO_SIZE for verb in ("run", "create")},
     ("build", "annotation"): "`--label` says the same in the image's configuration, which every registry keeps",
     ("build", "cgroup-parent"): "steps run in cgroups of wherry's own, whose limits are the machine's",
     ("volume ls", "cluster"): _CLUSTER,

