@@ -52,6 +52,13 @@ def _stat(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / _TICKS, int(peak[0]) / 1024 if peak else 0.0
 
 
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 class Watch:
     """What the engine's own processes use while something runs: not the container, and not the commands."""
 
@@ -66,13 +73,12 @@ class Watch:
     def _pids(self) -> list[int]:
         if self._engine.name == "wherry":
             records = (self._setup.wherry.folder / "root" / "containers").glob("*/monitor.json")
-            return [json.loads(record.read_bytes())["pid"] for record in records]
+            found = [json.loads(record.read_bytes())["pid"] for record in records]
+            # Not what a monitor becomes at its end: a command that cleans up
+            return [pid for pid in found if b"runtime.monitor import" in _command(pid)]
         found, mine = list(self._setup.docker.pids), str(self._setup.docker.folder).encode()
         for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                line = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
+            line = _command(int(folder.name))
             if b"containerd-shim" in line and mine in line:
                 found.append(int(folder.name))
         return found

@@ -51,7 +51,7 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "Created": rfc3339(row.created_ns),
         "Path": row.command[0],
         "Args": list(row.command[1:]),
-        "State": _state(state),
+        "State": _state(state) | _log_loss(start),
         "Image": row.image_id,
         **_paths(start),
         "Name": f"/{row.name}",
@@ -69,9 +69,6 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
     }
     from wherry.engine.containers_log_plan import log_dropped
 
-    if dropped := log_dropped(start.bundle, options.log.driver):
-        # Differs from docker: it does not say what its log lost
-        doc["State"]["LogLinesDropped"] = dropped
     if size:
         doc |= _sizes(engine, start)
     doc["Mounts"] = mounts(engine, options, binds)
@@ -130,6 +127,12 @@ def _paths(start: Start) -> dict[str, str]:
 
 def _was_started(start: Start) -> bool:
     return os.path.lexists(f"{start.bundle}/config.json")
+
+
+def _log_loss(start: Start) -> dict[str, int]:
+    # Differs from docker: it does not say what its log lost
+    dropped = log_dropped(start.bundle, start.options.log.driver)
+    return {"LogLinesDropped": dropped} if dropped else {}
 
 
 def _state(state: ContainerState) -> dict[str, Any]:

@@ -140,6 +140,7 @@ def file_limits(driver: str, options: Mapping[str, str]) -> FileLimits:
 def _size(text: str) -> int:
     from wherry.runtime.parse_values import size_bytes
 
+    # Differs from docker: its default, a log without end, is said so; docker takes -1 for no size
     if text == "-1":
         return 0
     try:

@@ -438,3 +438,33 @@ def test_what_is_no_record_is_left_out(tmp_path: Path, junk: bytes) -> None:
 def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert all_of(str(tmp_path / "container.log")) == b""
     assert all_of(str(tmp_path / "container.log"), LogQuery(tail=5, since_ns=5)) == b""
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=30), st.sampled_from(["stdout", "stderr"]), st.booleans(), st.booleans())
+def test_any_json_gives_the_record_that_json_says(text: str, stream: str, has_attrs: bool, is_spaced: bool) -> None:
+    class Small:
+        steady, packed = True, False
+
+        def __init__(self, data: bytes) -> None:
+            self.data = data
+
+        def names(self) -> set[str]:
+            return set()
+
+        def size(self) -> int:
+            return len(self.data)
+
+        def pread(self, count: int, offset: int) -> bytes:
+            return self.data[offset : offset + count]
+
+        def close(self) -> None:
+            pass
+
+    doc: dict[str, Any] = {"log": text, "stream": stream, "time": "2026-01-01T00:00:00.000000000Z"}
+    if has_attrs:
+        doc["attrs"] = {"a": '","stream":"stdout'}
+    line = json.dumps(doc, ensure_ascii=False, separators=(", ", ": ") if is_spaced else (",", ":")) + "\n"
+    (record,) = JsonLines().read(Small(line.encode("utf-8", "replace")), 0)
+    assert (record.data, record.stream) == (text.encode("utf-8", "replace"), stream)
+    assert record.attrs == doc.get("attrs", {})
