@@ -6,7 +6,7 @@ import pytest
 
 from wherry.cli import flags
 from wherry.cli.run_flags import CREATE_FLAGS, FLAGS, options
-from wherry.errors import InputError, Unsupported
+from wherry.errors import InputError
 from wherry.oci.config import Healthcheck
 from wherry.runtime.parse_mounts import MountRefused  # isort: split
 
