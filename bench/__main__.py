@@ -36,6 +36,8 @@ def line(row: Row, pair: Pair) -> tuple[str, ...]:
     ratio = wherry / docker if docker else 0.0
     if row.target is None:
         target, verdict = "", ""
+    elif pair.unit == "s over":
+        target, verdict = f"{row.target:.2f} s", "met" if wherry <= row.target else "missed"
     elif pair.unit == "MB":
         target, verdict = f"{row.target:.0f} MB", "met" if wherry <= row.target else "missed"
     else:
