@@ -118,7 +118,7 @@ def test_effects_have_one_home(path: Path) -> None:
 HEAVY = {
     "asyncio", "ssl", "http.client", "dataclasses", "inspect", "logging", "yaml", "importlib.metadata", "argparse",
     "subprocess", "tarfile", "urllib.request", "rich", "isal", "zstandard", "tempfile", "shutil", "concurrent.futures",
-    "wherry.build", "wherry.dockerfile", "wherry.image.tar",
+    "wherry.build", "wherry.dockerfile", "wherry.image.tar", "wherry.gotemplate", "wherry.cli.formats_template",
 }  # fmt: skip
 LIGHTEST = {"typing", "sqlite3", "json", "ctypes", "re", "pathlib", "wherry.engine", "wherry.oci"}
 
