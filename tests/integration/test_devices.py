@@ -14,6 +14,7 @@ import pytest
 from tests.gpu_tree import ABI, VERSION, ld_cache, make_tree
 from tests.integration import container_lab
 from tests.integration.container_lab import Wherry
+from tests.integration.lesson import Lesson
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
 
@@ -256,6 +257,11 @@ def test_gpu_ls_and_doctor_tell_what_there_is(lab: Lab) -> None:
     checks = json.loads(lab("doctor", "--format", "json").stdout)["Checks"]
     assert [one["status"] for one in checks if one["name"] == "gpu"] == ["warning", "warning"]
     assert json.loads(lab("gpu", "spec").stdout)["kind"] == "nvidia.com/gpu"
+    info = lab("info")
+    assert f" CDI spec directories:\n  {lab.cdi}\n Discovered Devices:\n  cdi: nvidia.com/gpu=0\n" in info.stdout
+    assert "WARNING: gpu: the kernel has NVIDIA's driver 535.1.2 loaded" in info.stderr
+    found = json.loads(lab("info", "--format", "json").stdout)["DiscoveredDevices"]
+    assert {"Source": "cdi", "ID": "nvidia.com/gpu=GPU-1f3a-0001"} in found
 
 
 def test_devices_go_to_where_the_caller_says(lab: Lab) -> None:
@@ -400,3 +406,25 @@ def test_the_report_for_a_machine_with_a_gpu_passes_where_all_is_well_and_fails_
     done = smoke(lab, tmp_path, image="smoke")
     assert done.returncode == 1
     assert done.stdout.rstrip().endswith("FAIL")
+
+
+@pytest.mark.requires("mmdebstrap", "mirror")
+def test_a_real_loader_takes_the_driver_and_a_real_ldconfig_names_it(lesson: Lesson, tmp_path: Path) -> None:
+    """The library is glibc's empty libutil under a name of as many letters: Debian's own programs look for it."""
+    machine = make_tree(tmp_path / "machine", gpus=1)
+    for path in [one for one in (machine / "dev").rglob("*") if one.is_file()]:
+        path.unlink()
+        os.mknod(path, 0o20666, os.makedev(1, 5))
+    played = Path(f"/usr/lib/{ABI}/libutil.so.1").read_bytes().replace(b"libutil.so.1", b"libcuda.so.1")
+    (machine / "usr" / "lib" / ABI / f"libcuda.so.{VERSION}").write_bytes(played)
+    script = (
+        "ldconfig -p | grep -c 'libcuda.so.1 '; "
+        'python3 -c \'import ctypes; ctypes.CDLL("libcuda.so.1"); ctypes.CDLL("libcuda.so")\'; '
+        "ldconfig 2>/dev/null; echo $?; ldconfig -p | grep -c 'libcuda.so.1 '; "
+        "python3 -c 'import ctypes; ctypes.CDLL(\"libcuda.so.1\")' && echo loads"
+    )
+    done = lesson.wherry(
+        "run", "--rm", "--network", "none", "--gpus", "all", lesson.base, "sh", "-ec", script,
+        WHERRY_GPU_ROOT=str(machine), WHERRY_NVIDIA_DRIVER_ROOT=str(machine), WHERRY_CDI_SPEC_DIRS="/nowhere",
+    )  # fmt: skip
+    assert (done.stdout.split(), done.stderr) == (["1", "0", "1", "loads"], "")

@@ -57,6 +57,8 @@ def _lines(found: Survey, doc: dict[str, Any]) -> list[str]:
     hybrid = " (hybrid)" if found.facts.cgroup == "hybrid" else ""
     lines += [f" Cgroup Version: {doc['CgroupVersion']}{hybrid}", " Plugins:"]
     lines += [f"  {kind}: {' '.join(doc['Plugins'][kind])}" for kind in ("Volume", "Network", "Log")]
+    lines += [" CDI spec directories:", *(f"  {one}" for one in found.cdi_folders)] if found.cdi_folders else []
+    lines += [" Discovered Devices:", *(f"  cdi: {one}" for one in found.devices)] if found.devices else []
     lines += [" Swarm: inactive", f" Runtimes: {' '.join(doc['Runtimes'])}"]
     lines += [f" Default Runtime: {doc['DefaultRuntime'] or 'none found'}", f" Init Binary: {doc['InitBinary']}"]
     lines += [f" {name} version: {version}" for name, version in found.runtimes.items()]

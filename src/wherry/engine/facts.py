@@ -51,6 +51,8 @@ class Survey(NamedTuple):
     """What `root` is on, as docker names it: "extfs", "xfs"."""
     os_version: str = ""
     cdi_folders: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    """What --device takes by CDI: "nvidia.com/gpu=0"."""
     now: str = ""
     """RFC 3339."""
 
@@ -71,7 +73,7 @@ def gather(settings: Settings, host: Host) -> Facts:
 def survey(engine: Engine) -> Survey:
     """Counts, versions and warnings; starts the runtimes' --version. Raises: OSError when the state can't be read."""
     from wherry.engine import doctor
-    from wherry.gpu.specs import DEFAULT_DIRS
+    from wherry.engine.gpus import examine_cdi
     from wherry.runtime.machine import read_machine
     from wherry.store.images import rfc3339
 
@@ -79,6 +81,7 @@ def survey(engine: Engine) -> Survey:
     facts = engine.facts()
     states = [one.state.status for one in engine.containers.list(all=True)]
     checks = doctor.examine_runtimes(engine.settings, engine.host)
+    gpus = examine_cdi(engine.settings)
     return Survey(
         facts=facts,
         hostname=machine.hostname,
@@ -95,11 +98,12 @@ def survey(engine: Engine) -> Survey:
         seccomp=doctor.has_seccomp(),
         apparmor=machine.apparmor,
         swap_limit=machine.swap_limit,
-        warnings=tuple(f"{one.name}: {one.note}" for one in checks if one.status == "warning"),
+        warnings=tuple(f"{one.name}: {one.note}" for one in checks if one.status == "warning") + gpus.warnings,
         lacks=machine.lacks,
         file_system=_file_system(engine.settings.paths.root),
         os_version=_os_release("VERSION_ID"),
-        cdi_folders=tuple(path for path in DEFAULT_DIRS if os.path.isdir(path)),
+        cdi_folders=gpus.folders,
+        devices=gpus.names,
         now=rfc3339(time.time_ns()),
     )
 

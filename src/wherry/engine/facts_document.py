@@ -76,6 +76,8 @@ def info(engine: Engine, found: Survey) -> dict[str, Any]:
         **_programs(found),
         "SecurityOptions": security(found),
         "CDISpecDirs": list(found.cdi_folders),
+        # As newer dockers have it; 26.1 has no such key, and neither has a machine without devices
+        **({"DiscoveredDevices": [{"Source": "cdi", "ID": one} for one in found.devices]} if found.devices else {}),
         "Warnings": list(found.warnings) or None,
         "ClientInfo": {"Debug": False, **_client(facts), "Plugins": [], "Warnings": None},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from wherry.errors import HostError
 from wherry.gpu import listing
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wherry.host import Host
     from wherry.settings import Settings
 
-__all__ = ["examine_gpus", "list_gpus", "mig_names", "own_spec", "why_none"]
+__all__ = ["Cdi", "examine_cdi", "examine_gpus", "list_gpus", "mig_names", "own_spec", "why_none"]
 
 
 def list_gpus(settings: Settings, host: Host) -> Sequence[Listed]:
@@ -83,6 +84,33 @@ def own_spec(settings: Settings) -> dict[str, object] | None:
     finally:
         os.close(root)
     return document(spec(driver, CAPABILITIES, folder))
+
+
+class Cdi(NamedTuple):
+    """For info: folders of specs that are there, devices by name, and what is wrong."""
+
+    folders: tuple[str, ...]
+    names: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def examine_cdi(settings: Settings) -> Cdi:
+    """Reads files, starts nothing."""
+    from wherry.engine import devices
+    from wherry.gpu.nvidia_spec import KIND, spec
+
+    where = devices.places(settings)
+    driver, known = find_driver(where), devices.specs(settings)
+    warnings = [f"{path}: {reason}" for path, reason in known.faults]
+    problem, _ = missing(driver, where.machine)
+    if driver:
+        warnings += [f"gpu: {said}" for said in (problem, mismatch(driver)) if said]
+        if KIND not in known.kinds() and not problem:
+            known = known.with_spec(spec(driver, (), "/usr/lib"))
+    elif any(one.vendor == "nvidia" for one in cards(where.machine)):
+        warnings.append(f"gpu: {problem}")
+    names = tuple(name for name in known.names() if name != f"{KIND}=none")
+    return Cdi(tuple(path for path in known.dirs if os.path.isdir(path)), names, tuple(warnings))
 
 
 def examine_gpus(settings: Settings, host: Host) -> list[Check]:
