@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -252,8 +253,7 @@ def test_a_container_with_rm_keeps_its_restart_policy(wherry: Wherry) -> None:
 
 def test_the_examples_of_the_guide_run(wherry: Wherry, tmp_path: Path) -> None:
     program = tmp_path / "wherry"
-    argv = " ".join(f"'{word}'" for word in wherry.argv())
-    program.write_text(f'#!/bin/sh\nexec {argv} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(wherry.argv())} "$@"\n')
     program.chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(tmp_path)}
     for block in runnable(PROJECT / "docs" / "limits.md"):
