@@ -226,3 +226,18 @@ def test_nothing_is_mounted_here_meanwhile_or_left_after_a_failed_start(wherry: 
     assert wherry(*ALONE, *mounts, "busybox", "nosuch", code=127)
     eventually(lambda: not traces(wherry.paths), "nothing is left")
     wherry("volume", "rm", "ram")
+
+
+def test_cp_reaches_the_subpath_of_a_container_that_does_not_run(wherry: Wherry, tmp_path: Path) -> None:
+    sh(wherry, "mkdir /d/a; echo hi > /d/a/f; ln -s /etc /d/out", "-v", "sp:/d")
+    mount = ("--mount", "type=volume,src=sp,dst=/x,volume-subpath=a")
+    wherry("create", "--name", "still", "--network", "none", *mount, "busybox")
+    wherry("cp", "still:/x/f", str(tmp_path / "f"))
+    assert (tmp_path / "f").read_text() == "hi\n"
+    wherry("cp", str(tmp_path / "f"), "still:/x/g")
+    assert Path(wherry.paths.volumes, "sp/_data/a/g").read_text() == "hi\n"
+    wherry("rm", "still")
+    wherry("create", "--name", "still", "--network", "none", mount[0], mount[1][:-1] + "out", "busybox")
+    assert "escapes the base directory" in wherry("cp", "still:/x/passwd", str(tmp_path / "g"), code=1).stderr
+    wherry("rm", "still")
+    wherry("volume", "rm", "sp")

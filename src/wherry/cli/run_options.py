@@ -195,11 +195,16 @@ class Reader:
         interval, timeout, start_period, start_interval = spans
         return Healthcheck(test, interval, timeout, start_period, start_interval, retries)
 
+    def _mount_flags(self, cwd: str) -> tuple[MountRequest, ...]:
+        from wherry.runtime import parse_mount_flag
+
+        return self._each("mount", lambda text: parse_mount_flag.mount(text, cwd))
+
     def _mounts(self) -> dict[str, Any]:
         cwd = self._settings.cwd
         found: list[MountRequest] = [
             *self._each("volume", lambda text: parse_mounts.volume(text, cwd)),
-            *self._each("mount", lambda text: parse_mount_flag.mount(text, cwd)),
+            *(self._mount_flags(cwd) if self._args.given("mount") else ()),
             *self._each("tmpfs", parse_mounts.tmpfs),
         ]
         # As docker: the same words twice are one mount

@@ -145,7 +145,7 @@ def _there(engine: Engine, container: str, path: str, stack: ExitStack, *, write
     if write and row.options().read_only:
         raise Conflict("container rootfs is marked read-only")
     # Differs from docker: of a stopped container's mounts, only the one that holds `path` is seen, none below it
-    for source, target, read_only in sorted(_mounts(engine, row), key=lambda one: len(one[1]), reverse=True):
+    for source, target, read_only in sorted(_mounts(engine, row, stack), key=lambda one: len(one[1]), reverse=True):
         if not (side.plain + "/").startswith(target.rstrip("/") + "/") or not os.path.isdir(source):
             continue
         if write and read_only:
@@ -167,11 +167,24 @@ def _root(engine: Engine, id: str, stack: ExitStack) -> int:
         return kept
 
 
-def _mounts(engine: Engine, row: ContainerRow) -> list[tuple[str, str, bool]]:
-    """(folder here, path in the container, whether it is read-only)."""
+def _mounts(engine: Engine, row: ContainerRow, stack: ExitStack) -> list[tuple[str, str, bool]]:
+    """(folder here, path in the container, whether it is read-only): what can be reached without being mounted."""
     from wherry.engine import containers_mounts
 
-    return [(one.source, one.target, one.read_only) for one in containers_mounts.settle(engine, row)]
+    found = []
+    for one in containers_mounts.settle(engine, row):
+        source = one.source
+        if one.image or (one.plan and not one.plan.is_bind):
+            continue
+        if one.subpath:
+            from wherry.engine.volumes_open import subpath_fd
+
+            base = _open_root(source, stack)
+            fd = subpath_fd(base, one)
+            stack.callback(os.close, fd)
+            source = f"/proc/self/fd/{fd}"
+        found.append((source, one.target, one.read_only))
+    return found
 
 
 def _user(engine: Engine, container: str) -> tuple[int, int] | None:

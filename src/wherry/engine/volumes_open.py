@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wherry.volume.driver import MountPlan
     from wherry.volume.model import BindMount
 
-__all__ = ["of_plan", "open_mounts"]
+__all__ = ["of_plan", "open_mounts", "subpath_fd"]
 
 
 def open_mounts(engine: Engine, bundle: str, binds: Sequence[BindMount], fds: list[int]) -> tuple[BindMount, ...]:
@@ -130,18 +130,7 @@ def _resolved(plan: MountPlan, said: str) -> tuple[str, ...]:
 
 def _narrowed(engine: Engine, one: BindMount, fd: int) -> tuple[int, str]:
     """(a mount fd of the subpath, "") or, where the kernel clones no detached mount, (`fd`, the path below it)."""
-    base = one.folder or one.source
-    try:
-        inner = open_at(fd, one.subpath, os.O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
-    except OSError as fault:
-        if fault.errno == errno.EXDEV:
-            raise InputError(
-                f"path concatenation escapes the base directory, base: {base}, subpath: {one.subpath}"
-            ) from fault
-        path, why = f"{base}/{one.subpath}", (fault.strerror or "").lower()
-        raise InputError(
-            f"cannot access path {path}: lstat {path}: {why}", hint="make it first: nothing is copied to a subpath"
-        ) from fault
+    inner = subpath_fd(fd, one)
     try:
         made = engine.host.clone(inner, recursive=False, attributes=("private",))
     except OSError as fault:
@@ -153,6 +142,25 @@ def _narrowed(engine: Engine, one: BindMount, fd: int) -> tuple[int, str]:
         os.close(inner)
     os.close(fd)
     return made, ""
+
+
+def subpath_fd(fd: int, one: BindMount) -> int:
+    """What `one`'s subpath leads to below `fd`, by links too, but never out: an O_PATH fd, the caller's to close.
+
+    Raises: InputError in docker's words.
+    """
+    base = one.folder or one.source
+    try:
+        return open_at(fd, one.subpath, os.O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+    except OSError as fault:
+        if fault.errno == errno.EXDEV:
+            raise InputError(
+                f"path concatenation escapes the base directory, base: {base}, subpath: {one.subpath}"
+            ) from fault
+        path, why = f"{base}/{one.subpath}", (fault.strerror or "").lower()
+        raise InputError(
+            f"cannot access path {path}: lstat {path}: {why}", hint="make it first: nothing is copied to a subpath"
+        ) from fault
 
 
 def _place(bundle: str, number: int, *, is_folder: bool) -> str:
