@@ -34,6 +34,9 @@ def finish(engine: Engine, row: ContainerRow) -> None:
         try:
             row = engine.containers.find(row.id)
         except NotFound:
+            # Removed meanwhile, and with it the lock's file, which we have just made again
+            with suppress(FileNotFoundError):
+                os.unlink(lock_path(engine, row.id))
             return
         if row.remove:
             erase(engine, row, volumes=True)
@@ -106,14 +109,15 @@ def remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool) -> 
 
 def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
     """See Containers.prune."""
-    from wherry.engine.containers_list import matching
+    from wherry.engine.containers_filter import chosen
     from wherry.fs.tree import disk_usage
 
     removed: list[str] = []
     freed = 0
+    passes = chosen(engine, filters)
     for row in containers_rows.every(engine.db):
         state = engine.containers.state(row.id)
-        if state.is_running or not matching(engine, row, state, filters):
+        if state.is_running or not passes(row, state):
             continue
         size = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
         with suppress(NotFound, Conflict, Locked):
