@@ -52,7 +52,9 @@ def make_tree(root: Path, gpus: int = 2, *, migs: Sequence[tuple[int, int]] = ()
         (root / "dev" / name).write_text("")
     driver = root / "proc" / "driver" / "nvidia"
     driver.mkdir(parents=True)
-    (root / "proc" / "devices").write_text("Character devices:\n195 nvidia\n511 nvidia-uvm\n\nBlock devices:\n  8 sd\n")
+    (root / "proc" / "devices").write_text(
+        "Character devices:\n195 nvidia\n511 nvidia-uvm\n508 nvidia-caps\n\nBlock devices:\n  8 sd\n"
+    )
     if not loaded:
         driver.rmdir()
         return root

@@ -50,7 +50,8 @@ def _devices(driver: Driver, capabilities: Collection[str]) -> Iterator[Device]:
         if gpu.uuid:
             yield Device(gpu.uuid, edits)
         for mig in gpu.migs:
-            yield Device(mig.name, Edits(device_nodes=(_node(driver, f"nvidia{gpu.minor}"), *_mig_nodes(driver, mig))))
+            parts = (*_gpu_nodes(driver, gpu, with_screen=with_screen), *_mig_nodes(driver, mig))
+            yield Device(mig.name, Edits(device_nodes=parts))
     everything: list[DeviceNode] = [_node(driver, "dxg")] if driver.is_wsl else []
     for gpu in driver.gpus:
         everything += _gpu_nodes(driver, gpu, with_screen=with_screen)
@@ -61,34 +62,32 @@ def _devices(driver: Driver, capabilities: Collection[str]) -> Iterator[Device]:
     yield Device("none", Edits(env=("NVIDIA_VISIBLE_DEVICES=none",)))
 
 
-def _node(driver: Driver, name: str) -> DeviceNode:
+def _node(driver: Driver, name: str, owner: str = "", minor: int = 0) -> DeviceNode:
+    """The host's node; by number where nobody has made it yet, and /proc/devices knows `owner`."""
+    major = driver.majors.get(owner) or driver.majors.get(f"{owner}-frontend")
+    if name not in driver.nodes and major and not driver.is_wsl:
+        return DeviceNode(f"/dev/{name}", "", "c", major, minor, 0o666)
     host = f"{driver.places.machine}/dev/{name}" if driver.places.machine else ""
     return DeviceNode(f"/dev/{name}", host)
 
 
 def _common_nodes(driver: Driver) -> Iterator[DeviceNode]:
     for name in _COMMON:
-        owner, minor = _NUMBERS[name]
-        if name in driver.nodes:
-            yield _node(driver, name)
-        elif (major := driver.majors.get(owner) or driver.majors.get(f"{owner}-frontend")) and not driver.is_wsl:
-            yield DeviceNode(f"/dev/{name}", "", "c", major, minor, 0o666)
+        node = _node(driver, name, *_NUMBERS[name])
+        # A module that is not loaded has no node
+        if name in driver.nodes or node.type:
+            yield node
 
 
 def _gpu_nodes(driver: Driver, gpu: Gpu, *, with_screen: bool) -> Iterator[DeviceNode]:
-    name = f"nvidia{gpu.minor}"
-    major = driver.majors.get("nvidia") or driver.majors.get("nvidia-frontend")
-    if name in driver.nodes or not major:
-        yield _node(driver, name)
-    else:
-        yield DeviceNode(f"/dev/{name}", "", "c", major, gpu.minor, 0o666)
+    yield _node(driver, f"nvidia{gpu.minor}", "nvidia", gpu.minor)
     if with_screen:
         yield from (_node(driver, card) for card in gpu.cards)
 
 
 def _mig_nodes(driver: Driver, mig: Mig) -> list[DeviceNode]:
     minors = [minor for minor in (mig.gi_minor, mig.ci_minor) if minor >= 0]
-    return [_node(driver, f"nvidia-caps/nvidia-cap{minor}") for minor in minors]
+    return [_node(driver, f"nvidia-caps/nvidia-cap{minor}", "nvidia-caps", minor) for minor in minors]
 
 
 def library_mounts(driver: Driver, capabilities: Collection[str], folder: str) -> list[Mount]:
