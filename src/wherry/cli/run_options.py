@@ -8,7 +8,7 @@ from wherry.cli import run_limits
 from wherry.cli.flags import FlagError
 from wherry.errors import InputError, Unsupported
 from wherry.oci.config import Healthcheck
-from wherry.runtime import parse_mount_flag, parse_mounts, parse_names, parse_ports, parse_values
+from wherry.runtime import parse_mounts, parse_names, parse_ports, parse_values
 from wherry.runtime.caps import normalise
 from wherry.runtime.options import LogConfig, MountRequest, NetworkJoin, RunOptions
 
