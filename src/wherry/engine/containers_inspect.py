@@ -67,16 +67,6 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "HostConfig": host_config(engine, start),
         "GraphDriver": {"Data": _folders(engine, start, state), "Name": "overlay"},
     }
-    from wherry.engine.containers_log_plan import log_dropped
-
-    if size:
-        doc |= _sizes(engine, start)
-    doc["Mounts"] = mounts(engine, options, binds)
-    doc["Config"] = config(start)
-    exposed = tuple(doc["Config"].get("ExposedPorts", {}))
-    described = engine.networks.describe(row.id, network_request(start), exposed)
-    doc["NetworkSettings"] = _network_settings(engine, start, state, described)
-    return doc
 
 
 def _network_settings(
@@ -135,7 +125,9 @@ def _log_loss(start: Start) -> dict[str, int]:
     return {"LogLinesDropped": dropped} if dropped else {}
 
 
-def _state(state: ContainerState) -> dict[str, Any]:
+def _state(start: Start, state: ContainerState) -> dict[str, Any]:
+    from wherry.engine.containers_log_plan import log_dropped
+
     doc = {
         "Status": state.status,
         # As docker: what waits for its next start counts as running
@@ -143,6 +135,8 @@ def _state(state: ContainerState) -> dict[str, Any]:
         "Paused": state.status == "paused",
         "Restarting": state.status == "restarting",
         "OOMKilled": state.oom_killed,
+    from wherry.engine.containers_log_plan import log_dropped
+
         "Dead": state.status == "dead",
         "Pid": state.pid,
         "ExitCode": state.exit_code,
@@ -165,6 +159,9 @@ def _folders(engine: Engine, start: Start, state: ContainerState) -> dict[str, s
     merged = f"/proc/{state.pid}/root" if state.pid else f"{start.bundle}/rootfs"
     return {
         "LowerDir": lowers,
+    if dropped := log_dropped(start.bundle, start.options.log.driver):
+        # Differs from docker: it does not say what its log lost
+        doc["LogLinesDropped"] = dropped
         "MergedDir": merged,
         "UpperDir": f"{start.bundle}/upper",
         "WorkDir": f"{start.bundle}/work",
