@@ -95,7 +95,7 @@ def test_a_restart_keeps_the_anonymous_volume(wherry: Wherry) -> None:
 
 def test_the_output_is_dockers(wherry: Wherry) -> None:
     assert wherry("volume", "create", "--label", "a=b", "shown").stdout == "shown\n"
-    assert wherry("volume", "ls", "-f", "label=a=b").stdout == "DRIVER   VOLUME NAME\nlocal    shown\n"
+    assert wherry("volume", "ls", "-f", "label=a=b").stdout == "DRIVER    VOLUME NAME\nlocal     shown\n"
     found = json.loads(wherry("volume", "inspect", "shown").stdout)[0]
     assert found["Mountpoint"] == f"{wherry.paths.volumes}/shown/_data"
     assert (found["Driver"], found["Labels"], found["Options"], found["Scope"]) == ("local", {"a": "b"}, None, "local")
