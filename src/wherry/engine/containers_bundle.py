@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from wherry.engine.containers_rows import ContainerRow
     from wherry.network.model import Attachment, NetworkRequest
     from wherry.oci.config import Healthcheck, ImageConfig
-    from wherry.runtime.options import RunOptions
+    from wherry.runtime.options import MountRequest, RunOptions
+    from wherry.runtime.spec import SpecFacts
 else:
     from wherry.lean import NamedTuple
 
@@ -78,27 +79,39 @@ def write_bundle(
 ) -> dict[str, Any]:  # fmt: skip
     """config.json and the three files of /etc; returns the config. `size` is the terminal's [rows, columns], which the
     command then finds from the start. Raises: InputError, NotFound, Conflict."""
-    from wherry.engine.containers_mounts import requests, settle
+    from wherry.runtime import spec
+
+    options = start.options
+    facts = _facts(engine, start, attachment)
+    if attachment.has_links:
+        from wherry.engine.networks_names import link_env
+
+        options = options._replace(env=(*link_env(engine, attachment, start.row.name), *options.env))
+    doc = spec.runtime_spec(start.config, options, facts)
+    if size:
+        doc["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
+    engine.notices += spec.warnings(options, facts)
+    _grant_devices(engine, start, doc)
+    replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
+    return doc
+
+
+def _facts(engine: Engine, start: Start, attachment: Attachment) -> SpecFacts:
+    """What the spec must know of users, devices, namespaces and limits here; writes the three files of /etc."""
     from wherry.runtime import devices, limits, spec
     from wherry.runtime.machine import read_machine
     from wherry.runtime.users import resolve
 
-    options, row = start.options, start.row
+    options = start.options
     user = resolve(start.rootfs_fd, options.user or start.config.config.user, options.group_add)
-    binds = settle(engine, row, make=True)
-    if binds:
-        engine.volumes.copy_up(row.id, binds, start.rootfs_fd)
-    if any(one.needs_opening for one in binds):
-        from wherry.engine.volumes_open import open_mounts
-
-        binds = open_mounts(engine, start.bundle, binds, start.mount_fds)
+    mounts = _mounts(engine, start)
     etc, name = _write_network_files(engine, start, attachment)
-    facts = spec.SpecFacts(
-        id=row.id,
+    return spec.SpecFacts(
+        id=start.row.id,
         rootfs=f"{start.bundle}/rootfs",
         machine=read_machine(with_limits=limits.is_limited(options)),
         user=user,
-        mounts=requests(options, binds),
+        mounts=mounts,
         devices=devices.host_devices() if options.privileged else devices.resolve(options.devices),
         hosts_file=f"{etc}/hosts",
         hostname_file=f"{etc}/hostname",
@@ -112,17 +125,20 @@ def write_bundle(
         cgroup_prefix=_cgroup_prefix(engine),
         block_devices=devices.block_numbers(options),
     )
-    if attachment.has_links:
-        from wherry.engine.networks_names import link_env
 
-        options = options._replace(env=(*link_env(engine, attachment, row.name), *options.env))
-    doc = spec.runtime_spec(start.config, options, facts)
-    if size:
-        doc["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
-    engine.notices += spec.warnings(options, facts)
-    _grant_devices(engine, start, doc)
-    replace_file(f"{start.bundle}/config.json", json.dumps(doc).encode(), durable=False)
-    return doc
+
+def _mounts(engine: Engine, start: Start) -> tuple[MountRequest, ...]:
+    """Volumes are made and filled, and what can't be named by a path is opened."""
+    from wherry.engine.containers_mounts import requests, settle
+
+    binds = settle(engine, start.row, make=True)
+    if binds:
+        engine.volumes.copy_up(start.row.id, binds, start.rootfs_fd)
+    if any(one.needs_opening for one in binds):
+        from wherry.engine.volumes_open import open_mounts
+
+        binds = open_mounts(engine, start.bundle, binds, start.mount_fds)
+    return requests(start.options, binds)
 
 
 def _grant_devices(engine: Engine, start: Start, doc: dict[str, Any]) -> None:
