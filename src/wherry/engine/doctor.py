@@ -49,7 +49,7 @@ def examine(settings: Settings, host: Host) -> list[Check]:
 
     Leaves nothing but the choice of the runtime, which is remembered as by any other command.
     """
-    from wherry.engine import doctor_cgroups
+    from wherry.engine import doctor_cgroups, doctor_network
 
     return [
         _root(settings),
@@ -58,6 +58,7 @@ def examine(settings: Settings, host: Host) -> list[Check]:
         *_packages(),
         _overlay(settings, host),
         *doctor_cgroups.examine(),
+        *doctor_network.examine(settings, host),
         _seccomp(),
         _container(settings, host),
         *examine_runtimes(settings, host),
