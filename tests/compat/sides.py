@@ -109,13 +109,14 @@ class Docker(Side):
 
     name = "docker"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = "/dev/null") -> None:
+        """`config` is a daemon.json."""
         super().__init__(folder)
         self._parent = f"wherry-compat-{os.getpid()}"
         self._log = (folder / "dockerd.log").open("wb")
         self.env |= {"DOCKER_HOST": f"unix://{folder}/sock", "DOCKER_CONFIG": f"{folder}/home", "DOCKER_BUILDKIT": "1"}
         argv = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
-                "--pidfile", f"{folder}/pid", "--host", f"unix://{folder}/sock", "--config-file", "/dev/null",
+                "--pidfile", f"{folder}/pid", "--host", f"unix://{folder}/sock", "--config-file", config,
                 "--cgroup-parent", f"/{self._parent}"]  # fmt: skip
         self._daemon = subprocess.Popen(self.enter(*argv), stdout=self._log, stderr=self._log, env=self.env)
         for _ in range(300):

@@ -62,11 +62,12 @@ def apply(doc: dict[str, Any], edits: Edits, *, privileged: bool = False) -> Non
     process, linux = doc["process"], doc["linux"]
     process["env"] = _environment(process["env"], edits.env)
     for node in edits.device_nodes:
-        _add_node(linux, node, process["user"], privileged=privileged)
+        _add_node(linux, node, privileged=privileged)
     if edits.mounts:
         doc["mounts"] = _mounted(doc["mounts"], edits.mounts)
     for hook in edits.hooks:
         doc.setdefault("hooks", {}).setdefault(hook.name, []).append(_hook(hook))
+    # Differs from docker: additionalGids of a spec count; docker sets the container's groups after it has read the spec
     gids = [gid for gid in dict.fromkeys(edits.additional_gids) if gid]
     if gids:
         known = process["user"].setdefault("additionalGids", [])
@@ -81,17 +82,15 @@ def _environment(env: Sequence[str], more: Sequence[str]) -> list[str]:
     return list(found.values())
 
 
-def _add_node(linux: dict[str, Any], node: DeviceNode, user: dict[str, Any], *, privileged: bool) -> None:
+def _add_node(linux: dict[str, Any], node: DeviceNode, *, privileged: bool) -> None:
     found: dict[str, Any] = {"path": node.path, "type": node.type}
     if node.type != "p":
         found |= {"major": node.major, "minor": node.minor}
     if node.file_mode is not None:
         found["fileMode"] = node.file_mode
     for key in ("uid", "gid"):
-        # The node is the user's own when the container has one and the spec says nobody
-        owner = getattr(node, key)
-        owner = user.get(key) or None if owner is None else owner
-        if owner is not None:
+        # Nobody named is root, as in docker; podman takes the container's user
+        if (owner := getattr(node, key)) is not None:
             found[key] = owner
     linux["devices"] = [one for one in linux.get("devices", ()) if one["path"] != node.path] + [found]
     if node.type in {"b", "c"} and not privileged:
@@ -118,6 +117,7 @@ def _mounted(mounts: Sequence[dict[str, Any]], more: Sequence[Mount]) -> list[di
         found[target] = {
             "destination": target, "type": mount.type or "bind", "source": mount.host_path, "options": options,
         }  # fmt: skip
+    # Differs from docker: a mount of a spec below one of the user's is seen; docker mounts the user's over it
     return sorted(found.values(), key=lambda one: one["destination"].rstrip("/").count("/"))
 
 

@@ -77,7 +77,8 @@ class Specs(NamedTuple):
                 hint=self._reason(missing[0]),
             )
         edits, seen = Edits(), set()
-        for name in dict.fromkeys(names):
+        # A device that is named twice has its last place, as its variables would have
+        for name in reversed(dict.fromkeys(reversed(names))):
             found = self.find(name)
             assert found
             spec, device = found
