@@ -53,9 +53,12 @@ def _base(engine: Engine, bundle: str, one: BindMount) -> int:
     """A mount fd, the subpath not applied yet; of a plain volume its folder's fd is enough. The caller closes it."""
     if one.image:
         return _image(engine, bundle, one.image)
-    if one.plan is not None:
+    if one.plan is not None and not (one.plan.is_bind and one.subpath):
         return of_plan(engine, one, one.plan)
-    fd = os.open(one.source, os.O_PATH | os.O_CLOEXEC)
+    try:
+        fd = os.open(one.source, os.O_PATH | os.O_CLOEXEC)
+    except OSError as fault:
+        raise InputError(f"cannot access path {one.source}: {(fault.strerror or '').lower()}") from fault
     if one.subpath:
         return fd
     try:
@@ -131,11 +134,13 @@ def _resolved(plan: MountPlan, said: str) -> tuple[str, ...]:
 def _narrowed(engine: Engine, one: BindMount, fd: int) -> tuple[int, str]:
     """(a mount fd of the subpath, "") or, where the kernel clones no detached mount, (`fd`, the path below it)."""
     inner = subpath_fd(fd, one)
+    is_bind = one.plan is not None and one.plan.is_bind
+    attributes = one.plan.attributes if one.plan and is_bind else ()
     try:
-        made = engine.host.clone(inner, recursive=False, attributes=("private",))
+        made = engine.host.clone(inner, recursive=False, attributes=("private", *attributes))
     except OSError as fault:
         # Before Linux 6.15; of an image, which nobody changes, a path is as good
-        if fault.errno != errno.EINVAL or not (one.image or one.plan):
+        if fault.errno != errno.EINVAL or not (one.image or (one.plan and not is_bind)):
             raise
         return fd, os.readlink(f"/proc/self/fd/{inner}")
     finally:

@@ -10,7 +10,7 @@ import pytest
 
 from wherry.engine import Engine
 from wherry.engine.volumes_open import open_mounts
-from wherry.errors import Conflict, InputError, NotFound
+from wherry.errors import Conflict, HostError, InputError, NotFound
 from wherry.host.fake import FakeHost
 from wherry.settings import Paths, Settings
 from wherry.volume.model import Wanted
@@ -123,3 +123,28 @@ def test_remove_says_who_uses_it_and_force_forgives_a_missing_one(engine: Engine
     with pytest.raises(NotFound) as caught:
         engine.volumes.remove("dato")
     assert caught.value.hint == "did you mean data?"
+
+
+def test_a_subpath_of_a_bound_folder_is_opened_there_with_its_options(tmp_path: Path) -> None:
+    (tmp_path / "srv" / "a").mkdir(parents=True)
+    host, fds = FakeHost(), list[int]()
+    with Engine(Settings(Paths(str(tmp_path / "root"), str(tmp_path / "run")), {}, 0, "/"), host) as engine:
+        engine.volumes.create("bound", options={"type": "none", "o": "bind,nosuid", "device": str(tmp_path / "srv")})
+        found = engine.volumes.settle("c1", [Wanted("volume", "bound", "/x", subpath="a")], ())
+        open_mounts(engine, str(tmp_path), found, fds)
+    assert host.calls == [("clone", (str(tmp_path / "srv" / "a"), False, ("private", "nosuid")))]
+    os.close(fds[0])
+
+
+def test_what_a_failed_opening_made_is_the_callers_to_close(tmp_path: Path) -> None:
+    host, fds = FakeHost(fail_on=2), list[int]()
+    with Engine(Settings(Paths(str(tmp_path / "root"), str(tmp_path / "run")), {}, 0, "/"), host) as engine:
+        for name in ("one", "two"):
+            engine.volumes.create(name, options={"type": "tmpfs", "device": "tmpfs"})
+        found = engine.volumes.settle("c1", [Wanted("volume", "one", "/a"), Wanted("volume", "two", "/b")], ())
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(HostError, match=r"error while mounting volume .*two/_data'.* fake: file_system"):
+            open_mounts(engine, str(tmp_path), found, fds)
+    assert len(fds) == 1
+    os.close(fds[0])
+    assert len(os.listdir("/proc/self/fd")) <= before
