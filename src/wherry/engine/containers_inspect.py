@@ -34,24 +34,37 @@ _NEVER = "0001-01-01T00:00:00Z"
 def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[str, Any]:
     """See Containers.inspect."""
     from wherry.engine.containers_inspect_config import config
-    from wherry.engine.containers_inspect_host import host_config
     from wherry.engine.containers_inspect_mounts import mounts
     from wherry.engine.containers_mounts import settle
 
-    state = repair(engine, row)
-    options = row.options()
+    state, options = repair(engine, row), row.options()
     try:
         image = engine.images.config(Digest(row.image_id))
     except NotFound:
         image = ImageConfig(Platform("linux", ""))
     start = Start(row, options, image, engine.containers.bundle(row.id), -1)
-    binds = settle(engine, row)
-    doc: dict[str, Any] = {
+    doc = _frame(engine, start, state)
+    if size:
+        doc |= _sizes(engine, start)
+    doc["Mounts"] = mounts(engine, options, settle(engine, row))
+    doc["Config"] = config(start)
+    exposed = tuple(doc["Config"].get("ExposedPorts", {}))
+    described = engine.networks.describe(row.id, network_request(start), exposed)
+    doc["NetworkSettings"] = _network_settings(engine, start, state, described)
+    return doc
+
+
+def _frame(engine: Engine, start: Start, state: ContainerState) -> dict[str, Any]:
+    """Down to GraphDriver."""
+    from wherry.engine.containers_inspect_host import host_config
+
+    row = start.row
+    return {
         "Id": row.id,
         "Created": rfc3339(row.created_ns),
         "Path": row.command[0],
         "Args": list(row.command[1:]),
-        "State": _state(state) | _log_loss(start),
+        "State": _state(start, state),
         "Image": row.image_id,
         **_paths(start),
         "Name": f"/{row.name}",
@@ -61,7 +74,7 @@ def inspect(engine: Engine, row: ContainerRow, *, size: bool = False) -> dict[st
         "Platform": "linux",
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": options.apparmor,
+        "AppArmorProfile": start.options.apparmor,
         # Differs from docker: what `exec` runs is in no list
         "ExecIDs": None,
         "HostConfig": host_config(engine, start),
@@ -119,12 +132,6 @@ def _was_started(start: Start) -> bool:
     return os.path.lexists(f"{start.bundle}/config.json")
 
 
-def _log_loss(start: Start) -> dict[str, int]:
-    # Differs from docker: it does not say what its log lost
-    dropped = log_dropped(start.bundle, start.options.log.driver)
-    return {"LogLinesDropped": dropped} if dropped else {}
-
-
 def _state(start: Start, state: ContainerState) -> dict[str, Any]:
     from wherry.engine.containers_log_plan import log_dropped
 
@@ -135,8 +142,6 @@ def _state(start: Start, state: ContainerState) -> dict[str, Any]:
         "Paused": state.status == "paused",
         "Restarting": state.status == "restarting",
         "OOMKilled": state.oom_killed,
-    from wherry.engine.containers_log_plan import log_dropped
-
         "Dead": state.status == "dead",
         "Pid": state.pid,
         "ExitCode": state.exit_code,
@@ -146,6 +151,9 @@ def _state(start: Start, state: ContainerState) -> dict[str, Any]:
     }
     if state.health is not None:
         doc["Health"] = state.health
+    if dropped := log_dropped(start.bundle, start.options.log.driver):
+        # Differs from docker: it does not say what its log lost
+        doc["LogLinesDropped"] = dropped
     return doc
 
 
@@ -159,9 +167,6 @@ def _folders(engine: Engine, start: Start, state: ContainerState) -> dict[str, s
     merged = f"/proc/{state.pid}/root" if state.pid else f"{start.bundle}/rootfs"
     return {
         "LowerDir": lowers,
-    if dropped := log_dropped(start.bundle, start.options.log.driver):
-        # Differs from docker: it does not say what its log lost
-        doc["LogLinesDropped"] = dropped
         "MergedDir": merged,
         "UpperDir": f"{start.bundle}/upper",
         "WorkDir": f"{start.bundle}/work",
