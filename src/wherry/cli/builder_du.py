@@ -23,7 +23,12 @@ VERB = Verb(
     "[OPTIONS]",
     "Show what the build cache holds",
     [
-        Flag("filter", "Provide filter values: until, type, id, description, inuse, shared", kind="list"),
+        Flag(
+            "filter",
+            "Provide filter values: until, type, id, description, inuse, shared",
+            kind="list",
+            type_name="filter",
+        ),
         Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
         Flag("verbose", "Show of each entry all that is known"),
     ],

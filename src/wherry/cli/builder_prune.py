@@ -16,7 +16,12 @@ VERB = Verb(
     "Remove build cache",
     [
         Flag("all", "Remove all build cache, also of steps whose layers an image has", short="a"),
-        Flag("filter", "Provide filter values: until (e.g. 24h), type, id, description, inuse, shared", kind="list"),
+        Flag(
+            "filter",
+            "Provide filter values: until (e.g. 24h), type, id, description, inuse, shared",
+            kind="list",
+            type_name="filter",
+        ),
         Flag("force", "Do not prompt for confirmation", short="f"),
         Flag("keep-storage", "The older name of --reserved-space", kind="string", type_name="bytes"),
         Flag("max-used-space", "Remove until the cache takes no more than this", kind="string", type_name="bytes"),

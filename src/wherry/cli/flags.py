@@ -145,6 +145,12 @@ def _store(command: str, flag: Flag, shown: str, value: str, values: dict[str, l
         wrong, how = "strconv.ParseInt: parsing", "value out of range"
     if wrong:
         raise _fail(command, f'invalid argument "{value}" for "{shown}" flag: {wrong} "{value}": {how}')
+    if flag.type_name == "filter" and "=" not in value:
+        if not value:
+            return  # as docker: an empty one is none
+        raise _fail(
+            command, f'invalid argument "{value}" for "{shown}" flag: bad format of filter (expected name=value)'
+        )
     values.setdefault(flag.name, []).append(value)
 
 

@@ -22,7 +22,13 @@ VERB = Verb(
     [
         Flag("all", "Show all images (there are no intermediate ones to hide)", short="a"),
         Flag("digests", "Show digests"),
-        Flag("filter", "Filter output: dangling, reference, label, before, since, until", short="f", kind="list"),
+        Flag(
+            "filter",
+            "Filter output: dangling, reference, label, before, since, until",
+            short="f",
+            kind="list",
+            type_name="filter",
+        ),
         Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
         Flag("no-trunc", "Don't truncate output"),
         Flag("quiet", "Only show image IDs", short="q"),

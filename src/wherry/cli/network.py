@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.network.model import Network
 
-_FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 
 VERB = {
     "network create": Verb(
@@ -84,7 +83,7 @@ VERB = {
         "[OPTIONS]",
         "List networks",
         [
-            Flag("filter", 'Provide filter values (e.g. "driver=bridge")', short="f", kind="list"),
+            Flag("filter", 'Provide filter values (e.g. "driver=bridge")', short="f", kind="list", type_name="filter"),
             Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
             Flag("no-trunc", "Do not truncate the output"),
             Flag("quiet", "Only display network IDs", short="q"),
@@ -204,75 +203,44 @@ def _inspect(engine: Engine, args: Args, out: Output) -> int:
     return formats.inspect(out, args.rest, engine.networks.inspect, args.text("format"), "network")
 
 
-def _driver(network: Network) -> str:
-    return {"none": "null", "host": "host"}.get(network.name, "bridge")
-
-
-def _matches(engine: Engine, network: Network, key: str, value: str) -> bool:
-    if key == "label":
-        from wherry.engine.filters import has_label
-
-        return has_label(network.labels, value)
-    if key == "label!":
-        return not _matches(engine, network, "label", value)
-    if key == "until":
-        import time
-
-        from wherry.engine.filters import parse_moment
-
-        return network.created_ns < parse_moment(value, time.time_ns())
-    if key == "type":
-        return (value == "builtin") == (network.name in ("bridge", "host", "none"))
-    if key == "dangling":
-        idle = network.number > 0 and not engine.networks.members(network)
-        return idle == (value.lower() in ("1", "true", "t"))
-    if key == "id":
-        return network.id.startswith(value)
-    return value in {"driver": (_driver(network),), "scope": ("local",)}.get(key, network.name)
-
-
 def _list(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.filters import parse_filters
-
-    networks = list(engine.networks.all())
-    for one in parse_filters(args.all("filter"), _FILTERS):
-        networks = [network for network in networks if _matches(engine, network, one.key, one.value)]
     from wherry.cli.formats import Listing, listing
+    from wherry.engine.filters import parse_filters
+    from wherry.engine.networks_filter import KEYS, chosen
 
+    passes = chosen(engine, parse_filters(args.all("filter"), KEYS))
     kind = Listing("network.networkContext", _HEADERS, ("ID", "Name", "Driver", "Scope"), raw=_RAW)
-    rows = [_row(network, whole=args.on("no-trunc")) for network in networks]
+    rows = [_row(one, whole=args.on("no-trunc")) for one in engine.networks.all() if passes(one)]
     listing(out, kind, rows, args.text("format"), quiet=args.on("quiet"))
     return 0
 
 
 def _row(network: Network, *, whole: bool) -> Row:
     from wherry.cli.render import labels_text, moment
+    from wherry.engine.networks_filter import driver, scope
 
     return {
         "CreatedAt": lambda: moment(network.created_ns),
-        "Driver": _driver(network),
+        "Driver": driver(network),
         "ID": network.id if whole else network.id[:12],
         "IPv6": str(network.ipv6).lower(),
         "Internal": str(network.internal).lower(),
         "Label": lambda name: network.labels.get(name, ""),
         "Labels": lambda: labels_text(network.labels),
         "Name": network.name,
-        "Scope": "local",
+        "Scope": scope(network),
     }
 
 
 def _prune(engine: Engine, args: Args, out: Output) -> int:
+    from wherry.engine.filters import parse_filters
+    from wherry.engine.networks_filter import PRUNE_KEYS, chosen
+
+    passes = chosen(engine, parse_filters(args.all("filter"), PRUNE_KEYS))
     warning = "WARNING! This will remove all custom networks not used by at least one container."
     if not args.on("force") and not out.confirm(warning):
         return 0
-    from wherry.engine.filters import parse_filters
-
-    wanted = parse_filters(args.all("filter"), ("label", "label!", "until"))
-
-    def chosen(network: Network) -> bool:
-        return all(_matches(engine, network, one.key, one.value) for one in wanted)
-
-    if gone := engine.networks.prune(chosen):
+    if gone := engine.networks.prune(passes):
         out.line("Deleted Networks:")
         for name in gone:
             out.line(name)

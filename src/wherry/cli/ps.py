@@ -68,7 +68,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
         checked(kind, format)
         size = size or wants(format, "Size")
-    last = 1 if args.on("latest") else args.number("last") or -1
+    last = args.number("last") or 0
+    if args.on("latest") and last == -1:
+        last = 1
     found: Sequence[Summary] = engine.containers.list(
         parse_filters(args.all("filter")), all=args.on("all") or last > 0, size=size
     )

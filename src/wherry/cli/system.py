@@ -18,7 +18,7 @@ VERB = Verb(
     "Remove unused data",
     [
         Flag("all", "Remove all unused images, not just dangling ones", short="a"),
-        Flag("filter", 'Provide filter values (e.g. "until=24h", "label=keep")', kind="list"),
+        Flag("filter", 'Provide filter values (e.g. "until=24h", "label=keep")', kind="list", type_name="filter"),
         Flag("force", "Do not prompt for confirmation", short="f"),
         Flag("volumes", "Prune anonymous volumes"),
     ],

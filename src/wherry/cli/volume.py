@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.volume.model import Volume
 
-_FILTERS = ("dangling", "driver", "label", "name")
 _PRUNE_FILTERS = ("all", "label", "label!")
 
 VERB = {
@@ -40,7 +39,7 @@ VERB = {
         "[OPTIONS]",
         "List volumes",
         [
-            Flag("filter", 'Provide filter values (e.g. "dangling=true")', short="f", kind="list"),
+            Flag("filter", 'Provide filter values (e.g. "dangling=true")', short="f", kind="list", type_name="filter"),
             Flag("format", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template", kind="string"),
             Flag("quiet", "Only display volume names", short="q"),
         ],
@@ -51,7 +50,7 @@ VERB = {
         "Remove unused local volumes",
         [
             Flag("all", "Remove all unused volumes, not just anonymous ones", short="a"),
-            Flag("filter", 'Provide filter values (e.g. "label=<label>")', kind="list"),
+            Flag("filter", 'Provide filter values (e.g. "label=<label>")', kind="list", type_name="filter"),
             Flag("force", "Do not prompt for confirmation", short="f"),
         ],
         examples=["wherry volume prune -a"],
@@ -106,12 +105,11 @@ def _inspect(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _list(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.engine.filters import parse_filters
-
-    volumes = list(engine.volumes.list())
-    for one in parse_filters(args.all("filter"), _FILTERS):
-        volumes = [volume for volume in volumes if _matches(engine, volume, one.key, one.value)]
     from wherry.cli.formats import Listing, listing
+    from wherry.engine.filters import parse_filters
+    from wherry.engine.volumes_filter import KEYS, filtered
+
+    volumes = filtered(engine, engine.volumes.list(), parse_filters(args.all("filter"), KEYS))
 
     kind = Listing("formatter.volumeContext", HEADERS, ("Driver", "Name"), "Name", _RAW)
     listing(out, kind, map(row, volumes), args.text("format"), quiet=args.on("quiet"))
@@ -127,18 +125,6 @@ def row(volume: Volume) -> Row:
         "Driver": "local", "Label": lambda name: volume.labels.get(name, ""), "Labels": labels_text(volume.labels),
         "Mountpoint": volume.folder, "Name": volume.name, "Scope": "local",
     }  # fmt: skip
-
-
-def _matches(engine: Engine, volume: Volume, key: str, value: str) -> bool:
-    if key == "name":
-        return value in volume.name
-    if key == "driver":
-        return value == "local"
-    if key == "label":
-        from wherry.engine.filters import has_label
-
-        return has_label(volume.labels, value)
-    return bool(engine.volumes.users(volume.name)) != (value.lower() in ("1", "true", "t"))
 
 
 def _truth(text: str) -> bool:

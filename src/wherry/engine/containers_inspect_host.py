@@ -18,7 +18,6 @@ def host_config(engine: Engine, start: Start) -> dict[str, Any]:
     """All of docker's keys, with its choice of null, [] and {} for what was not asked for."""
     from wherry.engine.containers_inspect_mounts import asked
     from wherry.engine.containers_log_plan import log_config
-    from wherry.runtime.machine import cgroup_layout
 
     options = start.options
     return {
@@ -34,27 +33,35 @@ def host_config(engine: Engine, start: Start) -> dict[str, Any]:
         "ConsoleSize": [0, 0],
         "CapAdd": _capabilities(options.cap_add),
         "CapDrop": _capabilities(options.cap_drop),
-        "CgroupnsMode": options.cgroupns or ("private" if cgroup_layout() == "v2" else "host"),
         "Dns": list(options.dns),
         "DnsOptions": list(options.dns_options),
         "DnsSearch": list(options.dns_search),
         "ExtraHosts": list(options.extra_hosts) or None,
         "GroupAdd": list(options.group_add) or None,
-        "IpcMode": options.ipc or "private",
-        "Cgroup": "",
-        "PidMode": options.pid,
         "PublishAllPorts": options.publish_all,
-        "UTSMode": options.uts,
-        "UsernsMode": options.userns,
         "ShmSize": options.shm_size_bytes or 64 << 20,
         "Runtime": options.runtime or engine.containers.driver.runtime.name,
         "Isolation": options.isolation,
         "Links": _links(engine, start),
+        **_namespaces(options),
         **_security(options),
         **_processors(options),
         **_memory(options),
         **_block_io(options),
         **_devices(options),
+    }
+
+
+def _namespaces(options: RunOptions) -> dict[str, Any]:
+    from wherry.runtime.machine import cgroup_layout
+
+    return {
+        "CgroupnsMode": options.cgroupns or ("private" if cgroup_layout() == "v2" else "host"),
+        "IpcMode": options.ipc or "private",
+        "Cgroup": "",
+        "PidMode": options.pid,
+        "UTSMode": options.uts,
+        "UsernsMode": options.userns,
     }
 
 

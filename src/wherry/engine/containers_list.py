@@ -1,4 +1,4 @@
-"""`ps`: rows and states as docker shows them, and the filters of `ps` and `container prune`."""
+"""`ps`: rows and states as docker shows them. Its filters are in containers_filter."""
 
 from __future__ import annotations
 
@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
     Filters = Mapping[str, Sequence[str]]
 
-__all__ = ["Filters", "Summary", "image_size", "matching", "parse_filters", "ports", "summaries"]
-
-_KNOWN = (
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
-    "since", "status", "volume",
-)  # fmt: skip
-_PRUNE_KNOWN = ("label", "label!", "until")
-_STATUSES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
+__all__ = ["Filters", "Summary", "exposed", "image_size", "network_names", "parse_filters", "ports", "summaries"]
 
 
 class Summary(NamedTuple):
@@ -42,36 +35,34 @@ class Summary(NamedTuple):
 
 
 def parse_filters(words: Sequence[str], *, prune: bool = False) -> dict[str, list[str]]:
-    """Of "KEY=VALUE" words. Raises: InputError for an unknown key, as docker."""
-    found: dict[str, list[str]] = {}
+    """Of "KEY=VALUE" words. Raises: InputError for an unknown key or a value that can't be, as docker."""
     if not words:
-        return found
-    import re
+        return {}
+    from wherry.engine import containers_filter
 
-    from wherry.engine import filters
-
-    for key, value in filters.parse_filters(words, _PRUNE_KNOWN if prune else _KNOWN):
-        if key == "status" and value not in _STATUSES:
-            raise InputError(f"invalid filter 'status={value}'", hint="known: " + ", ".join(_STATUSES))
-        if key == "name":
-            try:
-                re.compile(value)
-            except re.error as fault:
-                raise InputError(f"invalid filter 'name={value}': {fault}", hint="it is a regular expression") from None
-        found.setdefault(key, []).append(value)
-    return found
+    return containers_filter.parse_filters(words, prune=prune)
 
 
 def summaries(engine: Engine, filters: Filters | None, *, all: bool, size: bool) -> list[Summary]:
     """See Containers.list."""
     filters = filters or {}
-    all = all or bool({"status", "exited", "before", "since"} & set(filters))
+    all = all or "status" in filters
+    if filters:
+        from wherry.engine.containers_filter import chosen
+
+        passes = chosen(engine, filters)
+    else:
+        passes = _always
     found = []
     references = dict(engine.db.read().execute("SELECT name, image_id FROM reference").fetchall())
     for row, state in repair_all(engine):
-        if (all or state.is_running) and matching(engine, row, state, filters):
+        if (all or state.is_running) and passes(row, state):
             found.append(_summary(engine, row, state, references, size=size))
     return found
+
+
+def _always(row: ContainerRow, state: ContainerState) -> bool:
+    return True
 
 
 def _summary(
@@ -85,8 +76,17 @@ def _summary(
         whole = own + image_size(engine, row)
     attached = engine.networks.of(row.id) if state.is_running else None
     texts = _port_texts(engine, row, attached.published if attached else ()) if state.is_running else ()
-    network = attached.network.name if attached and attached.network else (row.options().network or "bridge")
-    return Summary(row, state, _shown_image(row, references), texts, (network,), own, whole)
+    names = tuple(one.network.name for one in attached.joined) if attached else ()
+    return Summary(row, state, _shown_image(row, references), texts, names or network_names(row), own, whole)
+
+
+def network_names(row: ContainerRow) -> tuple[str, ...]:
+    """The networks that it is to be on."""
+    options = row.options()
+    if options.networks is not None:
+        return tuple(one.network for one in options.networks)
+    mode = options.network
+    return () if mode.startswith("container:") else ("bridge" if mode in ("", "default") else mode,)
 
 
 def image_size(engine: Engine, row: ContainerRow) -> int:
@@ -129,7 +129,7 @@ def _host_ips(one: Published) -> tuple[str, ...]:
 def _port_texts(engine: Engine, row: ContainerRow, published: Sequence[Published]) -> tuple[str, ...]:
     taken = {f"{one.container_port}/{one.protocol}" for one in published}
     places = [(one.container_port, one.protocol, ip, one.host_port) for one in published for ip in _host_ips(one)]
-    for port in _exposed(engine, row):
+    for port in exposed(engine, row):
         if port not in taken:
             number, _, protocol = port.partition("/")
             places.append((int(number), protocol, "", 0))
@@ -158,7 +158,7 @@ def _range_text(ip: str, protocol: str, first: int, last: int) -> str:
     return f"{ip}:{text}->{text}/{protocol}" if ip else f"{text}/{protocol}"
 
 
-def _exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:
+def exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:
     from wherry.oci.digest import Digest
 
     try:
@@ -166,69 +166,6 @@ def _exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:
     except NotFound:
         image = ()
     return tuple(one if "/" in one else f"{one}/tcp" for one in dict.fromkeys((*image, *row.options().expose)))
-
-
-def matching(engine: Engine, row: ContainerRow, state: ContainerState, filters: Filters) -> bool:
-    """Whether the container passes: within one key any value will do (all labels must), every key must."""
-    return all(_passes(engine, row, state, key, values) for key, values in filters.items())
-
-
-def _passes(engine: Engine, row: ContainerRow, state: ContainerState, key: str, values: Sequence[str]) -> bool:
-    if key in ("label", "label!"):
-        from wherry.engine.filters import has_label
-
-        held = [has_label(row.labels, value) for value in values]
-        return all(held) if key == "label" else not any(held)
-    if key == "name":
-        import re
-
-        return any(re.search(value.removeprefix("/"), row.name) for value in values)
-    if key == "id":
-        return any(row.id.startswith(value) for value in values)
-    if key == "status":
-        return state.status in values
-    if key == "exited":
-        return state.status == "exited" and str(state.exit_code) in values
-    if key == "health":
-        return (state.health or {}).get("Status", "none") in values
-    if key == "before":
-        return all(row.created_ns < engine.containers.find(value).created_ns for value in values)
-    if key == "since":
-        return all(row.created_ns > engine.containers.find(value).created_ns for value in values)
-    return _passes_slow(engine, row, key, values)
-
-
-def _passes_slow(engine: Engine, row: ContainerRow, key: str, values: Sequence[str]) -> bool:
-    if key == "until":
-        from wherry.engine.filters import parse_moment
-
-        return all(row.created_ns < parse_moment(value, time.time_ns()) for value in values)
-    if key == "ancestor":
-        return any(_descends(engine, row, value) for value in values)
-    options = row.options()
-    if key == "volume":
-        mounts = {word for one in options.mounts for word in (one.source, one.target)}
-        return any(value in mounts for value in values)
-    if key == "network":
-        return (options.network or "bridge") in values
-    if key in ("publish", "expose"):
-        known = row.ports if key == "publish" else (*_exposed(engine, row), *row.ports)
-        return any((value if "/" in value else f"{value}/tcp") in known for value in values)
-    return "true" not in values  # is-task: there is no swarm here
-
-
-def _descends(engine: Engine, row: ContainerRow, image: str) -> bool:
-    """From that image itself, or from one built on all of its layers."""
-    from wherry.oci.digest import Digest
-
-    try:
-        ancestor = engine.images.resolve(image)
-        mine = engine.image_store.get(Digest(row.image_id))
-    except NotFound:
-        return False
-    return ancestor.id == mine.id or (
-        bool(ancestor.layers) and mine.layers[: len(ancestor.layers)] == ancestor.layers
-    )  # fmt: skip
 
 
 def status_text(state: ContainerState, ago: str) -> str:

@@ -26,7 +26,7 @@ _NETWORK_DRIVERS = ("bridge", "host", "null")
 
 def info(engine: Engine, found: Survey) -> dict[str, Any]:
     """Keys in docker's order."""
-    env, facts = engine.settings.env, found.facts
+    facts = found.facts
     return {
         "ID": _id(found),
         "Containers": found.running + found.paused + found.stopped,
@@ -55,7 +55,24 @@ def info(engine: Engine, found: Survey) -> dict[str, Any]:
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": "2" if facts.cgroup == "v2" else "1",
         "NEventsListener": 0,
-        "KernelVersion": facts.kernel,
+        **_machine(engine, found),
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": __version__,
+        **_programs(found),
+        "SecurityOptions": security(found),
+        "CDISpecDirs": list(found.cdi_folders),
+        # As newer dockers have it; 26.1 has no such key, and neither has a machine without devices
+        **({"DiscoveredDevices": [{"Source": "cdi", "ID": one} for one in found.devices]} if found.devices else {}),
+        "Warnings": list(found.warnings) or None,
+        "ClientInfo": {"Debug": False, **_client(facts), "Plugins": [], "Warnings": None},
+    }
+
+
+def _machine(engine: Engine, found: Survey) -> dict[str, Any]:
+    env = engine.settings.env
+    return {
+        "KernelVersion": found.facts.kernel,
         "OperatingSystem": found.operating_system,
         "OSVersion": found.os_version,
         "OSType": "linux",
@@ -70,16 +87,6 @@ def info(engine: Engine, found: Survey) -> dict[str, Any]:
         "HttpsProxy": _proxy(env, "https_proxy"),
         "NoProxy": _proxy(env, "no_proxy"),
         "Name": found.hostname,
-        "Labels": [],
-        "ExperimentalBuild": False,
-        "ServerVersion": __version__,
-        **_programs(found),
-        "SecurityOptions": security(found),
-        "CDISpecDirs": list(found.cdi_folders),
-        # As newer dockers have it; 26.1 has no such key, and neither has a machine without devices
-        **({"DiscoveredDevices": [{"Source": "cdi", "ID": one} for one in found.devices]} if found.devices else {}),
-        "Warnings": list(found.warnings) or None,
-        "ClientInfo": {"Debug": False, **_client(facts), "Plugins": [], "Warnings": None},
     }
 
 

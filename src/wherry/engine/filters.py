@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Filter", "has_label", "parse_filters", "parse_moment"]
+__all__ = ["Filter", "boolean", "by_key", "has_label", "invalid", "matches", "parse_filters", "parse_moment"]
 
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|m|s)")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -28,7 +28,7 @@ class Filter(NamedTuple):
 def parse_filters(texts: Sequence[str], allowed: Sequence[str]) -> tuple[Filter, ...]:
     """Of "key=value" texts. Raises: InputError with docker's message."""
     found = []
-    for text in texts:
+    for text in filter(None, texts):
         key, equals, value = text.partition("=")
         key = key.strip().lower()
         if not equals:
@@ -52,10 +52,45 @@ def parse_moment(text: str, now_ns: int) -> int:
     for candidate in (text, text + "Z", text + "T00:00:00Z"):
         if moment := created_ns(candidate):
             return moment
-    raise InputError(f"invalid time {text!r}", hint="as 24h, 2026-01-31 or 2026-01-31T12:00:00Z")
+    raise InputError(
+        f'failed to parse value as time or duration: "{text}"', hint="as 24h, 2026-01-31 or 2026-01-31T12:00:00Z"
+    )
 
 
 def has_label(labels: Mapping[str, str], wanted: str) -> bool:
     """`wanted` is KEY or KEY=VALUE."""
     key, equals, value = wanted.partition("=")
     return key in labels and (not equals or labels[key] == value)
+
+
+def by_key(filters: Sequence[Filter]) -> dict[str, list[str]]:
+    """The values of each key, in order."""
+    found: dict[str, list[str]] = {}
+    for one in filters:
+        found.setdefault(one.key, []).append(one.value)
+    return found
+
+
+def invalid(key: str, value: str) -> InputError:
+    """docker's message about a value."""
+    return InputError(f"invalid filter '{key}={value}'")
+
+
+def boolean(key: str, values: Sequence[str]) -> bool:
+    """One of 0, 1, false, true; given twice, they agree. Raises: InputError."""
+    is_true, is_false = bool({"1", "true"} & set(values)), bool({"0", "false"} & set(values))
+    if is_true == is_false:
+        raise invalid(key, f"[{' '.join(values)}]")
+    return is_true
+
+
+def matches(values: Sequence[str], *texts: str) -> bool:
+    """Whether one of the values is a text, or a regular expression that fits somewhere in it; a bad one fits none."""
+    return any(value in texts or any(_searches(value, text) for text in texts) for value in values)
+
+
+def _searches(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return False

@@ -6,7 +6,7 @@ import re
 import time
 from typing import NamedTuple
 
-from wherry.engine.filters import has_label, parse_moment
+from wherry.engine.filters import boolean, has_label, parse_moment
 from wherry.errors import InputError
 from wherry.oci.reference import Reference
 from wherry.store.images import created_ns
@@ -38,14 +38,14 @@ class HistoryRow(NamedTuple):
 def filtered(engine: Engine, records: Sequence[ImageRecord], filters: Sequence[Filter]) -> list[ImageRecord]:
     """Those that pass: values of one key are alternatives (labels must all be there), keys must all hold."""
     kept = list(records)
+    if given := [one.value for one in filters if one.key == "dangling"]:
+        wanted = boolean("dangling", given)
+        kept = [record for record in kept if (not record.tags) == wanted]
     patterns = [compiled(one.value) for one in filters if one.key == "reference"]
     if patterns:
         kept = [named for record in kept if (named := _matching(record, patterns)).references]
     for one in filters:
-        if one.key == "dangling":
-            wanted = _boolean(one.value)
-            kept = [record for record in kept if (not record.tags) == wanted]
-        elif one.key in {"label", "label!"}:
+        if one.key in {"label", "label!"}:
             wanted = one.key == "label"
             kept = [record for record in kept if has_label(_labels(engine, record), one.value) == wanted]
         elif one.key == "before":
@@ -58,14 +58,6 @@ def filtered(engine: Engine, records: Sequence[ImageRecord], filters: Sequence[F
             limit = parse_moment(one.value, time.time_ns())
             kept = [record for record in kept if record.created_ns < limit]
     return kept
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in {"1", "t", "true"}:
-        return True
-    if text.lower() in {"0", "f", "false"}:
-        return False
-    raise InputError(f"invalid filter 'dangling={text}'", hint="true or false")
 
 
 def _labels(engine: Engine, record: ImageRecord) -> Mapping[str, str]:
@@ -88,7 +80,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(_translated(pattern), re.DOTALL)
     except re.error:
-        raise InputError(f"invalid filter 'reference={pattern}': syntax error in pattern") from None
+        raise _bad_pattern() from None
+
+
+def _bad_pattern() -> InputError:
+    return InputError("syntax error in pattern", hint="a [ needs its ], and a range goes upwards")
 
 
 def _translated(pattern: str) -> str:
@@ -100,7 +96,10 @@ def _translated(pattern: str) -> str:
             out.append("[^/]*")
         elif char == "?":
             out.append("[^/]")
-        elif char == "[" and (end := pattern.find("]", i + 1)) > 0:
+        elif char == "[":
+            end = pattern.find("]", i + 1)
+            if end < 0:
+                raise _bad_pattern()
             out.append(_character_class(pattern[i:end]))
             i = end + 1
         elif char == "\\" and i < len(pattern):

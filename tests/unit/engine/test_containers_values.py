@@ -43,7 +43,9 @@ def test_filters_collect_values_by_key() -> None:
     assert parse_filters(["label!=a", "until=24h"], prune=True) == {"label!": ["a"], "until": ["24h"]}
 
 
-@pytest.mark.parametrize("word", ["nonsense=1", "status", "status=asleep", "until=1h", "=x", "name=["])
+@pytest.mark.parametrize(
+    "word", ["nonsense=1", "status", "status=asleep", "until=1h", "=x", "exited=soon", "health=fair", "is-task=perhaps"]
+)
 def test_filters_that_are_none(word: str) -> None:
     with pytest.raises(InputError):
         parse_filters([word])

@@ -91,8 +91,8 @@ def test_filters_are_dockers(shelf: Engine, filters: tuple[str, ...], found: lis
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("dangling", "bad format"), ("colour=red", "invalid filter 'colour'"), ("dangling=perhaps", "dangling=perhaps"),
-     ("reference=[z-a]", "syntax error"), ("until=soon", "invalid time 'soon'")],
+    [("dangling", "bad format"), ("colour=red", "invalid filter 'colour'"), ("dangling=perhaps", r"dangling=\[perhaps\]"),
+     ("reference=[z-a]", "syntax error"), ("until=soon", "failed to parse value as time or duration: \"soon\"")],
 )  # fmt: skip
 def test_wrong_filters_are_named(shelf: Engine, text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
@@ -126,7 +126,7 @@ def test_moments(text: str, moment: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "h", "24x", "-5h", "tomorrow"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="invalid time"):
+    with pytest.raises(InputError, match="failed to parse value as time"):
         parse_moment(text, 0)
 
 
