@@ -118,20 +118,26 @@ def inspect(
         from wherry.cli.formats_template import inspected, parsed
 
         template = parsed(format)
-    found, lost = [], []
+    found: list[Any] = []
+    lost: list[str] = []
     for name in names:
         try:
             document = find(name)
-            found.append((kind if isinstance(kind, str) else kind.get(name, ""), document))
         except NotFound as fault:
             lost.append(f"Error: {fault}" + (f"\nhint: {fault.hint}" if fault.hint else ""))
+            continue
+        if template is None:
+            found.append(document)
+            continue
+        is_fit, text = inspected(out, template, document, kind if isinstance(kind, str) else kind.get(name, ""))
+        (found if is_fit else lost).append(text)
     if template:
-        lost += inspected(out, template, found)
+        out.write("".join(f"{line}\n" for line in found) or "\n")
     elif format and found:
-        for _, one in found:
+        for one in found:
             out.json(one)
     else:
-        out.json([one for _, one in found], indent=4)
+        out.json(found, indent=4)
     for message in lost:
         out.error(message)
     return 1 if lost else 0

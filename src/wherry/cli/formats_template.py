@@ -10,7 +10,7 @@ from wherry.gotemplate.values import STRING, Struct, Type, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from wherry.cli.formats import Listing, Row
@@ -119,20 +119,16 @@ def parsed(format: str, *, name: str = "") -> Template:
         raise TemplateSyntaxError(f"template parsing error: {fault.message}", hint=fault.hint) from None
 
 
-def inspected(out: Output, template: Template, found: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """What can't be run, as messages; the other objects' lines are printed, an empty one when there is none.
+def inspected(out: Output, template: Template, document: Mapping[str, Any], kind: str) -> tuple[bool, str]:
+    """Whether the template can be run on it, and the text or what is wrong.
 
     As docker, the template sees Go's fields first, and the JSON as it is when those do not fit: `.ID` and `.Id` work.
     """
-    lines, lost = [], []
-    for kind, one in found:
-        try:
-            lines.append(_finished(_inspected(template, one, kind, out)))
-        except TemplateError as fault:
-            hint = f"\nhint: {fault.hint}" if fault.hint else ""
-            lost.append(f"template parsing error: {fault.message}{hint}")
-    out.write("".join(f"{line}\n" for line in lines) or "\n")
-    return lost
+    try:
+        return True, _finished(_inspected(template, document, kind, out))
+    except TemplateError as fault:
+        hint = f"\nhint: {fault.hint}" if fault.hint else ""
+        return False, f"template parsing error: {fault.message}{hint}"
 
 
 def _inspected(template: Template, one: Mapping[str, Any], kind: str, out: Output) -> str:
@@ -157,11 +153,27 @@ def rendering(out: Output, format: str, type: str, *, name: str = "", lead: str 
 
     def render(value: Mapping[str, Any]) -> str:
         try:
-            return _finished(template.execute(record(value, type), show=_show(out)))
+            return _finished(_rendered(template, value, type, out))
         except TemplateError as fault:
             raise _own(fault, lead) from None
 
     return render
+
+
+def _rendered(template: Template, value: Mapping[str, Any], type: str, out: Output) -> str:
+    from wherry.cli.gotypes import known
+
+    as_struct = known(value, type)
+    if as_struct is None:
+        return template.execute(record(value, type), show=_show(out))
+    try:
+        return template.execute(as_struct, show=_show(out))
+    except TemplateError as fault:
+        try:
+            # What docker's types have not: keys of our own, and the names as JSON has them
+            return template.execute(record(value, type), strict=True, show=_show(out))
+        except TemplateError:
+            raise fault from None
 
 
 # What reaches a terminal

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["KINDS", "as_docker", "as_read"]
+__all__ = ["KINDS", "as_docker", "as_read", "known"]
 
 KINDS = {
     "container": "types.ContainerJSON", "image": "types.ImageInspect", "network": "types.NetworkResource",
@@ -145,6 +145,50 @@ volume.Volume
     Options map[string]string; Scope string; Status map[string]any; UsageData *volume.UsageData
 volume.UsageData
     RefCount, Size int64
+system.versionInfo
+    Client system.clientVersion; Server *types.Version
+system.clientVersion
+    Platform *types.Platform; Version, APIVersion:ApiVersion, DefaultAPIVersion, GitCommit, GoVersion, Os, Arch,
+    BuildTime, Context string
+types.Platform
+    Name string
+types.Version
+    Platform types.Platform; Components []types.ComponentVersion; Version, APIVersion:ApiVersion, MinAPIVersion,
+    GitCommit, GoVersion, Os, Arch, KernelVersion string; Experimental bool; BuildTime string
+types.ComponentVersion
+    Name, Version string; Details map[string]string
+system.dockerInfo
+    +*system.Info; ClientInfo *system.clientInfo; ServerErrors, ClientErrors []string
+system.Info
+    ID string; Containers, ContainersRunning, ContainersPaused, ContainersStopped, Images int; Driver string;
+    DriverStatus, SystemStatus [][2]string; Plugins system.PluginsInfo; MemoryLimit, SwapLimit, KernelMemory,
+    KernelMemoryTCP, CPUCfsPeriod:CpuCfsPeriod, CPUCfsQuota:CpuCfsQuota, CPUShares, CPUSet, PidsLimit, IPv4Forwarding,
+    BridgeNfIptables, BridgeNfIP6tables:BridgeNfIp6tables, Debug bool; NFd int; OomKillDisable bool; NGoroutines int;
+    SystemTime, LoggingDriver, CgroupDriver, CgroupVersion string; NEventsListener int; KernelVersion, OperatingSystem,
+    OSVersion, OSType, Architecture, IndexServerAddress string; RegistryConfig *registry.ServiceConfig; NCPU int;
+    MemTotal int64; GenericResources []any; DockerRootDir, HTTPProxy:HttpProxy, HTTPSProxy:HttpsProxy, NoProxy,
+    Name string; Labels []string; ExperimentalBuild bool; ServerVersion string;
+    Runtimes map[string]system.RuntimeWithStatus; DefaultRuntime string; Swarm swarm.Info; LiveRestoreEnabled bool;
+    Isolation, InitBinary string; ContainerdCommit, RuncCommit, InitCommit system.Commit; SecurityOptions []string;
+    ProductLicense string; DefaultAddressPools []system.NetworkAddressPool; CDISpecDirs, Warnings []string
+system.PluginsInfo
+    Volume, Network, Authorization, Log []string
+system.RuntimeWithStatus
+    Path:path string; Args:runtimeArgs []string; Status:status map[string]string
+system.Commit
+    ID, Expected string
+system.NetworkAddressPool
+    Base string; Size int
+system.clientInfo
+    Debug bool; +system.clientVersion; Plugins []any; Warnings []string
+registry.ServiceConfig
+    AllowNondistributableArtifactsCIDRs, AllowNondistributableArtifactsHostnames, InsecureRegistryCIDRs []string;
+    IndexConfigs map[string]*registry.IndexInfo; Mirrors []string
+registry.IndexInfo
+    Name string; Mirrors []string; Secure, Official bool
+swarm.Info
+    NodeID, NodeAddr, LocalNodeState string; ControlAvailable bool; Error string; RemoteManagers []any; Nodes,
+    Managers int; Cluster *struct{}; Warnings []string
 """
 
 _SCHEMA = Schema(SCHEMA)
@@ -153,6 +197,14 @@ _SCHEMA = Schema(SCHEMA)
 def as_docker(document: Mapping[str, Any], kind: str) -> Any:
     """`kind` is a key of KINDS."""
     return typed(document, _SCHEMA.type(KINDS[kind]))
+
+
+def known(document: Mapping[str, Any], type: str) -> Any:
+    """As docker has a document of that type; None when it is none of docker's."""
+    try:
+        return typed(document, _SCHEMA.type(type))
+    except KeyError:
+        return None
 
 
 def as_read(value: Any) -> Any:
