@@ -19,7 +19,7 @@ from wherry.settings import Paths
 __all__ = ["Docker", "Side", "Wherry"]
 
 BIN = Path(__file__).parent / "bin"
-SECONDS = 40  # for a whole case, on a busy machine
+SECONDS = 90  # for a whole case, on a busy machine
 _MAIN = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
 _END = 'ids=$(docker ps -aq); test -z "$ids" || docker rm -fv $ids'
 _WAIT = "ip link set lo up; echo ready; exec cat"
