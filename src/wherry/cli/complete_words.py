@@ -28,7 +28,7 @@ NOTHING, FILES = Wanted("nothing"), Wanted("files")
 
 # What the arguments of a command are; the last one stands for all that follow
 ARGUMENTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("attach", "kill", "pause", "stop"), ("running",)),
+    **dict.fromkeys(("attach", "kill", "pause", "stats", "stop"), ("running",)),
     **dict.fromkeys(
         ("container inspect", "diff", "export", "restart", "rm", "update", "wait"), ("container",)),
     **dict.fromkeys(("logs", "port", "rename"), ("container", "nothing")),
@@ -42,7 +42,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("build", "copy", "registry serve"), ("files",)),
     "commit": ("container", "image"), "completion": ("shell",), "cp": ("container:files",),
     "exec": ("running", "files"), "import": ("files", "image"), "inspect": ("anything",), "start": ("stopped",),
-    "top": ("running", "nothing"), "unpause": ("paused",),
+    "top": ("running", "nothing"), "unpause": ("paused",), "volume export": ("volume", "nothing"),
+    "volume import": ("volume", "files"),
 }  # fmt: skip
 
 _FIXED: Mapping[str, tuple[str, ...]] = {
