@@ -61,9 +61,7 @@ def info(engine: Engine, found: Survey) -> dict[str, Any]:
         "ServerVersion": __version__,
         **_programs(found),
         "SecurityOptions": security(found),
-        "CDISpecDirs": list(found.cdi_folders),
-        # As newer dockers have it; 26.1 has no such key, and neither has a machine without devices
-        **({"DiscoveredDevices": [{"Source": "cdi", "ID": one} for one in found.devices]} if found.devices else {}),
+        **_cdi(found),
         "Warnings": list(found.warnings) or None,
         "ClientInfo": {"Debug": False, **_client(facts), "Plugins": [], "Warnings": None},
     }
@@ -88,6 +86,14 @@ def _machine(engine: Engine, found: Survey) -> dict[str, Any]:
         "NoProxy": _proxy(env, "no_proxy"),
         "Name": found.hostname,
     }
+
+
+def _cdi(found: Survey) -> dict[str, Any]:
+    doc: dict[str, Any] = {"CDISpecDirs": list(found.cdi_folders)}
+    if found.devices:
+        # As newer dockers have it; 26.1 has no such key
+        doc["DiscoveredDevices"] = [{"Source": "cdi", "ID": one} for one in found.devices]
+    return doc
 
 
 def _limits(found: Survey) -> dict[str, bool]:
