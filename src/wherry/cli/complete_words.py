@@ -37,13 +37,13 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
          "push", "rmi", "save", "tag"), ("image",)),
     **dict.fromkeys(("create", "image attach", "run"), ("image", "files")),
     **dict.fromkeys(("network inspect", "network rm"), ("network",)),
+    **dict.fromkeys(("network connect", "network disconnect"), ("network", "container", "nothing")),
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
     "volume import": ("volume", "files"),
     **dict.fromkeys(("build", "copy", "registry serve"), ("files",)),
     "commit": ("container", "image"), "completion": ("shell",), "cp": ("container:files",),
     "exec": ("running", "files"), "import": ("files", "image"), "inspect": ("anything",), "start": ("stopped",),
-    "top": ("running", "nothing"), "unpause": ("paused",), "volume export": ("volume", "nothing"),
-    "volume import": ("volume", "files"),
+    "top": ("running", "nothing"), "unpause": ("paused",),
 }  # fmt: skip
 
 _FIXED: Mapping[str, tuple[str, ...]] = {

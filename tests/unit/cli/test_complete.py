@@ -76,7 +76,7 @@ def test_every_command_that_takes_arguments_says_of_what_kind_or_takes_new_words
     """A command's own words: names to be made, addresses, keys. Add a new command here or to ARGUMENTS."""
     silent = {name for name in table.SUMMARIES if complete.declared(name).most != 0} - set(ARGUMENTS)
     assert silent <= {
-        "bootstrap", "context create", "context export", "context import", "context inspect", "context rm",
+        "boot", "bootstrap", "context create", "context export", "context import", "context inspect", "context rm",
         "context update", "context use", "image generate-key-pair", "login", "logout", "manifest inspect",
         "network create", "network ls", "ps", "pull", "registry gc", "search", "volume create", "volume ls",
         "volume update",
