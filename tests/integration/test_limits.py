@@ -201,6 +201,18 @@ def test_a_monitors_own_restart_has_the_limits_of_an_update(wherry: Wherry) -> N
     assert cgroup_file(wherry, "box", "memory.limit_in_bytes") == str(24 << 20)
 
 
+def test_a_restart_policy_counts_from_the_next_end_on(wherry: Wherry, box: Callable[..., str]) -> None:
+    box()
+    wherry("update", "--restart", "always", "box")
+    first = wherry.pid("box")
+    os.kill(first, 9)
+    eventually(lambda: wherry.pid("box") not in {0, first}, "a restart")
+    wherry("update", "--restart", "no", "box")
+    os.kill(wherry.pid("box"), 9)
+    eventually(lambda: wherry.status("box") == "exited", "no restart")
+    assert inspected(wherry, "box", "HostConfig", "RestartPolicy")["Name"] == "no"
+
+
 def test_a_stopped_container_starts_with_what_was_changed(wherry: Wherry) -> None:
     wherry("create", "--name", "box", "--network", "none", "busybox", "sleep", "1000")
     wherry("update", "-m", "32m", "--memory-swap", "32m", "--cpu-shares", "256", "box")
