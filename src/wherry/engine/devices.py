@@ -123,6 +123,8 @@ class _Grant:
         kind = self._kind(request)
         if kind == _NVIDIA:
             self._take_capabilities(request.capabilities)
+        if request.options:
+            self._engine.notices.append(f"--gpus options={next(iter(request.options))}: the driver has no options")
         self._take(kind, request.count, request.device_ids)
 
     def _kind(self, request: GpuRequest) -> str:
@@ -160,6 +162,8 @@ class _Grant:
     def _take_capabilities(self, asked: Sequence[str]) -> None:
         own = self._variable("NVIDIA_DRIVER_CAPABILITIES")
         found = choose.nvidia_capabilities(asked, own)
+        if "compat32" in asked:
+            self._engine.notices.append("--gpus capabilities=compat32: 32-bit libraries are not given")
         self._capabilities = tuple(dict.fromkeys((*self._capabilities, *found)))
 
     def _take(self, kind: str, count: int, ids: Sequence[str]) -> None:

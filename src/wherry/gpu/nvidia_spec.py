@@ -57,6 +57,9 @@ def _devices(driver: Driver, capabilities: Collection[str]) -> Iterator[Device]:
         everything += _gpu_nodes(driver, gpu, with_screen=with_screen)
         for mig in gpu.migs:
             everything += _mig_nodes(driver, mig)
+    if driver.is_wsl:
+        # Windows shows all of them behind one node: none can be kept from a container
+        yield Device("0", Edits(device_nodes=tuple(everything)))
     # Without a GPU there is still the driver, for --gpus 0 and NVIDIA_VISIBLE_DEVICES=none
     yield Device("all", Edits(env=("NVIDIA_VISIBLE_DEVICES=all",), device_nodes=tuple(everything)))
     yield Device("none", Edits(env=("NVIDIA_VISIBLE_DEVICES=none",)))

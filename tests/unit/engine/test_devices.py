@@ -175,6 +175,13 @@ def test_a_count_beside_ids_is_refused_with_the_quoting_that_was_meant(driven: L
     assert caught.value.hint == """for several devices: --gpus '"device=0,1"'"""
 
 
+def test_what_a_request_says_in_vain_is_noticed(driven: Lab) -> None:
+    driven.grant(gpus=(parse('all,"capabilities=compat32,compute",options=a=b'),))
+    assert driven.engine.notices == [
+        "--gpus capabilities=compat32: 32-bit libraries are not given", "--gpus options=a: the driver has no options",
+    ]  # fmt: skip
+
+
 def test_more_than_there_are(driven: Lab) -> None:
     with pytest.raises(RuntimeFailure, match=r"could not select 3 GPUs: nvidia\.com/gpu has 2 GPUs"):
         driven.grant(gpus=(parse("3"),))

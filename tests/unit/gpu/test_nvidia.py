@@ -129,7 +129,8 @@ def test_under_wsl_it_is_one_node_and_the_windows_driver(tmp_path: Path) -> None
     made = spec(found, UTILITY, LIB)
     targets = {one.container_path for one in made.edits.mounts}
     assert {"/usr/lib/wsl/drivers", "/usr/bin/nvidia-smi", f"{LIB}/libcuda.so.1", f"{LIB}/libdxcore.so"} <= targets
-    assert [node.path for node in made.devices[0].edits.device_nodes] == ["/dev/dxg"]
+    nodes = {one.name: [node.path for node in one.edits.device_nodes] for one in made.devices}
+    assert nodes == {"0": ["/dev/dxg"], "all": ["/dev/dxg"], "none": []}
     assert not made.edits.device_nodes
     assert missing(found, str(tmp_path)) == ("", "")
 
