@@ -285,6 +285,22 @@ def test_a_syslog_server_that_does_not_read_holds_the_container_up_and_no_stop(w
         connection.close()
 
 
+def test_a_container_is_adopted_though_its_syslog_server_is_away(wherry: Wherry) -> None:
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    where = f"syslog-address=tcp://127.0.0.1:{server.getsockname()[1]}"
+    wherry("run", "-d", *ALONE, "--name", "away", "--log-driver", "syslog", "--log-opt", where, "busybox", "sh", "-c",
+           "echo before; while ! test -e /go; do sleep 0.05; done; echo after; exit 3")  # fmt: skip
+    eventually(lambda: wherry("logs", "away").stdout == "before\n", "it writes", 20)
+    server.close()
+    os.kill(wherry.monitor_pid("away"), signal.SIGKILL)
+    wherry("exec", "away", "touch", "/go")
+    assert wherry("wait", "away").stdout in ("3\n", "255\n")
+    assert wherry("logs", "away").stdout == "before\nafter\n"
+    assert "lines were not sent to syslog" in wherry("logs", "away").stderr
+
+
 def test_driver_journald_writes_to_the_journals_socket(wherry: Wherry, tmp_path: Path) -> None:
     """A journal of the test's own, in a mount namespace that only this wherry sees."""
     played = tmp_path / "played.py"

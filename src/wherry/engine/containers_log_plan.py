@@ -76,7 +76,12 @@ def _attributes(start: Start) -> dict[str, str]:
     found = _labels_and_env(start)
     if "tag" in options:
         found["tag"] = _tag(start)
-    return dict(sorted(found.items()))
+    return {key: _text(value) for key, value in sorted(found.items())}
+
+
+def _text(value: str) -> str:
+    """What came from a command line may be no UTF-8; records are."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _labels_and_env(start: Start) -> dict[str, str]:
@@ -100,7 +105,12 @@ def _tag(start: Start) -> str:
 
 def _remote(start: Start, ring: int) -> dict[str, Any]:
     options, tag = start.options.log.options, _tag(start)
-    common = {"driver": start.options.log.driver, "tag": tag, "waits": not ring, "ring_bytes": ring or _WAITING_BYTES}
+    common = {
+        "driver": start.options.log.driver,
+        "tag": _text(tag),
+        "waits": not ring,
+        "ring_bytes": ring or _WAITING_BYTES,
+    }
     if start.options.log.driver == "syslog":
         where = log_options.syslog_address(options.get("syslog-address", ""))
         return common | {
@@ -119,8 +129,8 @@ def _remote(start: Start, ring: int) -> dict[str, Any]:
     row = start.row
     fields = [
         ["CONTAINER_ID", row.id[:12]], ["CONTAINER_ID_FULL", row.id], ["CONTAINER_NAME", row.name],
-        ["CONTAINER_TAG", tag], ["IMAGE_NAME", row.image_name], ["SYSLOG_IDENTIFIER", tag],
-        *([_journal_name(key), value] for key, value in _labels_and_env(start).items()),
+        ["CONTAINER_TAG", _text(tag)], ["IMAGE_NAME", row.image_name], ["SYSLOG_IDENTIFIER", _text(tag)],
+        *([_journal_name(key), _text(value)] for key, value in _labels_and_env(start).items()),
     ]  # fmt: skip
     return common | {"socket": _JOURNAL, "fields": fields, "epoch": row.id}
 

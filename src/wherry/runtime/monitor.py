@@ -54,7 +54,7 @@ class Monitor:
         self.loop = Loop()
         self.clients = Clients(self.loop, self._on_input)
         self._control = self.clients.add(control, plan["wants"], owner=bool(plan["wants"]))
-        self.log = open_log(plan["log"], self.loop, host_spaces[0])
+        self.log = open_log(plan["log"], self.loop, host_spaces[0], strict=not plan["adopt"])
         self.stdio = Stdio(self.loop, self.clients, self.log, self.bundle)
         self.health: Health | None = None
         self.pid = self.pidfd = -1

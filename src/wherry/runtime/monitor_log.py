@@ -343,17 +343,18 @@ def _escaped(data: bytes) -> bytes:
     return data
 
 
-def open_log(plan: dict[str, Any] | None, loop: Loop, host_netns: int) -> Any:
+def open_log(plan: dict[str, Any] | None, loop: Loop, host_netns: int, *, strict: bool) -> Any:
     """The driver that the plan names, or None. `host_netns` is where a syslog server is reached.
 
-    Raises: OSError when it can't begin.
+    `strict` False is for a container that runs already: a server that is away is no reason to have no monitor.
+    Raises: OSError when it can't begin, with `strict`.
     """
     if plan is None:
         return None
     if plan["remote"]:
         from wherry.runtime.monitor_log_remote import Remote
 
-        return Remote(plan, loop, host_netns)
+        return Remote(plan, loop, host_netns, strict=strict)
     if plan["ring_bytes"]:
         from wherry.runtime.monitor_log_ring import Ring
 

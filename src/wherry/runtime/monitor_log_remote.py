@@ -77,14 +77,16 @@ class Sender:
 class Remote:
     """See above."""
 
-    def __init__(self, plan: dict[str, Any], loop: Loop, host_netns: int) -> None:
+    def __init__(self, plan: dict[str, Any], loop: Loop, host_netns: int, *, strict: bool) -> None:
         from wherry.runtime.monitor_log import open_file
 
         remote = plan["remote"]
         self._path, self._driver, self._told = plan["path"], plan["driver"], 0
         self._cache = open_file({**plan, "driver": "local"}, loop) if plan["cache"] else None
         self._senders: list[Sender] = []
-        self._ring = Ring(lambda: self._make(remote), remote["ring_bytes"], loop, host_netns, waits=remote["waits"])
+        self._ring = Ring(
+            lambda: self._make(remote), remote["ring_bytes"], loop, host_netns, waits=remote["waits"], strict=strict
+        )
 
     def _make(self, remote: dict[str, Any]) -> Sender:
         sender: Sender

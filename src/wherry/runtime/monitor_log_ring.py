@@ -26,7 +26,9 @@ _LAST_WORDS_S = 5.0
 class Ring:
     """Between a container and the driver that `make` gives, in the host's network. Raises what `make` raises."""
 
-    def __init__(self, make: Callable[[], Any], max_bytes: int, loop: Loop, host_netns: int, *, waits: bool) -> None:
+    def __init__(
+        self, make: Callable[[], Any], max_bytes: int, loop: Loop, host_netns: int, *, waits: bool, strict: bool = True
+    ) -> None:
         self._make, self._max_bytes, self._netns, self._waits = make, max_bytes, host_netns, waits
         self._items: list[tuple[str, bytes]] = []
         self._size = 0
@@ -38,17 +40,19 @@ class Ring:
         self.on_room: Callable[[], None] = lambda: None
         self._ear, self._mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         loop.watch(self._ear, _READABLE, self._on_room)
-        self._start()
+        self._start(strict=strict)
 
-    def _start(self) -> None:
+    def _start(self, *, strict: bool) -> None:
+        """`strict`: wait until the driver has begun, and raise when it can't. Else it goes on trying by itself."""
         self._is_over, self._runs = False, True
         for lock in (self._more, self._begun, self._ended):
             lock.acquire(False)
-        start_new_thread(self._work, ())
-        self._begun.acquire()
-        if self._fault:
-            self._runs = False
-            raise self._fault
+        start_new_thread(self._work, (strict,))
+        if strict:
+            self._begun.acquire()
+            if self._fault:
+                self._runs = False
+                raise self._fault
 
     def is_full(self) -> bool:
         self._is_held = self._waits and self._size >= self._max_bytes
@@ -60,11 +64,7 @@ class Ring:
 
     def add(self, stream: str, data: bytes) -> None:
         if not self._runs:
-            try:
-                self._start()
-            except OSError:
-                self._lost += data.count(b"\n") or 1
-                return
+            self._start(strict=False)
         with self._guard:
             if not self._waits and self._size and self._size + len(data) > self._max_bytes:
                 self._lost += data.count(b"\n") or 1
@@ -90,22 +90,24 @@ class Ring:
             with self._guard:
                 self._lost += sum(data.count(b"\n") or 1 for _, data in self._items)
                 self._items, self._size = [], 0
-            self._driver.give_up(self._lost)
+            if self._driver:
+                self._driver.give_up(self._lost)
             self._driver, self._lost = None, 0
         self._runs = False
 
-    def _work(self) -> None:
+    def _work(self, strict: bool) -> None:
         """The thread. Its file system context is its own: else the monitor could not change its mount namespace."""
+        driver = self._driver = self._driver or self._make()
         try:
             kernel.unshare(_CLONE_FS)
             if self._netns >= 0:
                 kernel.setns(self._netns, kernel.CLONE_NEWNET)
-            driver = self._driver = self._driver or self._make()
             driver.begin()
         except OSError as fault:
-            self._fault = fault
-            self._begun.release()
-            return
+            if strict:
+                self._fault = fault
+                self._begun.release()
+                return
         self._begun.release()
         while (items := self._next()) is not None:
             for stream, data in items:

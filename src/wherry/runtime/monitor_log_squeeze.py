@@ -1,8 +1,9 @@
 """Older files of a log compressed, by a process of their own: zlib stays out of the monitor, whose memory lasts.
 
-One file at a time, `path`.N into `path`.squeeze; the compressor's name for the whole result is `path`.squeezed-INODE,
-and whoever writes the log moves it to where the file with that inode is by then. What is half done when the container
-ends is done again some time. Inside, the result is called INODE-MTIME: so a reader knows the file that it had open.
+One file at a time, `path`.N into `path`.squeeze.PID; the compressor's name for the whole result is
+`path`.squeezed-INODE, and whoever writes the log moves it to where the file with that inode is by then. What is half
+done when the container ends is done again some time. Inside, the result is called INODE-MTIME: so a reader knows the
+file that it had open.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ class Squeezer:
     def __init__(self, argv: list[str], path: str, max_files: int, loop: Loop | None) -> None:
         self._argv, self._path, self._max_files, self._loop = argv, path, max_files, loop
         self._pidfd, self._inode = -1, 0
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """What a killed monitor's compressor left; one that still works has a file of its own, which is gone now."""
+        folder, name = os.path.split(self._path)
+        for left in os.listdir(folder):
+            if left.startswith(f"{name}.squeeze"):
+                kernel.unlink(f"{folder}/{left}")
 
     def begin(self) -> None:
         """The oldest file that is not compressed yet, unless one is at work."""
@@ -88,7 +97,7 @@ class Squeezer:
             dead.poll(_PATIENCE_MS)
         self._forget()
         self._inode = 0
-        kernel.unlink(f"{self._path}.squeeze")
+        self._sweep()
 
 
 def _inode(path: str) -> int:
@@ -102,7 +111,7 @@ def main() -> None:
     """The compressor: SOURCE, TARGET. The result's inner name is its FNAME (RFC 1952)."""
     import gzip
 
-    source, target = sys.argv[1:3]
+    source, target = sys.argv[1], f"{sys.argv[2]}.{os.getpid()}"
     os.nice(19)
     with open(source, "rb") as file:
         found = os.fstat(file.fileno())
@@ -110,4 +119,4 @@ def main() -> None:
         with open(target, "wb") as out, gzip.GzipFile(name, "wb", 6, out, mtime=0) as packed:
             while data := file.read(_CHUNK):
                 packed.write(data)
-    os.rename(target, f"{target}d-{found.st_ino}")
+    os.rename(target, f"{sys.argv[2]}d-{found.st_ino}")

@@ -238,6 +238,18 @@ def test_parts_of_a_line_belong_together_in_the_journal(short: Path) -> None:
     assert [one.get("CONTAINER_PARTIAL_MESSAGE") for one in got] == [b"true", b"true", None]
 
 
+def test_a_ring_that_must_not_fail_begins_without_its_server(short: Path) -> None:
+    def make() -> Syslog:
+        return Syslog(remote(network="unix", address="nosuch"))
+
+    with pytest.raises(OSError, match="no such file"):
+        Ring(make, 100, NoLoop(), -1, waits=True)  # type: ignore[arg-type]
+    ring = Ring(make, 100, NoLoop(), -1, waits=True, strict=False)  # type: ignore[arg-type]
+    ring.add("stdout", b"one\n")
+    ring.flush()
+    assert ring._driver.dropped == 1
+
+
 @given(st.binary(max_size=60))
 def test_any_value_is_read_back_from_a_field(value: bytes) -> None:
     assert parsed(field("NAME", value)) == {"NAME": value}
