@@ -35,3 +35,4 @@ def test_the_page_on_volumes_works_from_its_first_command_to_its_last(wherry: Wh
     assert said[1].endswith("web\n")
     assert "again\n" in said[3]
     wherry("volume", "prune", "-af")
+    wherry("volume", "rm", "srv", "ram", "shared")

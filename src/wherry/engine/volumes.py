@@ -96,6 +96,7 @@ class Volumes:
     def prune(self, *, everything: bool = False, labels: Sequence[str] = ()) -> tuple[tuple[str, ...], int]:
         """Remove unused anonymous volumes (`everything`: named ones too): (names, bytes freed).
 
+        As docker, never one with options: what those mount is not wherry's to give up.
         `labels` are KEY, KEY=VALUE, or those with a leading "!": all must hold.
         """
         from wherry.engine.volumes_archive import sweep
@@ -104,7 +105,9 @@ class Volumes:
 
         gone, freed = [], 0
         for volume in self.store.list():
-            if not (everything or volume.is_anonymous) or not all(_has(volume.labels, one) for one in labels):
+            if volume.options or not (everything or volume.is_anonymous):
+                continue
+            if not all(_has(volume.labels, one) for one in labels):
                 continue
             size = disk_usage(volume.folder)
             with suppress(Conflict, NotFound):

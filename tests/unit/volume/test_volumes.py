@@ -109,10 +109,11 @@ def test_prune_takes_unused_anonymous_volumes_and_all_when_asked(engine: Engine)
     loose = engine.volumes.create().name
     engine.volumes.create("kept", {"keep": "1"})
     named = engine.volumes.create("named")
+    engine.volumes.create("optioned", options={"type": "tmpfs", "device": "tmpfs"})
     (Path(named.folder) / "big").write_bytes(b"x" * 1000)
     assert engine.volumes.prune() == ((loose,), 0)
     assert engine.volumes.prune(everything=True, labels=["!keep"]) == (("named",), 1000)
-    assert {one.name for one in engine.volumes.list()} == {used, "kept"}
+    assert {one.name for one in engine.volumes.list()} == {used, "kept", "optioned"}
 
 
 def test_remove_says_who_uses_it_and_force_forgives_a_missing_one(engine: Engine) -> None:
