@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wherry.gpu.cdi import Edits
     from wherry.gpu.nvidia import Driver, Places
     from wherry.gpu.specs import Specs
+    from wherry.gpu.tegra import Board
     from wherry.runtime.options import GpuRequest, RunOptions
     from wherry.settings import Settings
 
@@ -98,6 +99,7 @@ class _Grant:
         self._env: list[str] = []
         # Of a spec of ours: the container's folder of libraries
         self._own_folder, self._is_own = "", False
+        self._libraries: Sequence[tuple[str, str]] = ()
 
     @cached_property
     def _specs(self) -> Specs:
@@ -108,6 +110,12 @@ class _Grant:
         from wherry.gpu.nvidia import find_driver
 
         return find_driver(places(self._engine.settings))
+
+    @cached_property
+    def _board(self) -> Board | None:
+        from wherry.gpu.tegra import find_board
+
+        return find_board(places(self._engine.settings))
 
     def _variable(self, name: str) -> str:
         found = [one.partition("=")[2] for one in self._doc["process"]["env"] if one.partition("=")[0] == name]
@@ -144,6 +152,8 @@ class _Grant:
         )
 
     def _own_is_there(self) -> bool:
+        if self._board:
+            return True
         from wherry.gpu.machine import missing
 
         return self._driver is not None and not missing(self._driver, places(self._engine.settings).machine)[0]
@@ -229,6 +239,9 @@ class _Grant:
 
     def _add_own(self) -> None:
         """Raises: nothing; without the driver there is no spec of ours."""
+        if self._board:
+            self._add_board(self._board)
+            return
         driver = self._driver
         if driver is None:
             return
@@ -246,6 +259,13 @@ class _Grant:
             self._engine.notices.append("the image has no glibc: NVIDIA's libraries can't be used in it")
         self._specs = self._specs.with_spec(spec(driver, capabilities, folder or "/usr/lib"))
         self._own_folder, self._is_own = folder, True
+
+    def _add_board(self, board: Board) -> None:
+        """A Jetson's: its files say all, and there is one GPU, whatever the capabilities."""
+        from wherry.gpu.tegra import spec
+
+        found = spec(board, self._capabilities or ("all",), places(self._engine.settings).machine)
+        self._specs, self._is_own, self._libraries = self._specs.with_spec(found), True, board.names
 
     def finish(self) -> None:
         """Raises: RuntimeFailure."""
@@ -267,7 +287,10 @@ class _Grant:
 
             edits = joined(edits, Edits(env=tuple(self._env)))
         if self._own_folder:
-            self._name_libraries(edits)
+            paths = (one.container_path for one in edits.mounts)
+            own = [path for path in paths if path.startswith(f"{self._own_folder}/lib")]
+            self._libraries = [(os.path.basename(path), path) for path in own]
+        self._name_libraries()
         apply(self._doc, edits, privileged=self._start.options.privileged)
 
     def _check_present(self, edits: Edits) -> None:
@@ -283,12 +306,13 @@ class _Grant:
             hint=f"{path} is out of date; for NVIDIA: nvidia-ctk cdi generate --output={path}" if path else None,
         )
 
-    def _name_libraries(self, edits: Edits) -> None:
+    def _name_libraries(self) -> None:
+        if not self._libraries:
+            return
         from wherry.gpu.inside import update_cache
 
-        paths = [one.container_path for one in edits.mounts if one.container_path.startswith(f"{self._own_folder}/lib")]
         try:
-            update_cache(self._start.rootfs_fd, paths, os.uname().machine)
+            update_cache(self._start.rootfs_fd, self._libraries, os.uname().machine)
         except OSError as fault:
             self._engine.notices.append(f"the container's ld.so.cache does not name the driver: {fault.strerror}")
 

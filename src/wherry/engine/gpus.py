@@ -9,6 +9,7 @@ from wherry.errors import HostError
 from wherry.gpu import listing
 from wherry.gpu.machine import cards, mismatch, missing
 from wherry.gpu.nvidia import find_driver
+from wherry.gpu.tegra import find_board
 from wherry.host import Command
 
 TYPE_CHECKING = False
@@ -30,9 +31,12 @@ def list_gpus(settings: Settings, host: Host) -> Sequence[Listed]:
     from wherry.engine import devices
 
     where = devices.places(settings)
+    known = devices.specs(settings)
+    if find_board(where):
+        board = listing.Listed("nvidia", 0, "the Jetson's GPU", reached="--gpus all")
+        return [board, *listing.listed(None, cards(where.machine), known, {}, "")]
     driver = find_driver(where)
     problem, todo = missing(driver, where.machine)
-    known = devices.specs(settings)
     if driver and driver.gpus:
         problem = mismatch(driver)
     memory = listing.parse_memory(_smi(host, driver, *listing.QUERY)) if driver and not problem else {}

@@ -16,7 +16,7 @@ from wherry.gpu import ldcache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 __all__ = ["library_folder", "update_cache"]
 
@@ -42,9 +42,9 @@ def _exists(root_fd: int, path: str) -> bool:
     return True
 
 
-def update_cache(root_fd: int, paths: Iterable[str], machine: str) -> bool:
-    """Have the container's ld.so.cache name the libraries at `paths`, whose file names are what programs ask for:
-    `ldconfig -p` is how triton and others look for libcuda. Whether it was changed.
+def update_cache(root_fd: int, libraries: Sequence[tuple[str, str]], machine: str) -> bool:
+    """Have the container's ld.so.cache name libraries: (SONAME, path in the container). `ldconfig -p` is how triton and
+    others look for libcuda. Whether it was changed.
 
     An image without a cache stays so: its loader looks into the folders. A cache that is none is left alone. Atomic,
     idempotent. Raises: OSError when it can't be written.
@@ -55,7 +55,7 @@ def update_cache(root_fd: int, paths: Iterable[str], machine: str) -> bool:
         return False
     try:
         data = _regular(folder)
-        changed = ldcache.with_libraries(data, [(os.path.basename(path), path) for path in paths], machine)
+        changed = ldcache.with_libraries(data, libraries, machine)
         if changed == data:
             return False
         temporary = f".{_CACHE}.wherry"

@@ -309,3 +309,42 @@ def test_doctor_says_when_there_is_none(lab: Lab) -> None:
         ("gpu", "missing", False)
     ]
     assert gpus.why_none(lab.settings).startswith("this machine shows no GPU")
+
+
+def test_a_jetson_gives_what_its_files_name(lab: Lab) -> None:
+    lab.glibc()
+    board = lab.machine / "etc" / "nvidia-container-runtime" / "host-files-for-container.d"
+    board.mkdir(parents=True)
+    (board / "l4t.csv").write_text(
+        "dev, /dev/nvhost-ctrl\ndev, /dev/nope\nlib, /usr/lib/tegra/libcuda.so.1.1\ndir, /usr/share/nv\n"
+        "sym, /usr/lib/tegra/libcuda.so\nlib, /../../etc/shadow\n# a comment\nwhat, /x\nlib, /gone\n"
+    )
+    (board / "README").write_text("lib, /usr/bin/x\n")
+    (lab.machine / "dev").mkdir()
+    os.symlink("/dev/null", lab.machine / "dev" / "nvhost-ctrl")
+    tegra = lab.machine / "usr" / "lib" / "tegra"
+    tegra.mkdir(parents=True)
+    (tegra / "libcuda.so.1.1").write_text("cuda")
+    (tegra / "libcuda.so").symlink_to("/usr/lib/tegra/libcuda.so.1.1")
+    (lab.machine / "usr" / "share" / "nv").mkdir(parents=True)
+    (lab.machine / "etc" / "ld.so.cache").write_bytes(ld_cache([("libcuda.so.1", "/usr/lib/tegra/libcuda.so.1.1")]))
+    for options, env in (
+        ({"gpus": (parse("all"),)}, ()),
+        ({"gpus": (parse("1"),)}, ()),
+        ({"runtime": "nvidia"}, ("NVIDIA_VISIBLE_DEVICES=all",)),
+        ({"cdi_devices": ("nvidia.com/gpu=all",)}, ()),
+    ):
+        doc = lab.grant(*env, **options)
+        assert [(one["path"], one["major"], one["minor"]) for one in doc["linux"]["devices"]] == [
+            ("/dev/nvhost-ctrl", 1, 3)
+        ]
+        real = f"{lab.machine}/usr/lib/tegra/libcuda.so.1.1"
+        assert {one["destination"]: one["source"] for one in doc["mounts"]} == {
+            "/usr/lib/tegra/libcuda.so.1.1": real, "/usr/lib/tegra/libcuda.so": real,
+            "/usr/share/nv": f"{lab.machine}/usr/share/nv",
+        }  # fmt: skip
+    cache = ldcache.libraries((lab.root / "etc" / "ld.so.cache").read_bytes(), os.uname().machine)
+    assert cache["libcuda.so.1"].startswith("/usr/lib/tegra/libcuda.so")
+    assert [(one.name, one.reached) for one in gpus.list_gpus(lab.settings, lab.host)] == [
+        ("the Jetson's GPU", "--gpus all")
+    ]

@@ -24,6 +24,7 @@ from wherry.gpu.torch import has_torch
 from wherry.gpu.write import document
 
 LIB = f"/usr/lib/{ABI}"
+LIBCUDA = [("libcuda.so.1", "/usr/lib/libcuda.so.1")]
 UTILITY = ("utility", "compute")
 
 
@@ -303,15 +304,15 @@ def test_the_containers_cache_is_changed_inside_of_its_tree(tmp_path: Path) -> N
     (root / "real" / "ld.so.cache").symlink_to(outside)
     fd = os.open(root, os.O_PATH)
     try:
-        assert not update_cache(fd, ["/usr/lib/libcuda.so.1"], os.uname().machine)
+        assert not update_cache(fd, LIBCUDA, os.uname().machine)
         os.unlink(root / "real" / "ld.so.cache")
         os.mkfifo(root / "real" / "ld.so.cache")
-        assert not update_cache(fd, ["/usr/lib/libcuda.so.1"], os.uname().machine)
+        assert not update_cache(fd, LIBCUDA, os.uname().machine)
         os.unlink(root / "real" / "ld.so.cache")
         (root / "real" / "ld.so.cache").write_bytes(outside.read_bytes())
         (root / "real" / ".ld.so.cache.wherry").symlink_to(outside)
-        assert update_cache(fd, ["/usr/lib/libcuda.so.1"], os.uname().machine)
-        assert not update_cache(fd, ["/usr/lib/libcuda.so.1"], os.uname().machine)
+        assert update_cache(fd, LIBCUDA, os.uname().machine)
+        assert not update_cache(fd, LIBCUDA, os.uname().machine)
     finally:
         os.close(fd)
     found = ldcache.libraries((root / "real" / "ld.so.cache").read_bytes(), os.uname().machine)
