@@ -11,6 +11,7 @@ import json
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,8 @@ docker run -d --name web --hostname web --label com.example.tier=front --label '
 docker create --name made busybox sh -c 'echo "a  b"'
 docker run --name done busybox sh -c 'exit 3' || true
 """
+# Other tests count what there is
+END = "docker rm -f web made done && docker network rm back && docker volume rm data"
 
 
 class Group(NamedTuple):
@@ -64,10 +67,11 @@ def test_there_are_more_than_200_and_each_difference_is_on_the_page() -> None:
 
 
 @pytest.fixture(scope="module")
-def made(sides: tuple[Side, Side]) -> tuple[Side, Side]:
+def made(sides: tuple[Side, Side]) -> Iterator[tuple[Side, Side]]:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda side: side.must(SETUP), sides))
-    return sides
+        yield sides
+        list(pool.map(lambda side: side.must(END), sides))
 
 
 def answers(side: Side, group: Group) -> list[tuple[int, str, str]]:
