@@ -32,8 +32,7 @@ def switch_off(wherry: Wherry, *names: str) -> None:
         pid, monitor = wherry.pid(name), wherry.monitor_pid(name)
         os.kill(monitor, signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
-        program = Path(f"/proc/{pid}/exe")
-        eventually(lambda program=program: not program.exists(), "it is gone")  # type: ignore[misc]
+        eventually(lambda pid=pid: not Path(f"/proc/{pid}/exe").exists(), "it is gone")
     for trace in traces(wherry.paths):
         kind, _, name = trace.partition(" ")
         if kind == "link":

@@ -54,9 +54,16 @@ def _shown(shape: str, out: Output) -> Callable[[Event], None]:
         return lambda event: out.line(_line(event))
     if shape == "json":
         return lambda event: out.json(event.to_json())
-    from wherry.cli.formats_template import rendering
+    from wherry.cli.formats_template import TemplateSyntaxError, rendering
+    from wherry.engine.events_read import Event
+    from wherry.gotemplate import TemplateError
 
     render = rendering(out, shape, "*events.Message")
+    try:
+        # As docker: a field that is not there is told before the first event
+        render(Event("", "", "", {}, 0).to_template())
+    except TemplateError as fault:
+        raise TemplateSyntaxError(f"Error parsing format: {fault.message}", hint=fault.hint) from None
     return lambda event: out.line(render(event.to_template()))
 
 

@@ -31,6 +31,8 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         state = repair(engine, row)
         if state.status == "paused":
             raise Conflict(f"Container {row.name} is paused, unpause the container before exec")
+        if state.status == "restarting":
+            raise Conflict(f"Container {row.id} is restarting, wait until the container is running")
         if not state.pid or not state.is_running:
             raise Conflict(f"container {row.id} is not running", hint=f"wherry start {row.name}")
         plan = _plan(engine, row, options, streams)

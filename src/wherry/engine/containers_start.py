@@ -239,6 +239,8 @@ def attach(engine: Engine, row: ContainerRow, streams: Streams) -> int | None:
     state = repair(engine, row)
     if state.status == "paused":
         raise Conflict("You cannot attach to a paused container, unpause it first")
+    if state.status == "restarting":
+        raise Conflict("You cannot attach to a restarting container, wait until it is running")
     if not state.is_running:
         raise Conflict("You cannot attach to a stopped container, start it first")
     sock = launch.connect(f"{engine.containers.run_folder_path(row.id)}/attach")

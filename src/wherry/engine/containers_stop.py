@@ -255,11 +255,13 @@ def restart(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: st
 def pause(engine: Engine, row: ContainerRow) -> None:
     """See Containers.pause."""
     with held(engine, row):
-        state = _running(engine, row)
+        state = repair_locked(engine, engine.containers.find(row.id))
+        if not state.is_running:
+            raise Conflict(f"container {row.id} is not running")
         if state.status == "paused":
-            raise Conflict(f"Container {row.name} is already paused")
+            raise Conflict(f"Container {row.id} is already paused")
         if state.status == "restarting":
-            raise Conflict(f"Container {row.name} is restarting, wait until the container is running")
+            raise Conflict(f"Container {row.id} is restarting, wait until the container is running")
         engine.containers.driver_of(row).pause(row.id)
         _poke(engine, row, b"Z")
         engine.events.container(row, "pause")
@@ -268,13 +270,6 @@ def pause(engine: Engine, row: ContainerRow) -> None:
 def unpause(engine: Engine, row: ContainerRow) -> None:
     """See Containers.unpause."""
     with held(engine, row):
-        if _running(engine, row).status != "paused":
-            raise Conflict(f"Container {row.name} is not paused")
+        if repair_locked(engine, engine.containers.find(row.id)).status != "paused":
+            raise Conflict(f"Container {row.id} is not paused")
         _thaw(engine, row)
-
-
-def _running(engine: Engine, row: ContainerRow) -> ContainerState:
-    state = repair_locked(engine, engine.containers.find(row.id))
-    if not state.is_running:
-        raise Conflict(f"Container {row.name} is not running")
-    return state

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
     from wherry.engine.events_read import Event, EventQuery
+    from wherry.network.model import Network
     from wherry.oci.digest import Digest
     from wherry.oci.reference import Reference
 
@@ -60,6 +61,16 @@ class Events:
         """A pull or a push, which docker tells of a name, not of an id."""
         attributes = {**self.labels(image_id), "name": reference.familiar_name}
         self.record("image", action, reference.familiar, attributes)
+
+    def network(self, network: Network, action: str, container_id: str = "") -> Network:
+        """`container_id` is who joins or leaves it. Returns `network`."""
+        driver = {"none": "null", "host": "host"}.get(network.name, "bridge")
+        attributes = {"container": container_id} if container_id else {}
+        self.record("network", action, network.id, {**attributes, "name": network.name, "type": driver})
+        return network
+
+    def volume(self, action: str, name: str, **more: str) -> None:
+        self.record("volume", action, name, {"driver": "local", **more})
 
     def prune(self, kind: str, freed_bytes: int) -> None:
         self.record(kind, "prune", "", {"reclaimed": str(freed_bytes)})

@@ -46,6 +46,7 @@ class Event(NamedTuple):
             doc = {"status": self.action, "id": self.id}
         if self.type == "container":
             doc["from"] = self.attributes.get("image", "")
+        doc = {name: value for name, value in doc.items() if value}
         attributes = {name: self.attributes[name] for name in sorted(self.attributes)}
         doc |= {"Type": self.type, "Action": self.action, "Actor": {"ID": self.id, "Attributes": attributes}}
         return doc | {"scope": "local", "time": self.time_ns // _SECOND_NS, "timeNano": self.time_ns}

@@ -32,9 +32,11 @@ def parse_filters(texts: Sequence[str], allowed: Sequence[str]) -> tuple[Filter,
         key, equals, value = text.partition("=")
         key = key.strip().lower()
         if not equals:
-            raise InputError(
-                f'invalid argument {text!r} for "-f, --filter" flag: bad format of filter (expected name=value)'
+            fault = InputError(
+                f'invalid argument "{text}" for "-f, --filter" flag: bad format of filter (expected name=value)'
             )
+            fault.exit_code = 125  # as for every flag
+            raise fault
         if key not in allowed:
             raise InputError(
                 f"invalid filter '{key}'", hint=f"known here: {', '.join(k for k in allowed if k[-1] != '!')}"

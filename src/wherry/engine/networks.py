@@ -335,14 +335,15 @@ class Networks:
         """
         from wherry.engine import networks_create
 
-        return networks_create.create(self, wanted)
+        return self._engine.events.network(networks_create.create(self, wanted), "create")
 
     def remove(self, name: str) -> None:
         """Raises: NotFound, Conflict (in use, or predefined)."""
         from wherry.engine import networks_create
 
         networks_create.refuse_predefined(name)
-        self.book.remove(self.book.network(name))
+        self.book.remove(network := self.book.network(name))
+        self._engine.events.network(network, "destroy")
 
     def prune(self, chosen: Callable[[Network], bool] = lambda _: True) -> tuple[str, ...]:
         """Remove the user's networks that no running container is on, of those that are `chosen`: their names."""
@@ -351,7 +352,8 @@ class Networks:
             if not network.is_default and chosen(network) and not self.book.members(network.number):
                 with suppress(Conflict):
                     self.book.remove(network)
-                    gone.append(network.name)
+                    gone.append(self._engine.events.network(network, "destroy").name)
+        self._engine.events.prune("network", 0)
         return tuple(gone)
 
     def connect(self, container: str, wanted: Join) -> None:

@@ -48,6 +48,7 @@ def connect(engine: Engine, container: str, wanted: Join) -> None:
         state = engine.containers.state(row.id)
         if state.is_running:
             _join(engine, row, state.pid, network, wanted)
+            engine.events.network(network, "connect", row.id)
         _keep(engine, row, options, (*joins, wanted))
 
 
@@ -75,6 +76,7 @@ def disconnect(engine: Engine, container: str, name: str, *, force: bool) -> Non
         _keep(engine, row, options, rest)
         if is_on:
             _leave(engine, row.id, network, state.pid)
+        engine.events.network(network, "disconnect", row.id)
 
 
 def forget(engine: Engine, container_id: str, number: int) -> None:

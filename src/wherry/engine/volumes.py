@@ -53,6 +53,7 @@ class Volumes:
 
         check_driver(name, driver)
         found = self.store.create(name, labels or {}, options or {})
+        self._tell()
         for what, asked, has in (("options", options, found.options), ("labels", labels, found.labels)):
             if asked and dict(asked) != dict(has):
                 # As docker, which says nothing at all
@@ -92,6 +93,12 @@ class Volumes:
         except NotFound:
             if not force:
                 raise
+            return
+        self._engine.events.volume("destroy", name)
+
+    def _tell(self) -> None:
+        while self.store.made:
+            self._engine.events.volume("create", self.store.made.pop(0))
 
     def prune(self, *, everything: bool = False, labels: Sequence[str] = ()) -> tuple[tuple[str, ...], int]:
         """Remove unused anonymous volumes (`everything`: named ones too): (names, bytes freed).
@@ -112,12 +119,14 @@ class Volumes:
             size = disk_usage(volume.folder)
             with suppress(Conflict, NotFound):
                 remove_tree(self.store.remove(volume.name))
+                self._engine.events.volume("destroy", volume.name)
                 gone.append(volume.name)
                 freed += size
         for leftover in self.store.leftovers():
             remove_tree(leftover)
         with suppress(FileNotFoundError):
             sweep(self._engine.settings.paths.volumes)
+        self._engine.events.prune("volume", freed)
         return tuple(gone), freed
 
     def export(self, name: str, write: Write, cancel: Cancel | None = None) -> int:
@@ -178,6 +187,7 @@ class Volumes:
         images = self._images(container_id, [one for one in wanted if one.type == "image"])
         wishes = [_wish(one) for one in wanted if one.type == "volume"]
         volumes = self.store.use(container_id, wishes) if wishes else {}
+        self._tell()
         return tuple(_settled(one, volumes.get(one.target), images.get(one.target, "")) for one in wanted)
 
     def _images(self, container_id: str, wanted: Sequence[Wanted]) -> dict[str, str]:

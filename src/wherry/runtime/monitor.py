@@ -4,7 +4,7 @@ It runs as `python -I -S -c BOOT CONTROL_FD` and imports nothing of wherry but i
 engine talks to it over a SEQPACKET socket; the first byte of a packet is its kind, JSON follows, and fds where named:
   engine → `P` the plan below, with the fd of the root file system (a detached mount) unless it adopts
   monitor → `r` {"pid"}: the namespaces are ready, the root is attached
-  engine → `G` {"listeners": [[protocol, address, port], ...], "mounts": N}, with one listening fd for each of these, and
+  engine → `G` {"listeners": [[protocol, address, port], ...], "mounts": N}, with a listening fd for each of these, and
            N fds of detached mounts, for BUNDLE/mounts/0, /1, ...
   monitor → `s` {"pid"}: it runs   or   `f` {"log", "error"}: the runtime's complaint or its own, and it ends
 From then on the engine's socket is an attached client like any other (protocol in monitor_streams.py), the `owner`.
@@ -27,6 +27,7 @@ from wherry.runtime import monitor_kernel as kernel
 from wherry.runtime.monitor_events import Told
 from wherry.runtime.monitor_io import Stdio
 from wherry.runtime.monitor_log import open_log
+from wherry.runtime.monitor_oom import Oom
 from wherry.runtime.monitor_restart import Restarts
 from wherry.runtime.monitor_spaces import become_cleaner, enter
 from wherry.runtime.monitor_streams import IN, Clients, Loop
@@ -60,7 +61,7 @@ class Monitor:
         self.pid = self.pidfd = -1
         self.started_ns, self.started_at, self.restarts = 0, 0.0, Restarts()
         self.events = Told(plan.get("events"), plan["id"], self.bundle, kernel.encode)
-        self._oom_before = 0
+        self.oom = Oom(self.loop, plan["memory_events"], lambda: self.events.say("oom"))
         self._waiting = self._over = self._cleaned = False
         self._proxy: Any = None
         self._resolver: Any = None
@@ -86,7 +87,7 @@ class Monitor:
             return read_text(plan["runtime_log"]) or f"the runtime ended with status {status}"
         self.pid = int(read_text(plan["pid_file"]))
         self.started_ns, self.started_at = time.time_ns(), time.monotonic()
-        self._oom_before = self._oom_kills()
+        self.oom.begin()
         try:
             self._reserve()
             self._record_run()
@@ -116,6 +117,7 @@ class Monitor:
         self.pid, self.started_ns, self.restarts = was["pid"], was["started_ns"], Restarts(was["restarts"])
         self.started_at = time.monotonic() - kernel.age_s(self.pid)
         self.pidfd = os.pidfd_open(self.pid)
+        self.oom.begin()
         self._record_run()
         if not self.plan["tty"]:
             self.stdio.adopt("stdout")
@@ -169,7 +171,7 @@ class Monitor:
         ran_s = time.monotonic() - self.started_at
         record = {
             "started_ns": self.started_ns, "finished_ns": time.time_ns(), "code": code if code >= 0 else 128 - code,
-            "oom": self._oom_kills() > self._oom_before, "error": error, "again_ns": 0,
+            "oom": self.oom.happened(), "error": error, "again_ns": 0,
         }  # fmt: skip
         stopped = os.path.exists(f"{self.bundle}/stopped")
         delay_s = self.restarts.after(self._policy(), code, ran_s, stopped=stopped)
@@ -178,8 +180,6 @@ class Monitor:
             record["again_ns"] = time.time_ns() + int(delay_s * 1e9)
             self.loop.at(delay_s, self._restart)
         self._record_end(record)
-        if record["oom"]:
-            self.events.say("oom")
         self.events.say("die", execDuration=str(int(ran_s)), exitCode=str(record["code"]))
         self._announce(record)
 
@@ -227,14 +227,6 @@ class Monitor:
         record["again_ns"] = 0
         self._record_end(record)
         self._announce(record)
-
-    def _oom_kills(self) -> int:
-        for path in self.plan["memory_events"]:
-            for line in read_text(path).splitlines():
-                name, _, count = line.partition(" ")
-                if name == "oom_kill":
-                    return int(count)
-        return 0
 
     def _on_input(self, client: Client, packet: bytes) -> None:
         kind, data = packet[:1], packet[1:]

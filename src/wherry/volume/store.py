@@ -68,6 +68,7 @@ class VolumeStore:
     def __init__(self, db: Database, folder: str) -> None:
         self._db = db
         self._folder = folder
+        self.made: list[str] = []  # since somebody took note of them
 
     def create(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> Volume:
         """Made when missing; "" gives an anonymous name. One that is there stays as it is. Raises: InputError."""
@@ -207,6 +208,7 @@ class VolumeStore:
         shown = {**labels, "com.docker.volume.anonymous": ""} if is_anonymous else dict(labels)
         values = (name, json.dumps(shown), json.dumps(dict(options)), time.time_ns(), is_anonymous)
         conn.execute("INSERT INTO volume VALUES (?,?,?,?,?)", values)
+        self.made.append(name)
         return self._volume(values)
 
     def _volume(self, row: Sequence[object]) -> Volume:

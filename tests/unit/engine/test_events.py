@@ -181,6 +181,7 @@ def test_json_has_dockers_shape_and_order() -> None:
         '"time":1795616571,"timeNano":1795616571101486170}'
     )  # fmt: skip
     volume = Event("volume", "create", "data", {"driver": "local"}, 5)
+    assert list(Event("container", "prune", "", {}, 5).to_json())[:2] == ["status", "Type"]
     assert list(volume.to_json()) == ["Type", "Action", "Actor", "scope", "time", "timeNano"]
 
 
@@ -234,3 +235,10 @@ def test_filters_are_dockers(event: Event, texts: list[str], expected: bool) -> 
 def test_a_wrong_filter_is_named(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_filters([text])
+
+
+def test_the_ids_of_networks_without_rows_are_those_that_inspect_shows() -> None:
+    from wherry.engine.events_runs import _PREDEFINED
+    from wherry.engine.networks_show import predefined
+
+    assert {name: predefined(name).id for name in _PREDEFINED} == _PREDEFINED
