@@ -46,7 +46,7 @@ def bridge_lines(network: Network, mtu: int) -> str:
         f"link add {network.bridge} mtu {network.mtu or mtu} address {mac_of(network.gateway)} type bridge"
         " forward_delay 0\n"
         f"link set {network.bridge} addrgenmode none\n"
-        f"addr add {network.gateway}/{prefix} dev {network.bridge}\n"
+        f"addr add {network.gateway}/{prefix} brd + dev {network.bridge}\n"
     )
     if network.pool6:
         # Without duplicate address detection, which would keep it from use for a second
@@ -76,7 +76,7 @@ def inside_lines(joined: Sequence[Joined], gateway: Joined | None) -> str:
     lines = ""
     for place in joined:
         one = place.endpoint
-        lines += f"addr add {one.address}/{one.prefix} dev {one.device}\n"
+        lines += f"addr add {one.address}/{one.prefix} brd + dev {one.device}\n"
         lines += "".join(_link_local(text, one.device) for text in place.link_locals)
         if not one.address6:
             lines += f"link set {one.device} addrgenmode none\n"
@@ -88,7 +88,7 @@ def inside_lines(joined: Sequence[Joined], gateway: Joined | None) -> str:
 
 def _link_local(text: str, device: str) -> str:
     prefix = 64 if ":" in text else 16
-    return f"addr add {text}/{prefix} dev {device}" + (" nodad\n" if ":" in text else "\n")
+    return f"addr add {text}/{prefix} " + (f"dev {device} nodad\n" if ":" in text else f"brd + dev {device}\n")
 
 
 def route_lines(gateway: Joined) -> str:

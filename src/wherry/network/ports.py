@@ -15,6 +15,8 @@ from wherry.network.model import EVERY_IPV4, OPTION_HOST_IP, Network, PortMappin
 __all__ = ["at_host_ip", "bind_all", "listen", "program_on"]
 
 _BACKLOG = 128
+# SCTP is rewritten by nft alone: the socket holds the port
+_KINDS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}
 _TRIES = 25
 _MONITOR = "wherry.runtime.monitor"
 
@@ -82,8 +84,8 @@ def listen(port: Published) -> tuple[Published, int]:
 
     One socket serves IPv4 and IPv6 where the kernel has both. Raises: Conflict, InputError, Unsupported, HostError.
     """
-    if port.protocol not in ("tcp", "udp"):
-        raise Unsupported(f"publishing {port.protocol} ports is not supported yet", hint="tcp and udp are")
+    if port.protocol not in _KINDS:
+        raise Unsupported(f"ports of {port.protocol} can't be published", hint="tcp, udp and sctp can")
     try:
         sock = _bound(port)
     except OSError as fault:
@@ -108,12 +110,12 @@ def _bound(port: Published) -> socket.socket:
 
 
 def _bind(family: int, address: str, port: Published, *, dual: bool = False) -> socket.socket:
-    kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
-    sock = socket.socket(family, kind | socket.SOCK_CLOEXEC)
+    kind, number = _KINDS[port.protocol]
+    sock = socket.socket(family, kind | socket.SOCK_CLOEXEC, number)
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
-        if port.protocol == "tcp":
+        if port.protocol != "udp":
             # Else connections in TIME_WAIT of the container before would keep the port; UDP would be shared by it
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, port.host_port))
@@ -136,6 +138,8 @@ def _explain(fault: OSError, port: Published) -> WherryError:
             f"cannot publish on {where}: no interface of this machine has the address {port.host_ip}",
             hint="ip -brief address shows those there are",
         )
+    if fault.errno in (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT):
+        return HostError(f"cannot publish on {where}: this kernel has no {port.protocol}", hint="modprobe sctp")
     if fault.errno in (errno.EACCES, errno.EPERM):
         return HostError(f"cannot publish on {where}: no permission", hint="choose a port above 1023, or run as root")
     return HostError(f"cannot publish on {where}: {fault.strerror}")

@@ -95,6 +95,7 @@ _CHAINS = """\
   }
 """
 
+# Differs from docker: a container can't claim the address of another one or of the gateway, nor pass for an IPv6 router
 _BRIDGE_CHAIN = """\
   chain port {
     type filter hook prerouting priority -300; policy accept;

@@ -113,6 +113,7 @@ class NetworkTable:
         if bridge and any(bridge == one.bridge for one in self.networks()):
             raise Conflict(f"bridge name {bridge} is another network's already")
         pool = Pool.parse(wanted.subnet) if wanted.subnet else free_pool(self._tag, busy)
+        # Differs from docker: --ipv6 alone gets a random unique local prefix, as with docker from 27 on; 26 refuses it
         pool6 = Pool.parse(wanted.subnet6) if wanted.subnet6 else random_ula() if wanted.ipv6 else None
         return wanted._replace(
             is_auto=not wanted.subnet,

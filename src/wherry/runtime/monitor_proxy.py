@@ -54,6 +54,8 @@ class Proxy:
             sock = socket.socket(fileno=fd)
             sock.setblocking(False)
             self._listeners.append(sock)
+            if protocol not in ("tcp", "udp"):
+                continue  # held, so that nobody else takes the port
             serve = _Tcp(self, sock, (address, port)) if protocol == "tcp" else _Udp(self, sock, (address, port))
             self._served.append(serve)
             self.watch(fd, serve.ready, select.EPOLLIN)

@@ -14,14 +14,14 @@ def test_a_bridge_has_its_own_mac_and_no_ipv6_address() -> None:
     assert plan.bridge_lines(NETWORK, 1400).splitlines() == [
         "link add wherry0 mtu 1400 address 02:42:0a:d0:00:01 type bridge forward_delay 0",
         "link set wherry0 addrgenmode none",
-        "addr add 10.208.0.1/20 dev wherry0",
+        "addr add 10.208.0.1/20 brd + dev wherry0",
         "link set wherry0 up",
     ]
 
 
 def test_a_container_gets_address_and_route() -> None:
     assert plan.inside_lines([JOINED], JOINED).splitlines() == [
-        "addr add 10.208.0.2/20 dev eth0",
+        "addr add 10.208.0.2/20 brd + dev eth0",
         "link set eth0 addrgenmode none",
         "link set eth0 up",
         "route replace default via 10.208.0.1 dev eth0",

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from wherry.errors import Conflict, InputError, Unsupported
+from wherry.errors import Conflict, HostError, InputError, Unsupported
 from wherry.network import ports
 from wherry.network.model import PortMapping, Published
 
@@ -65,7 +65,18 @@ def test_a_range_skips_ports_that_containers_have() -> None:
 
 
 def test_what_cannot_be_published_says_why() -> None:
-    with pytest.raises(Unsupported, match="publishing sctp ports is not supported yet"):
-        ports.bind_all([PortMapping(80, "sctp")], nobody)
+    with pytest.raises(Unsupported, match="ports of dccp can't be published"):
+        ports.bind_all([PortMapping(80, "dccp")], nobody)
     with pytest.raises(InputError, match=r"no interface of this machine has the address 203\.0\.113\.7"):
         ports.bind_all([PortMapping(80, "tcp", "203.0.113.7", 8000)], nobody)
+
+
+def test_sctp_is_published_where_the_kernel_has_it_and_else_the_kernel_is_named() -> None:
+    try:
+        ((published, fd),) = ports.bind_all([PortMapping(80, "sctp", "127.0.0.1")], nobody)
+    except HostError as fault:
+        assert "this kernel has no sctp" in fault.message
+        assert fault.hint == "modprobe sctp"
+        return
+    os.close(fd)
+    assert published.host_port > 0
