@@ -34,7 +34,12 @@ class Volumes:
         """Rows and folders."""
         from wherry.volume.store import VolumeStore
 
-        return VolumeStore(self._engine.db, self._engine.settings.paths.volumes)
+        return VolumeStore(
+            self._engine.db, self._engine.settings.paths.volumes, lambda made: self._tell("create", made.name)
+        )
+
+    def _tell(self, action: str, name: str) -> None:
+        self._engine.events.record("volume", action, name, {"driver": "local"})
 
     def create(
         self,
@@ -53,7 +58,6 @@ class Volumes:
 
         check_driver(name, driver)
         found = self.store.create(name, labels or {}, options or {})
-        self._tell()
         for what, asked, has in (("options", options, found.options), ("labels", labels, found.labels)):
             if asked and dict(asked) != dict(has):
                 # As docker, which says nothing at all
@@ -93,12 +97,8 @@ class Volumes:
         except NotFound:
             if not force:
                 raise
-            return
-        self._engine.events.volume("destroy", name)
-
-    def _tell(self) -> None:
-        while self.store.made:
-            self._engine.events.volume("create", self.store.made.pop(0))
+        else:
+            self._tell("destroy", name)
 
     def prune(self, *, everything: bool = False, labels: Sequence[str] = ()) -> tuple[tuple[str, ...], int]:
         """Remove unused anonymous volumes (`everything`: named ones too): (names, bytes freed).
@@ -118,8 +118,7 @@ class Volumes:
                 continue
             size = disk_usage(volume.folder)
             with suppress(Conflict, NotFound):
-                remove_tree(self.store.remove(volume.name))
-                self._engine.events.volume("destroy", volume.name)
+                self.remove(volume.name)
                 gone.append(volume.name)
                 freed += size
         for leftover in self.store.leftovers():
@@ -187,7 +186,6 @@ class Volumes:
         images = self._images(container_id, [one for one in wanted if one.type == "image"])
         wishes = [_wish(one) for one in wanted if one.type == "volume"]
         volumes = self.store.use(container_id, wishes) if wishes else {}
-        self._tell()
         return tuple(_settled(one, volumes.get(one.target), images.get(one.target, "")) for one in wanted)
 
     def _images(self, container_id: str, wanted: Sequence[Wanted]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -65,10 +65,9 @@ def natural(name: str) -> tuple[tuple[int, int, int], ...]:
 class VolumeStore:
     """Each method is one short transaction; folders are made after it and taken away inside it (by a rename)."""
 
-    def __init__(self, db: Database, folder: str) -> None:
-        self._db = db
-        self._folder = folder
-        self.made: list[str] = []  # since somebody took note of them
+    def __init__(self, db: Database, folder: str, made: Callable[[Volume], object] = lambda _: None) -> None:
+        """`made` is told of each new volume once it is there."""
+        self._db, self._folder, self._made = db, folder, made
 
     def create(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> Volume:
         """Made when missing; "" gives an anonymous name. One that is there stays as it is. Raises: InputError."""
@@ -77,9 +76,15 @@ class VolumeStore:
         check_name(name)
         check_options(name, options)
         with self._db.write() as conn:
-            found = self._ensure(conn, name, labels, options, is_anonymous=is_anonymous)
-        self.ensure_folder(found)
+            found, is_new = self._ensure(conn, name, labels, options, is_anonymous=is_anonymous)
+        self._finish([found], [found] if is_new else [])
         return found
+
+    def _finish(self, found: Iterable[Volume], new: Iterable[Volume]) -> None:
+        for volume in found:
+            self.ensure_folder(volume)
+        for volume in new:
+            self._made(volume)
 
     def use(self, container_id: str, wanted: Sequence[VolumeWish]) -> dict[str, Volume]:
         """Volumes for a container's mounts, by target, made when missing, with their uses recorded: all or none.
@@ -87,21 +92,23 @@ class VolumeStore:
         A use that is there keeps its volume. Raises: InputError.
         """
         found: dict[str, Volume] = {}
+        new: list[Volume] = []
         with self._db.write() as conn:
             for one in wanted:
                 row = conn.execute(
                     "SELECT volume FROM volume_use WHERE container_id = ? AND target = ?", (container_id, one.target)
                 ).fetchone()
                 chosen = row[0] if row else one.name or os.urandom(32).hex()
-                found[one.target] = self._ensure(conn, chosen, one.labels, one.options, is_anonymous=not one.name)
+                volume, is_new = self._ensure(conn, chosen, one.labels, one.options, is_anonymous=not one.name)
+                found[one.target] = volume
+                new += [volume] if is_new else []
                 if not row:
                     conn.execute(
                         "INSERT INTO volume_use (container_id, target, volume, needs_copy, is_named)"
                         " VALUES (?,?,?,?,?)",
                         (container_id, one.target, chosen, one.copy, one.is_named),
                     )
-        for volume in found.values():
-            self.ensure_folder(volume)
+        self._finish(found.values(), new)
         return found
 
     def uses(self, container_id: str) -> list[VolumeUse]:
@@ -199,17 +206,17 @@ class VolumeStore:
     def _ensure(
         self, conn: sqlite3.Connection, name: str, labels: Mapping[str, str], options: Mapping[str, str], *,
         is_anonymous: bool,
-    ) -> Volume:  # fmt: skip
+    ) -> tuple[Volume, bool]:  # fmt: skip
+        """The volume, and whether it is new."""
         check_name(name)
         row = conn.execute(_SELECT + " WHERE name = ?", (name,)).fetchone()
         if row:
-            return self._volume(row)
+            return self._volume(row), False
         check_options(name, options)
         shown = {**labels, "com.docker.volume.anonymous": ""} if is_anonymous else dict(labels)
         values = (name, json.dumps(shown), json.dumps(dict(options)), time.time_ns(), is_anonymous)
         conn.execute("INSERT INTO volume VALUES (?,?,?,?,?)", values)
-        self.made.append(name)
-        return self._volume(values)
+        return self._volume(values), True
 
     def _volume(self, row: Sequence[object]) -> Volume:
         name, labels, options, created, is_anonymous = row

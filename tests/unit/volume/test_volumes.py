@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,3 +150,21 @@ def test_what_a_failed_opening_made_is_the_callers_to_close(tmp_path: Path) -> N
     assert len(fds) == 1
     os.close(fds[0])
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_what_happens_to_volumes_is_told_once_each(engine: Engine) -> None:
+    from wherry.engine.events_read import EventQuery
+
+    engine.volumes.create("data")
+    engine.volumes.create("data")
+    name = engine.volumes.settle("c1", [Wanted("volume", "data", "/x")], ["/y"])[1].volume
+    engine.volumes.settle("c1", [Wanted("volume", "data", "/x")], ["/y"])
+    engine.volumes.forget("c1", anonymous=True)
+    engine.volumes.remove("nope", force=True)
+    engine.volumes.prune(everything=True)
+    told = list(engine.events.stream(EventQuery(until_ns=time.time_ns())))
+    assert [(one.action, one.id) for one in told] == [
+        ("create", "data"), ("create", name), ("destroy", name), ("destroy", "data"), ("prune", ""),
+    ]  # fmt: skip
+    assert told[0].attributes == {"driver": "local"}
+    assert told[-1].attributes == {"reclaimed": "0"}
