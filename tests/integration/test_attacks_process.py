@@ -80,6 +80,17 @@ def test_no_id_wraps_around_to_root(wherry: Wherry, box: str, user: str) -> None
         assert "uids and gids must be in range 0-2147483647" in seen.stderr
 
 
+def test_an_annotation_has_a_name(wherry: Wherry) -> None:
+    said = wherry("create", "--network", "none", "--annotation", "=x", "busybox", code=1).stderr
+    assert "invalid Annotations: the empty string is not permitted as an annotation key" in said
+
+
+def test_ps_tells_in_one_line_what_it_does_not_take(wherry: Wherry, box: str) -> None:
+    said = wherry("top", box, "-o", "nosuch", code=1).stderr
+    assert 'unknown user-defined format specifier "nosuch"' in said
+    assert "Usage" not in said
+
+
 def test_only_an_annotation_becomes_one(wherry: Wherry) -> None:
     """Runtimes obey some (run.oci.*, org.systemd.property.*); labels and variables must never reach them."""
     wherry(

@@ -37,6 +37,8 @@ def prepare(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
         containers_rows.check_name(options.name)
     if options.workdir:
         workdir(options.workdir)
+    if "" in options.annotations:
+        raise InputError("invalid Annotations: the empty string is not permitted as an annotation key")
     record = find_image(engine, image)
     config = engine.images.config(record.id)
     options = _settled(engine, _within_limits(engine, options))

@@ -24,7 +24,9 @@ def top(engine: Engine, row: ContainerRow, ps_args: Sequence[str]) -> list[list[
     pids = engine.containers.driver_of(row).pids(row.id)
     done = engine.host.run(Command(["ps", *(ps_args or ("-ef",))], timeout_s=30))
     if done.status != 0:
-        raise InputError(f"ps: {done.stderr.decode('utf-8', 'replace').strip()}")
+        # As docker: what follows the first line is how ps is used
+        said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+        raise InputError(f"ps: {said}", hint="what stands behind the container's name are arguments of ps")
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     header = lines[0].split()
     if "PID" not in header:
