@@ -15,18 +15,22 @@ VERB = Verb(
     "List port mappings or a specific mapping for the container",
     least=1,
     most=2,
+    examples=("wherry port web", "wherry port web 80/tcp"),
 )
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.errors import NotFound
+    from wherry.errors import InputError, NotFound
 
     found = engine.containers.ports(args.rest[0])
     if len(args.rest) == 1:
         for port, where in found:
             out.line(f"{port} -> {where}")
         return 0
-    wanted = args.rest[1] if "/" in args.rest[1] else f"{args.rest[1]}/tcp"
+    number, _, protocol = args.rest[1].partition("/")
+    if not (number.isascii() and number.isdecimal()):
+        raise InputError(f'invalid port ({args.rest[1]}): strconv.ParseUint: parsing "{number}": invalid syntax')
+    wanted = f"{number}/{protocol or 'tcp'}"
     matches = [where for port, where in found if port == wanted]
     if not matches:
         raise NotFound(f"No public port '{args.rest[1]}' published for {args.rest[0]}")

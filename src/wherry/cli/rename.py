@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     from wherry.cli.render import Output
     from wherry.engine import Engine
 
-VERB = Verb("CONTAINER NEW_NAME", "Rename a container", least=2, most=2)
+VERB = Verb("CONTAINER NEW_NAME", "Rename a container", least=2, most=2, examples=("wherry rename web web-old",))
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
-    engine.containers.rename(args.rest[0], args.rest[1])
+    """Says why in one line, and then which, as docker."""
+    from wherry.errors import WherryError
+
+    old, new = args.rest
+    try:
+        engine.containers.rename(old, new)
+    except WherryError as fault:
+        out.error(f"wherry: {fault}" + (f"\nhint: {fault.hint}" if fault.hint else ""))
+        if new.removeprefix("/"):
+            out.error(f"Error: failed to rename container named {old}")
+        return 1
     return 0

@@ -28,7 +28,12 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.errors import NotFound, Unsupported
 
     if args.on("link"):
-        raise Unsupported("links between containers are not supported", hint="use a network: wherry network create")
+        engine.containers.find(args.rest[0])
+        # Differs from docker: a link can't be taken from a container
+        raise Unsupported(
+            "rm --link is not supported: a link stays as long as its container",
+            hint="make it anew without --link; on a network of your own, containers know each other's names",
+        )
     force = args.on("force")
 
     def remove(name: str) -> str:

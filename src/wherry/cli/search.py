@@ -88,7 +88,7 @@ def filters(given: tuple[str, ...]) -> tuple[int, bool | None]:
             )
         if key == "stars":
             if not value.removeprefix("-").isdecimal():
-                raise InputError(f"invalid filter 'stars={value}'")
+                raise InputError(f"invalid filter 'stars={value}': strconv.Atoi: parsing \"{value}\": invalid syntax")
             stars = max(stars, int(value))
         elif key == "is-official":
             if value not in {"true", "1", "false", "0"}:

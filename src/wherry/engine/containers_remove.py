@@ -94,13 +94,10 @@ def remove(engine: Engine, row: ContainerRow, *, force: bool, volumes: bool) -> 
         row = engine.containers.find(row.id)
         state = engine.containers.state(row.id)
         if state.is_running and not force:
-            what = "paused" if state.status == "paused" else "running"
-            hint = "Unpause and then stop the container" if what == "paused" else "Stop the container"
-            raise Conflict(
-                f'cannot remove container "{row.name}": container is {what}: {hint.lower()} before removing or '
-                "force remove",
-                hint=f"wherry rm -f {row.name}",
-            )
+            why = "container is running: stop the container before removing or force remove"
+            if state.status == "paused":
+                why = "container is paused and must be unpaused first"
+            raise Conflict(f'cannot remove container "/{row.name}": {why}', hint=f"wherry rm -f {row.name}")
         if state.is_running:
             containers_stop.end_now(engine, row)
         erase(engine, row, volumes=volumes)

@@ -95,20 +95,21 @@ def find(db: Database, name: str) -> ContainerRow:
     return _row(found[0])
 
 
-def check_name(name: str) -> None:
-    """Raises: InputError."""
+def check_name(name: str, lead: str = "") -> None:
+    """`lead` comes before the message. Raises: InputError."""
     if not _NAME.match(name):
+        shown = f"/{name}" if lead else name
         raise InputError(
-            f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+            f"{lead}Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
             hint="a name has two characters at least",
         )
 
 
-def _refuse_taken(write: Connection, name: str) -> None:
+def _refuse_taken(write: Connection, name: str, lead: str = "") -> None:
     taken = write.execute("SELECT id FROM container WHERE name = ?", (name,)).fetchone()
     if taken:
         raise Conflict(
-            f'Conflict. The container name "/{name}" is already in use by container "{taken[0]}". '
+            f'{lead}Conflict. The container name "/{name}" is already in use by container "{taken[0]}". '
             "You have to remove (or rename) that container to be able to reuse that name."
         )
 
@@ -129,11 +130,14 @@ def insert(db: Database, row: ContainerRow) -> None:
 def rename(db: Database, row: ContainerRow, new_name: str) -> None:
     """Raises: Conflict, InputError."""
     new_name = new_name.removeprefix("/")
-    check_name(new_name)
+    if not new_name:
+        raise InputError("Neither old nor new names may be empty")
     if new_name == row.name:
         raise InputError("Renaming a container with the same name as its current name")
+    lead = "Error when allocating new name: "
+    check_name(new_name, lead)
     with db.write() as write:
-        _refuse_taken(write, new_name)
+        _refuse_taken(write, new_name, lead)
         write.execute("UPDATE container SET name = ? WHERE id = ?", (new_name, row.id))
 
 

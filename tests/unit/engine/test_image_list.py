@@ -91,7 +91,8 @@ def test_filters_are_dockers(shelf: Engine, filters: tuple[str, ...], found: lis
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("dangling", "bad format"), ("colour=red", "invalid filter 'colour'"), ("dangling=perhaps", r"dangling=\[perhaps\]"),
+    [("dangling", "bad format"), ("colour=red", "invalid filter 'colour'"),
+     ("dangling=perhaps", r"dangling=\[perhaps\]"),
      ("reference=[z-a]", "syntax error"), ("until=soon", "failed to parse value as time or duration: \"soon\"")],
 )  # fmt: skip
 def test_wrong_filters_are_named(shelf: Engine, text: str, said: str) -> None:
