@@ -194,8 +194,9 @@ def others(smoke: Smoke) -> None:
         assert "renderD" in smoke.shell("ls /dev/dri", "--device", "/dev/dri")
 
     def nothing_left() -> None:
-        left = smoke.call("ps", "-aq").stdout.split()
-        assert not left, f"containers {left} are left"
+        done = smoke.call("ps", "-aq")
+        assert done.returncode == 0, done.stderr
+        assert not done.stdout.split(), f"containers {done.stdout.split()} are left"
 
     smoke.check("AMD: --device /dev/kfd --device /dev/dri", amd)
     smoke.check("Intel and others: --device /dev/dri", render)

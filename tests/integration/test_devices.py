@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -374,8 +375,7 @@ def test_a_gpu_beside_privileged_and_a_node_of_the_same_name(lab: Lab) -> None:
 
 def smoke(lab: Lab, tmp_path: Path, *, image: str) -> subprocess.CompletedProcess[str]:
     program = tmp_path / "wherry"
-    command = " ".join(f"'{word}'" if " " in word or ";" in word else word for word in lab.wherry.argv())
-    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(lab.wherry.argv())} "$@"\n')
     program.chmod(0o755)
     env = {**lab.env, "GPU_SMOKE_NVIDIA_SMI": str(lab.machine / "usr" / "bin" / "nvidia-smi")}
     return subprocess.run(
