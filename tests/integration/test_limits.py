@@ -248,6 +248,31 @@ def test_what_uses_what_from_python(wherry: Wherry, box: Callable[..., str]) -> 
     assert found.pids == 1
 
 
+def test_read_only_cgroups_are_explained(wherry: Wherry) -> None:
+    """As in a container that was started without --privileged."""
+    lock = "for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount --bind $d $d && mount -o remount,bind,ro $d; done 2>&1;"
+    shown = []
+    for words in (["doctor"], ["run", "--rm", "--network", "none", "busybox", "true"]):
+        argv = [
+            "unshare",
+            "-m",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            f'{lock} exec "$@"',
+            "sh",
+            *wherry.argv(*words),
+        ]
+        shown.append(subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60))
+    doctor, run = shown
+    assert doctor.returncode == 1
+    assert "mounted read-only, so no container can be given a cgroup" in doctor.stdout
+    assert run.returncode == 125
+    assert "no cgroup can be made for the container: read-only file system" in run.stderr
+    assert "wherry doctor" in run.stderr
+
+
 def test_an_update_of_several_names_goes_on_after_a_fault(wherry: Wherry, box: Callable[..., str]) -> None:
     box()
     done = wherry("update", "--cpu-shares", "100", "nobody", "box", code=1)

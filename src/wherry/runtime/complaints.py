@@ -56,6 +56,8 @@ _TABLE: tuple[tuple[str, type[WherryError], str, str | None], ...] = (
     (r"setrlimit `RLIMIT_([^\n`]*)`", RuntimeFailure, "the ulimit {0} is higher than this machine allows",
      "give a lower one with --ulimit"),
     # The machine
+    (r"mkdir /sys/fs/cgroup[^\n ]*: (read-only file system|permission denied)", HostError,
+     "no cgroup can be made for the container: {0}", "wherry doctor says why, and what to do"),
     (r"cgroups in hybrid mode not supported", HostError, "crun does not work with this machine's hybrid cgroups",
      "apt-get install --no-install-recommends runc"),
     # State
