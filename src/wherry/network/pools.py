@@ -49,9 +49,10 @@ def free_pool(tag: str, taken: Iterable[Pool]) -> Pool:
     usable = [pool for pool in pools if not any(o.first <= pool.first and pool.last <= o.last for o in _wide(busy))]
     if free and len(free) * 4 > len(usable):
         return free[0]
-    for bits in _SMALLER:
-        # The last ones first: those that the large ones have left over
-        for pool in reversed(usable):
+    # What the large ones have left over: most of it for middling ones, the end for small ones
+    middling, small = max(2, len(usable) // 4), max(1, len(usable) // 8)
+    for bits, rest in zip(_SMALLER, (usable[-middling:-small], usable[-small:]), strict=True):
+        for pool in rest:
             near = [other for other in busy if pool.overlaps(other)]
             for first in range(pool.first, pool.last, 1 << bits):
                 piece = Pool(first, first + (1 << bits) - 1)

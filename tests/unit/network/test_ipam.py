@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,97 @@ def test_racing_threads_get_different_addresses(tmp_path: Path) -> None:
         thread.join()
     assert len(set(found)) == 16
     db.close()
+
+
+def test_containers_that_run_during_an_upgrade_keep_their_network(tmp_path: Path) -> None:
+    """An older version wrote `endpoint` and `published`, and knew of one network only."""
+    path = str(tmp_path / "state.db")
+    with closing(Database(path)) as db:
+        AddressPlan(db, "").create(wanted("back", "10.9.0.0/24"), [])
+        with db.write() as conn:
+            conn.execute(
+                "INSERT INTO endpoint (container_id, network, address, mac, name, hostname, aliases, hosts_path,"
+                " owner_pid, owner_start, owner_boot) VALUES ('c1', 1, '10.9.0.7', 'm', 'web', 'h', '[\"www\"]', '/h', 5, 6, 'b')"
+            )
+            conn.execute("INSERT INTO published VALUES ('tcp', 8000, '', 'c1', 80)")
+            # As a database is that this version has not opened yet
+            conn.execute("PRAGMA user_version = 1")
+    with closing(Database(path)) as db:
+        plan = AddressPlan(db, "")
+        (one,) = plan.joined("c1")
+        assert (one.endpoint.address, one.endpoint.device, one.aliases) == ("10.9.0.7", "eth0", ("www",))
+        assert plan.published("c1") == (Published(80, "tcp", "", 8000),)
+        assert [owner[0] for owner in plan.owners()] == ["c1"]
+        plan.drop("c1")
+    with closing(Database(path)) as db:
+        with db.write() as conn:
+            conn.execute("PRAGMA user_version = 1")
+        db.close()
+        assert AddressPlan(db, "").joined("c1") == (), "it is moved once"
+
+
+def test_a_container_is_on_several_networks_once_each(plan: AddressPlan) -> None:
+    one, two = (plan.create(wanted(name, f"10.9.{number}.0/24"), []) for number, name in enumerate(("one", "two")))
+    request = NetworkRequest(name="web")
+    joined = plan.reserve("c1", [(one, Join("one")), (two, Join("two", ("x",)))], request, [], OWNER)
+    assert [(j.endpoint.address, j.endpoint.device) for j in joined] == [("10.9.0.2", "eth0"), ("10.9.1.2", "eth1")]
+    with pytest.raises(Conflict, match="endpoint with name web already exists in network two"):
+        plan.join("c1", two, Join("two"), "me")
+    assert plan.leave("c1", one.number)
+    again = plan.join("c1", one, Join("one"), "me")
+    assert (again.endpoint.device, plan.unfinished()) == ("eth2", [("c1", one.number, "me")])
+    plan.made("c1", one.number)
+    assert plan.unfinished() == []
+    assert [member.names for member in plan.members(two.number)] == [("web", "x", "c1")]
+
+
+def test_ports_are_those_of_a_network_with_a_way_out(plan: AddressPlan) -> None:
+    inner = plan.create(wanted("inner", "10.9.1.0/24")._replace(internal=True), [])
+    outer = plan.create(wanted("outer", "10.9.2.0/24"), [])
+    port = Published(80, "tcp", "", 8000)
+    plan.reserve("c1", [(inner, Join("inner")), (outer, Join("outer"))], NetworkRequest(), [port], OWNER)
+    assert [row[1] for row in plan.publications()] == ["10.9.2.2"]
+    plan.leave("c1", outer.number)
+    assert [row[1] for row in plan.publications()] == ["10.9.1.2"]
+    plan.leave("c1", inner.number)
+    assert plan.publications() == []
+
+
+def test_ipv6_is_given_from_a_pool_of_the_users_or_a_random_one(plan: AddressPlan) -> None:
+    chosen = plan.create(wanted("a")._replace(ipv6=True), [])
+    assert chosen.subnet6.startswith("fd")
+    assert chosen.gateway6 == chosen.subnet6.removesuffix("/64") + "1"
+    assert chosen.subnet6 != plan.create(wanted("b")._replace(ipv6=True), []).subnet6
+    mine = plan.create(wanted("c")._replace(ipv6=True, subnet6="fd00:9::/64", aux={"x": "fd00:9::2"}), [])
+    (one,) = plan.reserve("c1", [(mine, Join("c"))], NetworkRequest(), [], OWNER)
+    assert (one.endpoint.address6, one.endpoint.prefix6, one.endpoint.gateway6) == ("fd00:9::3", 64, "fd00:9::1")
+    with pytest.raises(Conflict, match="Address already in use"):
+        plan.reserve("c2", [(mine, Join("c", ipv6="fd00:9::3"))], NetworkRequest(), [], OWNER)
+    assert plan.sandbox("c2") is None, "nothing is kept"
+    with pytest.raises(Conflict, match="overlaps"):
+        plan.create(wanted("d")._replace(ipv6=True, subnet6="fd00:9::/72"), [])
+    kept = plan.create(wanted("e")._replace(subnet6="fd00:8::/64"), [])
+    assert kept.pool6 == "", "docker keeps it, and does not use it without --ipv6"
+
+
+def test_auxiliary_addresses_are_given_to_nobody(plan: AddressPlan) -> None:
+    network = plan.create(wanted("a", "10.9.9.0/29")._replace(aux={"x": "10.9.9.1", "y": "10.9.9.3"}), [])
+    assert network.gateway == "10.9.9.2"
+    assert [take(plan, str(i), network) for i in range(3)] == ["10.9.9.4", "10.9.9.5", "10.9.9.6"]
+
+
+def test_small_pools_are_cut_when_a_vpn_has_all_the_large_ones(plan: AddressPlan) -> None:
+    routes = [Pool.parse("10.0.0.0/8")]
+    pools = [Pool.parse(plan.create(wanted(f"n{i}"), routes).subnet) for i in range(300)]
+    assert len({str(pool) for pool in pools}) == 300
+    assert not any(one.overlaps(other) for at, one in enumerate(pools) for other in pools[:at])
+    assert {pool.prefix for pool in pools} == {20, 24, 27}
+
+
+def test_a_configuration_takes_no_addresses_and_stays_while_it_is_used(plan: AddressPlan) -> None:
+    plan.create(wanted("conf", "10.9.0.0/24")._replace(config_only=True), [])
+    made = plan.create(wanted("made", "10.9.0.0/24")._replace(config_from="conf"), [])
+    with pytest.raises(Conflict, match='configuration network "conf" is in use'):
+        plan.remove(plan.network("conf"))
+    plan.remove(made)
+    plan.remove(plan.network("conf"))
