@@ -145,6 +145,15 @@ def test_listing_loads_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
     assert not HEAVY & loaded(argv, tmp_path / "root")
 
 
+def test_a_run_without_devices_loads_next_to_nothing_of_gpus() -> None:
+    modules = "cli.run, cli.run_options, engine.containers_start, engine.containers_create, gpu.torch"
+    imports = "; ".join(f"import wherry.{name}" for name in modules.split(", "))
+    code = f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); {imports}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    of_gpus = {name for name in done.stdout.split() if name.startswith("wherry.gpu") or name == "yaml"}
+    assert of_gpus == {"wherry.gpu", "wherry.gpu.torch"}
+
+
 def test_images_of_an_empty_store_loads_no_parser(tmp_path: Path) -> None:
     """Each of these costs 1 to 5 ms and brings nothing to a list."""
     assert not {"re", "json", "ctypes", "signal", "threading", "secrets"} & loaded(["images"], tmp_path / "root")
