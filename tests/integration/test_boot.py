@@ -26,13 +26,17 @@ exec "$@"
 Later = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def is_gone(pid: int) -> Callable[[], bool]:
+    return lambda: not Path(f"/proc/{pid}/exe").exists()
+
+
 def switch_off(wherry: Wherry, *names: str) -> None:
     """All processes at once, and what else lives in the kernel or in /run."""
     for name in names:
         pid, monitor = wherry.pid(name), wherry.monitor_pid(name)
         os.kill(monitor, signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda pid=pid: not Path(f"/proc/{pid}/exe").exists(), "it is gone")
+        eventually(is_gone(pid), "it is gone")
     for trace in traces(wherry.paths):
         kind, _, name = trace.partition(" ")
         if kind == "link":

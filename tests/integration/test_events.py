@@ -10,7 +10,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ def actions(events: list[dict[str, Any]], kind: str = "container") -> list[str]:
 def state(wherry: Wherry, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(wherry("inspect", name).stdout)[0]["State"]
     return found
+
+
+def is_gone(pid: int) -> Callable[[], bool]:
+    return lambda: not Path(f"/proc/{pid}/exe").exists()
 
 
 class Follower:
@@ -223,11 +227,20 @@ def test_a_kill_9_of_the_monitor_loses_no_later_event(wherry: Wherry) -> None:
     wherry("run", "-d", *ALONE, "--name", "left", "busybox", "sleep", "60")
     monitor = wherry.monitor_pid("left")
     os.kill(monitor, signal.SIGKILL)
-    eventually(lambda: not Path(f"/proc/{monitor}/exe").exists(), "it is gone")
+    eventually(is_gone(monitor), "it is gone")
     wherry("ps")
     wherry("stop", "-t", "0", "left")
     assert actions(since(wherry, start)) == ["create", "start", "kill", "kill", "die", "stop"]
     wherry("rm", "left")
+
+
+def test_labels_without_measure_keep_nobody_from_starting(wherry: Wherry, tmp_path: Path) -> None:
+    start = time.time()
+    (tmp_path / "labels").write_text("".join(f"label{number}={'x' * 1000}\n" for number in range(400)))
+    wherry("run", "--rm", *ALONE, "--label-file", str(tmp_path / "labels"), "--name", "labelled", "busybox", "true")
+    found = since(wherry, start)
+    assert actions(found) == ["create", "attach", "start", "die", "destroy"]
+    assert {one["Actor"]["Attributes"]["name"] for one in found if one["Type"] == "container"} == {"labelled"}
 
 
 def test_an_oom_kill_is_told_while_the_container_goes_on(wherry: Wherry) -> None:
@@ -257,6 +270,20 @@ def test_networks_and_volumes_are_told(wherry: Wherry) -> None:
     ]  # fmt: skip
     assert actions(found, "volume") == ["create", "mount", "unmount", "destroy", "prune"]
     assert {one["Actor"]["Attributes"]["name"] for one in found if one["Action"] == "connect"} == {"told", "bridge"}
+
+
+def test_a_death_that_no_monitor_saw_is_told_by_who_finds_it(wherry: Wherry) -> None:
+    start = time.time()
+    wherry("run", "-d", *ALONE, "--name", "unseen", "busybox", "sleep", "60")
+    for pid in (wherry.monitor_pid("unseen"), wherry.pid("unseen")):
+        os.kill(pid, signal.SIGKILL)
+        eventually(is_gone(pid), "it is gone")
+    wherry("ps", "-a")
+    wherry("ps", "-a")
+    found = since(wherry, start)
+    assert actions(found) == ["create", "start", "die"]
+    assert found[-2]["Actor"]["Attributes"]["exitCode"] == "255"
+    wherry("rm", "unseen")
 
 
 def test_a_container_that_waits_to_be_restarted_is_ended_by_any_kill(wherry: Wherry) -> None:

@@ -103,13 +103,8 @@ def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
         containers_rows.set_phase(engine.db, row.id, "ready")
     if state.orphan:
         state = _adopt(engine, row, state)
-    if state.unrecorded and not row.remove:
-        run = records.read_run(bundle)
-        doc = {
-            "started_ns": run.started_ns if run else 0, "finished_ns": time.time_ns(), "code": state.exit_code,
-            "oom": False, "error": state.error, "again_ns": 0,
-        }  # fmt: skip
-        records.write(bundle, "exit.json", doc)
+    if state.unrecorded:
+        _record_end(engine, row, state)
     if not state.is_running:
         if row.remove:
             removal.erase(engine, row, volumes=True)
@@ -118,6 +113,19 @@ def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
         if _is_owed_a_restart(engine, row, state):
             _restart(engine, row)
     return observe(bundle, engine.host)
+
+
+def _record_end(engine: Engine, row: ContainerRow, state: ContainerState) -> None:
+    """What its monitor would have done."""
+    now = time.time_ns()
+    if not row.remove:
+        doc = {
+            "started_ns": state.started_ns, "finished_ns": now, "code": state.exit_code, "oom": False,
+            "error": state.error, "again_ns": 0,
+        }  # fmt: skip
+        records.write(engine.containers.bundle(row.id), "exit.json", doc)
+    ran_s = max(0, now - state.started_ns) // 1_000_000_000
+    engine.events.container(row, "die", execDuration=str(ran_s), exitCode=str(state.exit_code))
 
 
 def _is_owed_a_restart(engine: Engine, row: ContainerRow, state: ContainerState) -> bool:

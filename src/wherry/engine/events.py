@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Events"]
 
+_MOST = 16 << 10
+
 
 class Events:
     """One per engine. Recording never fails: an event that can't be written is lost."""
@@ -76,8 +78,12 @@ class Events:
         self.record(kind, "prune", "", {"reclaimed": str(freed_bytes)})
 
     def of_container(self, row: ContainerRow) -> dict[str, Any]:
-        """What its monitor needs to report: the `events` of its plan."""
-        return {"folder": self._folder, "attributes": _attributes(row)}
+        """What its monitor needs to report: the `events` of its plan, which is one packet. Labels that don't fit into
+        it are left out of what the monitor tells."""
+        attributes = _attributes(row)
+        if sum(len(name) + len(value) for name, value in attributes.items()) > _MOST:
+            attributes = {"image": row.image_name, "name": row.name}
+        return {"folder": self._folder, "attributes": attributes}
 
     def stream(self, query: EventQuery, cancel: Cancel | None = None) -> Iterator[Event]:
         """In the order in which they were recorded; waits for further ones unless the query ends in the past."""
