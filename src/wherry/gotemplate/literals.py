@@ -5,23 +5,18 @@ Spec: https://go.dev/ref/spec#Lexical_elements
 
 from __future__ import annotations
 
-import re
 from math import isfinite
 
 from wherry.gotemplate.lexer import quoted
 
 __all__ = ["number", "unquote"]
 
-_ESCAPE = re.compile(
-    r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.?))", re.DOTALL
-)
+_ESCAPE = r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.?))"
 _PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_INT = re.compile(
-    r"[+-]?(?:0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0(?:_?[0-7])*|[1-9](?:_?[0-9])*)"
-)
+_INT = r"[+-]?(?:0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0(?:_?[0-7])*|[1-9](?:_?[0-9])*)"
 _DECIMAL = r"[0-9](?:_?[0-9])*"
-_FLOAT = re.compile(rf"[+-]?(?:{_DECIMAL}\.?(?:{_DECIMAL})?|\.{_DECIMAL})(?:[eE][+-]?{_DECIMAL})?")
-_HEX_FLOAT = re.compile(r"[+-]?0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9]+")
+_FLOAT = rf"[+-]?(?:{_DECIMAL}\.?(?:{_DECIMAL})?|\.{_DECIMAL})(?:[eE][+-]?{_DECIMAL})?"
+_HEX_FLOAT = r"[+-]?0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9]+"
 
 
 def unquote(text: str) -> str:
@@ -32,9 +27,13 @@ def unquote(text: str) -> str:
 
 
 def _unescaped(body: str, quote: str) -> str:
+    if "\\" not in body:
+        return body
+    import re  # costs more than most templates: only for those that need it
+
     out = bytearray()
     at = 0
-    for match in _ESCAPE.finditer(body):
+    for match in re.finditer(_ESCAPE, body, re.DOTALL):
         out += body[at : match.start()].encode("utf-8", "surrogateescape")
         at = match.end()
         plain, byte, short, long, octal, _ = match.groups()
@@ -70,14 +69,18 @@ def number(text: str) -> int | float:
         if len(value) != 1:
             raise ValueError(f"malformed character constant: {text}")
         return ord(value)
-    if _INT.fullmatch(text):
+    if text == "0" or (text.isdecimal() and text.isascii() and text[0] != "0"):
         return _integer(text)
-    if _HEX_FLOAT.fullmatch(text):
+    import re
+
+    if re.fullmatch(_INT, text):
+        return _integer(text)
+    if re.fullmatch(_HEX_FLOAT, text):
         try:
             return float.fromhex(text.replace("_", ""))
         except (ValueError, OverflowError):
             raise ValueError(f"illegal number syntax: {quoted(text)}") from None
-    if _FLOAT.fullmatch(text):
+    if re.fullmatch(_FLOAT, text):
         if not set(text) & set(".eE"):
             raise ValueError(f"integer overflow: {quoted(text)}")
         if isfinite(found := float(text.replace("_", ""))):

@@ -5,7 +5,6 @@ Spec: https://pkg.go.dev/fmt@go1.24.4
 
 from __future__ import annotations
 
-import json
 from math import isfinite, isnan
 
 from wherry.gotemplate.lexer import quoted
@@ -166,6 +165,8 @@ def to_json(value: Any, *, html: bool = False) -> str:
 
 
 def _json_text(text: str, html: bool) -> str:
+    import json  # not for those who only print names
+
     text = json.dumps(text, ensure_ascii=False).encode("utf-8", "replace").decode().translate(_CONTROLS)
     return text.translate(_HTML) if html else text
 
