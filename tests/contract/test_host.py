@@ -206,3 +206,17 @@ def test_a_detached_overlay_is_in_no_mount_table(tmp_path: Path) -> None:
     fd = LinuxHost({}).overlay(Overlay((base, other)))
     assert table() == before
     os.close(fd)
+
+
+def test_a_spawned_program_does_not_get_what_the_caller_left_open(tmp_path: Path) -> None:
+    """`result=$(wherry run -d ... 3>&1)` once waited for the container's end."""
+    host = LinuxHost({"PATH": "/usr/bin:/bin"})
+    with (tmp_path / "kept").open("w") as kept, (tmp_path / "passed").open("w") as passed:
+        os.set_inheritable(kept.fileno(), True)
+        told = tmp_path / "told"
+        script = (
+            f"cd /proc/self/fd; for fd in {kept.fileno()} {passed.fileno()}; do test -e $fd && echo $fd; done >{told}"
+        )
+        pid = host.spawn(Command(["sh", "-c", script], pass_fds=[passed.fileno()]))
+        os.waitpid(pid, 0)
+        assert told.read_text() == f"{passed.fileno()}\n"

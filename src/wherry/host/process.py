@@ -143,11 +143,24 @@ def _run_in_folder(command: Command, default_env: Mapping[str, str]) -> Complete
     return Completed(status, done.stdout, done.stderr)
 
 
+def _inheritable() -> list[int]:
+    """What every program would get beside stdio: a monitor must not hold a shell's pipe open for days."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        try:
+            if fd > 2 and os.get_inheritable(fd):
+                found.append(fd)
+        except OSError:
+            continue  # the listing's own
+    return found
+
+
 def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, int, int], *, session: bool) -> int:
     """posix_spawn: cheap whatever the caller's size. Raises: HostError when the program is not installed.
 
-    `cwd` and `stdin` bytes are not for spawned programs. All fds but stdio and `pass_fds` close (O_CLOEXEC is
-    Python's default).
+    `cwd` and `stdin` bytes are not for spawned programs. All fds but stdio and `pass_fds` close: O_CLOEXEC is Python's
+    default, and what the caller of this process left open goes, too.
     """
     import signal  # brings enum: 3 ms that a listing need not pay
 
@@ -159,6 +172,7 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
             actions.append((os.POSIX_SPAWN_DUP2, fd, number))
     # Onto itself: inheritable in the child alone, so that no other thread's program gets it too
     actions += [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in command.pass_fds]
+    actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable() if fd not in command.pass_fds]
     env = dict(default_env if command.env is None else command.env)
     # Python ignores SIGPIPE and SIGXFSZ; a child program must not inherit that
     program = command.argv[0]
