@@ -66,8 +66,7 @@ def follow(engine: Engine, names: Sequence[str], *, all: bool, cancel: Cancel | 
     from wherry.cancel import Cancel
 
     cancel = cancel or Cancel()
-    found = [engine.containers.find(name) for name in names]
-    asked = {row.id: name for name, row in zip(names, found, strict=True)}
+    asked = _found(engine, names)
     before: dict[str, tuple[float, int]] = {}
     _look(engine, asked, before, all=all)
     pause_s = _FIRST_S
@@ -77,6 +76,19 @@ def follow(engine: Engine, names: Sequence[str], *, all: bool, cancel: Cancel | 
             return
         yield now
         pause_s = _EACH_S
+
+
+def _found(engine: Engine, names: Sequence[str]) -> dict[str, str]:
+    """The name of each by its id. Raises: NotFound, of all that are not there."""
+    found, lost = {}, []
+    for name in names:
+        try:
+            found[engine.containers.find(name).id] = name
+        except NotFound as fault:
+            lost.append(fault)
+    if lost:
+        raise NotFound("\n".join(fault.message for fault in lost), hint=lost[0].hint)
+    return found
 
 
 def _look(engine: Engine, asked: dict[str, str], before: dict[str, tuple[float, int]], *, all: bool) -> list[Stats]:
