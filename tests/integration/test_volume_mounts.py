@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -241,3 +243,28 @@ def test_cp_reaches_the_subpath_of_a_container_that_does_not_run(wherry: Wherry,
     assert "escapes the base directory" in wherry("cp", "still:/x/passwd", str(tmp_path / "g"), code=1).stderr
     wherry("rm", "still")
     wherry("volume", "rm", "sp")
+
+
+def test_a_copy_from_the_image_that_is_killed_is_gone_on_with(wherry: Wherry) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for number in range(6000):
+            entry = tarfile.TarInfo(f"data/{number % 50}/{number}")
+            entry.size = 1000
+            tar.addfile(entry, io.BytesIO(b"x" * 1000))
+    wherry("import", "-", "many", stdin=buffer.getvalue())
+    wherry("create", "--name", "killed", "--network", "none", "-v", "many:/data", "many", "/none")
+    starter = wherry.spawn("start", "killed")
+    folder = Path(wherry.paths.volumes, "many/_data")
+    eventually(lambda: folder.is_dir() and len(list(folder.glob("*/*"))) > 50, "the copy has begun")
+    starter.kill()
+    starter.communicate()
+    wherry("run", "--rm", "--network", "none", "-v", "many:/d:nocopy", "busybox", "sh", "-c", "echo mine > /d/mine")
+    wherry("start", "killed", code=None)
+    assert {one.stat().st_size for one in folder.glob("*/*")} == {1000}
+    assert len(list(folder.glob("*/*"))) == 6000
+    assert (folder / "mine").read_text() == "mine\n"
+    assert not list(folder.rglob(".wherry-copying"))
+    wherry("rm", "killed")
+    wherry("volume", "rm", "many")
+    wherry("rmi", "many")

@@ -106,6 +106,9 @@ def import_tar(engine: Engine, name: str, stream: Reader, cancel: Cancel | None 
         with locked(f"{os.path.dirname(volume.folder)}/.lock", what=f"volume {name}"):
             _check_empty(engine, volume)
             os.rename(f"{path}/_data", volume.folder)
+            # A copy from an image that was killed before it began must not go on into what was imported
+            with suppress(FileNotFoundError):
+                os.unlink(f"{os.path.dirname(volume.folder)}/.copying")
     return count
 
 

@@ -83,6 +83,13 @@ def test_what_comes_out_goes_in_again(engine: Engine) -> None:
     assert left_behind(engine) == []
 
 
+def test_a_killed_copy_from_an_image_does_not_go_on_into_what_was_imported(engine: Engine) -> None:
+    folder = Path(engine.volumes.create("data").folder)
+    (folder.parent / ".copying").touch()
+    engine.volumes.import_("data", io.BytesIO(tar_of(("a", b"1"))))
+    assert not (folder.parent / ".copying").exists()
+
+
 def test_only_a_new_or_an_empty_volume_is_imported_into(engine: Engine) -> None:
     engine.volumes.create("there")
     engine.volumes.import_("there", io.BytesIO(tar_of(("a", b"1"))))

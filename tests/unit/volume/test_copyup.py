@@ -63,15 +63,29 @@ def test_a_volume_that_holds_something_is_left_as_it_is(root: Path, root_fd: int
     assert (volume / "mine").read_text() == "user"
 
 
-def test_a_copy_that_was_killed_is_begun_anew(root: Path, root_fd: int, volume: Path) -> None:
-    (root / "data").mkdir()
-    (root / "data" / "a").write_text("whole")
-    (volume / "a").write_text("ha")
-    (volume / "b").mkdir()
+def test_a_copy_that_was_killed_is_gone_on_with_and_takes_nothing_away(root: Path, root_fd: int, volume: Path) -> None:
+    data = root / "data"
+    for name in ("one", "two", "three", "sub", "taken"):
+        (data / name).mkdir(parents=True)
+    for name in ("a", "one/b", "sub/c", "taken/d"):
+        (data / name).write_text("image")
+    os.link(data / "a", data / "two" / "twin")
+    # What a killed copy left, and what a container has written since
+    (volume / "one").mkdir()
+    (volume / "one" / "b").write_text("image")
+    (volume / ".wherry-copying").write_text("ima")
+    (volume / "a").write_text("mine now")
+    (volume / "mine").write_text("mine")
+    os.symlink("/etc", volume / "sub")
+    (volume / "taken").write_text("a file of mine")
     (volume.parent / ".copying").touch()
     assert copyup.copy_up(root_fd, "/data", str(volume), marker=str(volume.parent / ".copying"))
-    assert os.listdir(volume) == ["a"]
-    assert (volume / "a").read_text() == "whole"
+    assert sorted(os.listdir(volume)) == ["a", "mine", "one", "sub", "taken", "three", "two"]
+    assert (volume / "a").read_text() == "mine now"
+    assert (volume / "taken").read_text() == "a file of mine"
+    assert os.readlink(volume / "sub") == "/etc"
+    assert (volume / "one" / "b").read_text() == "image"
+    assert os.listdir(volume.parent) == ["_data"]
 
 
 def test_nothing_at_the_place_leaves_an_empty_volume(root: Path, root_fd: int, volume: Path) -> None:
