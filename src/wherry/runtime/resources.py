@@ -128,7 +128,7 @@ def rlimits(options: RunOptions, machine: Machine) -> list[dict[str, Any]]:
 
 
 def limit_warnings(options: RunOptions, machine: Machine) -> list[str]:
-    """Differs from docker: what needs CAP_SYS_RESOURCE, where that is missing, is left out and said; it fails."""
+    # Differs from docker: a limit that needs CAP_SYS_RESOURCE, where that is missing, is left out and said; docker fails
     if machine.may_raise_limits:
         return []
     highest = _caps(machine)
