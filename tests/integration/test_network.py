@@ -280,3 +280,27 @@ def test_two_roots_share_a_host(lab: Lab, tmp_path: Path) -> None:
     assert ask(HOST, 8000, netns=lab.outside).endswith("80:hello")
     os.unlink(f"{paths.run}/network.lock")
     os.rmdir(paths.run)
+
+
+@pytest.mark.parametrize(("firewall", "who"), [("ufw", "ip filter FORWARD"), ("docker", "docker")])
+def test_doctor_says_which_firewall_is_passed(lab: Lab, firewall: str, who: str) -> None:
+    from wherry.engine.doctor_network import examine
+
+    assert examine(lab.engine.settings, lab.engine.host) == []
+    run("nft", FIREWALLS[firewall])
+    lab.rules = run("nft", "list", "ruleset")
+    lab.box()
+    (found,) = examine(lab.engine.settings, lab.engine.host)
+    assert (found.name, found.status, found.purpose) == ("firewall", "ok", who)
+
+
+def test_doctor_finds_the_bridge_of_a_root_that_was_deleted(lab: Lab) -> None:
+    from wherry.engine.doctor_network import examine
+
+    lab.box()
+    run("ip", "link", "add", "whabcdef-0", "type", "bridge")
+    (found,) = examine(lab.engine.settings, lab.engine.host)
+    assert "whabcdef-0" in found.note
+    for command in found.hint.split("; "):
+        run("sh", "-c", command, check=False)
+    assert examine(lab.engine.settings, lab.engine.host) == []

@@ -130,12 +130,12 @@ def examine(settings: Settings, host: Host) -> list[Check]:
     links = [name for _, name in socket.if_nameindex()]
     if stale := stale_bridges(links, settings.paths.tag):
         tags = sorted({name[2:8] for name in stale})
-        tables = " ".join(f"nft delete table inet wherry_{tag};" for tag in tags)
+        tables = " ".join(f"nft delete table {f} wherry_{tag};" for tag in tags for f in ("inet", "bridge"))
         found.append(
             Check(
                 "bridges", "warning", False, "a tidy machine",
                 note=f"{', '.join(stale)}: left by a --root that was deleted",
-                hint=f"{tables} ip link del {stale[0]}",
+                hint=tables + "".join(f" ip link del {name};" for name in stale),
             )
         )  # fmt: skip
     if os.path.exists(f"{settings.paths.run}/network.no-bridge-rules"):

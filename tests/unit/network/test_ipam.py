@@ -159,7 +159,8 @@ def test_containers_that_run_during_an_upgrade_keep_their_network(tmp_path: Path
         with db.write() as conn:
             conn.execute(
                 "INSERT INTO endpoint (container_id, network, address, mac, name, hostname, aliases, hosts_path,"
-                " owner_pid, owner_start, owner_boot) VALUES ('c1', 1, '10.9.0.7', 'm', 'web', 'h', '[\"www\"]', '/h', 5, 6, 'b')"
+                " owner_pid, owner_start, owner_boot)"
+                " VALUES ('c1', 1, '10.9.0.7', 'm', 'web', 'h', '[\"www\"]', '/h', 5, 6, 'b')"
             )
             conn.execute("INSERT INTO published VALUES ('tcp', 8000, '', 'c1', 80)")
             # As a database is that this version has not opened yet
