@@ -30,6 +30,9 @@ VERB = Verb(
 )
 
 
+_SYNTAX = "Error parsing format: "
+
+
 def run(engine: Engine, args: Args, out: Output) -> int:
     show = _shown(args.text("format"), out)
     for event in engine.events.stream(_query(args)):
@@ -54,17 +57,17 @@ def _shown(shape: str, out: Output) -> Callable[[Event], None]:
         return lambda event: out.line(_line(event))
     if shape == "json":
         return lambda event: out.json(event.to_json())
-    from wherry.cli.formats_template import TemplateSyntaxError, rendering
+    from wherry.cli.formats_template import rendering, syntax_error
     from wherry.engine.events_read import Event
     from wherry.gotemplate import TemplateError
 
-    render = rendering(out, shape, "*events.Message")
+    render = rendering(out, shape, "*events.Message", syntax=_SYNTAX)
     try:
         # As docker: a field that is not there is told before the first event
-        render(Event("", "", "", {}, 0).to_template())
+        render(Event("", "", "", {}, 0).to_json())
     except TemplateError as fault:
-        raise TemplateSyntaxError(f"Error parsing format: {fault.message}", hint=fault.hint) from None
-    return lambda event: out.line(render(event.to_template()))
+        raise syntax_error(fault, _SYNTAX) from None
+    return lambda event: out.line(render(event.to_json()))
 
 
 def _line(event: Event) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wherry.cli.formats import Listing, Row
     from wherry.cli.render import Output
 
-__all__ = ["TemplateSyntaxError", "checked", "context", "inspected", "rendering", "templated"]
+__all__ = ["TemplateSyntaxError", "checked", "context", "inspected", "parsed", "rendering", "syntax_error", "templated"]
 
 _HEADINGS = Type("map", "formatter.SubHeaderContext", STRING)
 
@@ -111,12 +111,19 @@ def checked(kind: Listing, format: str) -> None:
 # Objects
 
 
-def parsed(format: str, *, name: str = "") -> Template:
+_SYNTAX = "template parsing error: "
+
+
+def parsed(format: str, *, name: str = "", syntax: str = _SYNTAX) -> Template:
     """Raises: TemplateSyntaxError."""
     try:
         return Template.parse(format, name=name)
     except TemplateError as fault:
-        raise TemplateSyntaxError(f"template parsing error: {fault.message}", hint=fault.hint) from None
+        raise syntax_error(fault, syntax) from None
+
+
+def syntax_error(fault: TemplateError, lead: str) -> TemplateSyntaxError:
+    return TemplateSyntaxError(lead + fault.message, hint=fault.hint)
 
 
 def inspected(out: Output, template: Template, document: Mapping[str, Any], kind: str) -> tuple[bool, str]:
@@ -143,13 +150,16 @@ def _inspected(template: Template, one: Mapping[str, Any], kind: str, out: Outpu
     return template.execute(as_read(one), strict=True, show=_show(out))
 
 
-def rendering(out: Output, format: str, type: str, *, name: str = "", lead: str = "") -> Callable[[Any], str]:
+def rendering(
+    out: Output, format: str, type: str, *, name: str = "", lead: str = "", syntax: str = _SYNTAX
+) -> Callable[[Any], str]:
     """What makes the text of one document after another (`version`, `info`, events). It raises TemplateError.
 
-    `type` is the Go type of docker's document, `name` of the template, and `lead` what stands before a message.
+    `type` is the Go type of docker's document, `name` of the template; `lead` stands before a message, `syntax` before
+    one about a template that is none.
     Raises: TemplateSyntaxError.
     """
-    template = parsed(format, name=name)
+    template = parsed(format, name=name, syntax=syntax)
 
     def render(value: Mapping[str, Any]) -> str:
         try:

@@ -145,6 +145,11 @@ volume.Volume
     Options map[string]string; Scope string; Status map[string]any; UsageData *volume.UsageData
 volume.UsageData
     RefCount, Size int64
+events.Message
+    Status:status, ID:id, From:from, Type, Action string; Actor events.Actor; Scope:scope string; Time:time,
+    TimeNano:timeNano int64
+events.Actor
+    ID string; Attributes map[string]string
 system.versionInfo
     Client system.clientVersion; Server *types.Version
 system.clientVersion

@@ -103,11 +103,14 @@ def _verbose(engine: Engine, out: Output, format: str) -> int:
 
 def _document(out: Output, parts: Sequence[tuple[str, Listing, Sequence[Row]]], format: str) -> None:
     from wherry.cli.formats import document
-    from wherry.cli.formats_template import context
+    from wherry.cli.formats_template import TemplateSyntaxError, context
 
     whole: dict[str, Any] = {name: [context(kind, row) for row in rows] for name, kind, rows in parts}
-    document(out, whole, "{{json .}}" if format == "json" else format, "*formatter.diskUsageContext",
-             lead="template parsing error: ")  # fmt: skip
+    try:
+        document(out, whole, "{{json .}}" if format == "json" else format, "*formatter.diskUsageContext")
+    except TemplateSyntaxError as fault:
+        fault.exit_code = 1  # as docker: this is a list, too
+        raise
 
 
 def _images(engine: Engine, *, whole: bool) -> list[Row]:

@@ -51,15 +51,6 @@ class Event(NamedTuple):
         doc |= {"Type": self.type, "Action": self.action, "Actor": {"ID": self.id, "Attributes": attributes}}
         return doc | {"scope": "local", "time": self.time_ns // _SECOND_NS, "timeNano": self.time_ns}
 
-    def to_template(self) -> dict[str, Any]:
-        """docker's Message, as a Go template sees it: its fields have other names than their JSON."""
-        actor = {"ID": self.id, "Attributes": dict(self.attributes)}
-        doc = self.to_json()
-        return {
-            "Status": doc.get("status", ""), "ID": doc.get("id", ""), "From": doc.get("from", ""), "Type": self.type,
-            "Action": self.action, "Actor": actor, "Scope": "local", "Time": doc["time"], "TimeNano": self.time_ns,
-        }  # fmt: skip
-
 
 class EventQuery(NamedTuple):
     """Which events. Without `since_ns` and `until_ns` (ns since the epoch, 0: not given) only those to come; with
