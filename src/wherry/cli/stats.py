@@ -67,7 +67,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
             out.write(clear + _HOME + page.getvalue().replace("\n", _REST_OF_LINE + "\n") + _REST_OF_SCREEN)
             clear = ""
         else:
-            # Differs from docker: a pipe gets no escape sequences
+            # Differs from docker: `stats` writes no escape sequences into a pipe
             _show(out, kind, found, format, whole=whole)
         out.flush()
     return 0

@@ -38,7 +38,7 @@ def update(engine: Engine, name: str, update: Update) -> list[str]:
                 raise Conflict('Container is marked for removal and cannot be "update"')
             before = row.options()
             options = updating.apply(before, update)
-            # Differs from docker: all limits together are checked here too, not only when they are first given
+            # Differs from docker: `update` checks old and new limits together, not only the new ones
             limits.check(options, machine)
             if update.restart and update.restart.name != "no" and row.remove:
                 raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")

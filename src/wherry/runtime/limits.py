@@ -147,7 +147,7 @@ def _check_cpu(options: RunOptions, machine: Machine) -> None:
             f"NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler {_MOUNTED}".rstrip("."),
             hint="start without --cpus; wherry doctor says what is missing",
         )
-    # Differs from docker: what is below 0.01 is refused at once, not by the kernel when it starts
+    # Differs from docker: --cpus below 0.01 is refused when a container is made, not by the kernel when it starts
     if options.nano_cpus and not 10_000_000 <= options.nano_cpus <= machine.cpus * 10**9:
         raise InputError(
             f"Range of CPUs is from 0.01 to {machine.cpus}.00, as there are only {machine.cpus} CPUs available",
@@ -161,7 +161,7 @@ def _check_cpu(options: RunOptions, machine: Machine) -> None:
     if 0 < quota < _LEAST_US:
         raise InputError("CPU cfs quota can not be less than 1ms (i.e. 1000)", hint=f"--cpu-quota was {quota}")
     if options.cpu_shares < 0:
-        # Differs from docker: it says so when the container starts
+        # Differs from docker: negative --cpu-shares are refused when a container is made, not when it starts
         raise InputError("shares: invalid argument", hint=f"--cpu-shares was {options.cpu_shares}; 1024 is the default")
     _check_real_time(options, machine)
 

@@ -128,7 +128,7 @@ def rlimits(options: RunOptions, machine: Machine) -> list[dict[str, Any]]:
 
 
 def limit_warnings(options: RunOptions, machine: Machine) -> list[str]:
-    # Differs from docker: a limit that needs CAP_SYS_RESOURCE, where that is missing, is left out and said; docker fails
+    # Differs from docker: where CAP_SYS_RESOURCE is missing, what needs it is left out and said; docker fails
     if machine.may_raise_limits:
         return []
     highest = _caps(machine)

@@ -70,7 +70,7 @@ def apply(options: RunOptions, update: Update) -> RunOptions:
                 hint="this container was given --cpus: update that",
             )
     swap = options.memory_swap_bytes or 2 * options.memory_bytes
-    # Differs from docker: swap without end (-1) stands in no memory limit's way
+    # Differs from docker: with --memory-swap -1, `update --memory` may go up without naming the swap again
     if swap >= 0 and update.memory_bytes > swap and not update.memory_swap_bytes:
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
