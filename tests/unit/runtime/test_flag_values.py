@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.errors import WherryError
-from wherry.runtime import parse_mount_flag  # isort: split
-from wherry.runtime import parse_limits, parse_mounts, parse_names, parse_ports, parse_values
+from wherry.runtime import parse_limits, parse_mount_flag, parse_mounts, parse_names, parse_ports, parse_values
 
 CASES = Path(__file__).parents[2] / "cases" / "runtime" / "flags"
 CALLER = {"SET": "1", "EMPTY": ""}
