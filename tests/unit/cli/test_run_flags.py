@@ -8,7 +8,6 @@ from wherry.cli import flags
 from wherry.cli.run_flags import CREATE_FLAGS, FLAGS, options
 from wherry.errors import InputError
 from wherry.oci.config import Healthcheck
-
 from wherry.runtime.options import DeviceRate, LogConfig, MountRequest, PortRequest, RunOptions
 from wherry.runtime.parse_mounts import MountRefused
 from wherry.settings import Paths, Settings
