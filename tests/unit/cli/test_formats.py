@@ -229,3 +229,32 @@ def test_values_cannot_steer_a_terminal_but_the_template_may() -> None:
 )
 def test_columns_are_aligned_as_tabwriter_does(text: str, lines: list[str]) -> None:
     assert aligned(text).removesuffix("\n").split("\n") == lines
+
+
+def test_every_type_of_dockers_refers_to_types_that_are_there() -> None:
+    from wherry.cli import gotypes
+    from wherry.gotemplate.values import Struct, zero
+
+    for name in gotypes._SCHEMA._members:
+        type = gotypes._SCHEMA.type(name)
+        names = [member.name for member in type.members()]
+        assert names
+        assert len(names) == len(set(names)), name
+        assert isinstance(zero(type), Struct)
+    assert set(gotypes.KINDS.values()) <= set(gotypes._SCHEMA._members)
+
+
+@pytest.mark.parametrize("kind", ["container", "image", "network", "volume"])
+@pytest.mark.parametrize("document", [
+    {}, {"Id": None, "State": None, "Mounts": None, "Config": None}, {"State": "text", "Mounts": {}, "Labels": [1]},
+    {"NetworkSettings": {"Ports": {"80": "x"}}, "IPAM": 3, "Created": 4, "Config": {"Healthcheck": {"Interval": "x"}}},
+])  # fmt: skip
+def test_a_document_that_fits_no_type_is_no_crash(kind: str, document: dict[str, Any]) -> None:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    for format in (
+        "{{.}}", "{{json .}}", '{{printf "%+v %#v %q %d" . . . .}}', "{{.State.Status}}", "{{.Created.Year}}",
+        "{{range .Mounts}}{{.}}{{end}}", "{{.Config.Healthcheck.Interval}}",
+        "{{range .NetworkSettings.Ports}}{{.}}{{end}}",
+    ):  # fmt: skip
+        code = formats.inspect(Output(stdout, stderr, {}), ["x"], lambda name: document, format, kind)
+        assert code in (0, 1)
