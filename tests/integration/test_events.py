@@ -46,7 +46,9 @@ class Follower:
     """`wherry events` in the background, read line by line."""
 
     def __init__(self, wherry: Wherry, *argv: str) -> None:
-        self.process = wherry.spawn("events", "--format", "json", *argv)
+        # A shell's background jobs, and so these tests in one, are started with SIGINT ignored
+        heeds = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        self.process = wherry.spawn("events", "--format", "json", *argv, preexec_fn=heeds)
         self._rest = b""
 
     def next(self, timeout_s: float = 20) -> dict[str, Any]:

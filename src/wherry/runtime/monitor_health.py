@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _KEPT, _OUTPUT_MAX = 5, 4096
+_NEVER = float("inf")
 
 
 class Verdict:
@@ -68,6 +69,35 @@ class Verdict:
         return {"Status": self.status, "FailingStreak": self.streak, "Log": self.results}
 
 
+class Alarm:
+    """Calls `ring` once, when it is time; set anew it forgets what it was set to. One timer of the loop's at a time: a
+    probe each second with an hour to answer must not leave 3600 of them."""
+
+    def __init__(self, loop: Any, clock: Callable[[], float], ring: Callable[[], None]) -> None:
+        self._loop, self._clock, self._ring = loop, clock, ring
+        self._due = self._armed = _NEVER
+
+    def set(self, delay_s: float) -> None:
+        self._due = self._clock() + delay_s
+        if self._due < self._armed:
+            self._arm()
+
+    def clear(self) -> None:
+        self._due = _NEVER
+
+    def _arm(self) -> None:
+        self._armed = self._due
+        self._loop.at(self._due - self._clock(), self._wake)
+
+    def _wake(self) -> None:
+        self._armed = _NEVER
+        if self._due <= self._clock():
+            self._due = _NEVER
+            self._ring()
+        elif self._due != _NEVER:
+            self._arm()
+
+
 class Health:
     """Probes of one run of a container; their record is BUNDLE/health.json."""
 
@@ -79,7 +109,8 @@ class Health:
         self._owner, self._plan, self._clock, self._end_it = owner, plan, clock, kill or kill_probe
         self._path = f"{owner.bundle}/health.json"
         self._verdict = Verdict(plan, _read(self._path), began, go_on=go_on)
-        self._pid, self._pipe, self._round = 0, -1, 0
+        self._pid, self._pipe = 0, -1
+        self._next, self._limit = Alarm(owner.loop, clock, self._probe), Alarm(owner.loop, clock, self._time_out)
         self._output, self._asked, self._start_ns = b"", 0.0, 0
         self._sessions: dict[int, str] = {}
         self._stopped = False
@@ -87,9 +118,7 @@ class Health:
         self._later()
 
     def _later(self) -> None:
-        self._round += 1
-        this = self._round
-        self._owner.loop.at(self._verdict.wait_s(self._clock()), lambda: self._probe(this))
+        self._next.set(self._verdict.wait_s(self._clock()))
 
     def look(self) -> None:
         """The container was paused or goes on: it is not asked while it can't answer, and counts as docker's does."""
@@ -100,8 +129,8 @@ class Health:
                 self._save()
             self._later()
 
-    def _probe(self, this: int) -> None:
-        if self._stopped or this != self._round:
+    def _probe(self) -> None:
+        if self._stopped:
             return
         if _is_paused(self._plan["freezer"]):
             self.look()
@@ -124,7 +153,7 @@ class Health:
             os.close(null)
         self._sessions[self._pid] = session
         self._owner.loop.watch(self._pipe, IN, self._collect)
-        self._owner.loop.at(float(self._plan["timeout_s"]), lambda: self._time_out(this))
+        self._limit.set(float(self._plan["timeout_s"]))
 
     def _say_begun(self) -> str:
         """As docker, for which a probe is an exec like any other. The session's id."""
@@ -146,8 +175,8 @@ class Health:
             self._output += data
         return bool(data) and len(self._output) <= _OUTPUT_MAX
 
-    def _time_out(self, this: int) -> None:
-        if not self._stopped and this == self._round and self._pid:
+    def _time_out(self) -> None:
+        if not self._stopped and self._pid:
             self._kill()
             self._end(-1, f"Health check exceeded timeout ({go_duration(float(self._plan['timeout_s']))})")
 
@@ -179,6 +208,7 @@ class Health:
         return f"OCI runtime exec failed: {said[-1]}: unknown" if said else ""
 
     def _close(self) -> None:
+        self._limit.clear()
         if self._pipe >= 0:
             self._owner.loop.forget(self._pipe)
             os.close(self._pipe)

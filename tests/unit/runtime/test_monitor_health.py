@@ -180,6 +180,30 @@ def test_the_timeout_of_an_earlier_probe_does_not_touch_the_next(world: World) -
     assert not world.killed
 
 
+def test_probes_leave_no_timers_behind(world: World) -> None:
+    health = world.start(interval_s="1", timeout_s="3600")
+    for second in range(1, 500):
+        world.until(1000 + second)
+        world.answer(health, 0)
+    assert len(world.probes) == 499
+    assert len(world.loop.timers) <= 3
+    for _ in range(50):
+        health.look()
+    assert len(world.loop.timers) <= 3
+
+
+def test_a_late_timeout_is_that_of_the_probe_that_runs(world: World) -> None:
+    health = world.start(interval_s="4", timeout_s="6")
+    world.until(1004)
+    world.answer(health, 0)
+    world.until(1013.9)
+    assert world.asked_at == [4, 8]
+    assert not world.killed
+    world.until(1014)
+    assert world.killed == [world.probes[1][1]]
+    os.close(world.probes[1][2])
+
+
 def test_five_results_of_4096_bytes_are_kept(world: World) -> None:
     health = world.start(interval_s="1")
     for number in range(7):
