@@ -65,6 +65,41 @@ def volume_name(name: str) -> str:
 
 def volume(text: str, cwd: str) -> MountRequest:
     """[SOURCE:]TARGET[:MODES]; `cwd` is what "./x" and "../x" are relative to. Raises: InputError."""
+    parts = _parts(text)
+    if len(parts) == 1:
+        # Differs from docker: a relative path is refused; docker makes an anonymous volume below /
+        return MountRequest("volume", "", clean_target(text))
+    source, mode = parts[0], parts[2] if len(parts) == 3 else ""
+    # Differs from docker 26: "../x" is a path too
+    is_path = source.startswith(("/", "./", "../")) or source in {".", ".."}
+    kind = "bind" if is_path else "volume"
+    if is_path:
+        source = "/" + posixpath.normpath(posixpath.join(cwd, source)).lstrip("/")
+        if parts[0].startswith("."):
+            # What is said of it names the folder that it is
+            text = ":".join((source, *parts[1:]))
+    modes = _modes(mode)
+    _check_kind(kind, modes, text)
+    try:
+        target = clean_target(parts[1])
+    except MountRefused as fault:
+        raise MountRefused(
+            f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": {fault.message}"
+        ) from None
+    if is_path:
+        found = MountRequest("bind", source, target, create_source=True)
+    else:
+        found = MountRequest("volume", volume_name(source), target)
+    return found._replace(
+        read_only="ro" in modes,
+        copy="nocopy" not in modes,
+        propagation=next((one for one in modes if one in PROPAGATIONS), ""),
+        mode=mode,
+    )
+
+
+def _parts(text: str) -> list[str]:
+    """One, two or three. Raises: InputError."""
     if not text:
         raise InputError("invalid empty volume spec")
     parts = text.split(":")
@@ -75,33 +110,7 @@ def volume(text: str, cwd: str) -> MountRequest:
         raise InputError(f"invalid spec: {text}: too many colons")
     if len(parts) > 3 or (len(parts) == 2 and not parts[1].startswith("/") and _are_modes(parts[1])):
         raise MountRefused(f"invalid volume specification: '{text}'")
-    if len(parts) == 1:
-        # Differs from docker: a relative path is refused; docker makes an anonymous volume below /
-        return MountRequest("volume", "", clean_target(text))
-    source, mode = parts[0], parts[2] if len(parts) == 3 else ""
-    # Differs from docker 26: "../x" is a path too
-    is_path = source.startswith(("/", "./", "../")) or source in {".", ".."}
-    kind = "bind" if is_path else "volume"
-    modes = _modes(mode)
-    _check_kind(kind, modes, text)
-    try:
-        target = clean_target(parts[1])
-    except MountRefused as fault:
-        # Differs from docker: only there an absolute path may stand for the folder that a "./x" was
-        raise MountRefused(
-            f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": {fault.message}"
-        ) from None
-    if is_path:
-        path = posixpath.normpath(posixpath.join(cwd, source))
-        found = MountRequest("bind", "/" + path.lstrip("/"), target, create_source=True)
-    else:
-        found = MountRequest("volume", volume_name(source), target)
-    return found._replace(
-        read_only="ro" in modes,
-        copy="nocopy" not in modes,
-        propagation=next((one for one in modes if one in PROPAGATIONS), ""),
-        mode=mode,
-    )
+    return parts
 
 
 def _are_modes(text: str) -> bool:
