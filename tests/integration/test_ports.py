@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.network_lab import HOST, OUTSIDE, PROGRAMS, Lab, ask, lab, run
 from wherry.errors import Conflict, InputError
-from wherry.network.model import NetworkRequest, PortMapping
+from wherry.network.model import Network, NetworkRequest, PortMapping
 
 __all__ = ["lab"]
 pytestmark = pytest.mark.requires("root", "ip", "nft")
@@ -208,3 +208,29 @@ def test_a_udp_client_that_goes_on_reaches_the_next_container(lab: Lab) -> None:
             assert client.recv(100).endswith(b":" + text)
             box.kill()
             lab.networks.release(attachment.container_id)
+
+
+def test_a_container_with_ipv6_sees_who_asks_over_ipv6(lab: Lab) -> None:
+    lab.networks.create(Network("", "six", 0, "", "", "", ipv6=True))
+    for where, device, netns in (("2001:db8::1/64", "up0", 0), ("2001:db8::2/64", "eth0", lab.outside)):
+        run("ip", "addr", "add", where, "dev", device, "nodad", netns=netns)
+    box, attachment = lab.box(PortMapping(80, "tcp", "", 8000), network="six")
+    assert attachment.endpoint
+    box.start("-c", _PEER6, attachment.endpoint.address6, "80")
+    assert ask("2001:db8::1", 8000, netns=lab.outside) == "2001:db8::2"
+    assert ask("2001:db8::1", 8000) == "2001:db8::1"
+    run("ip", "route", "add", f"{attachment.endpoint.address6}/128", "via", "2001:db8::1", netns=lab.outside)
+    assert ask(attachment.endpoint.address6, 80, netns=lab.outside) == "", "but for its published ports it is shut"
+
+
+_PEER6 = """
+import socket, sys
+server = socket.create_server((sys.argv[1], int(sys.argv[2])), family=socket.AF_INET6)
+print("ready", flush=True)
+while True:
+    client, peer = server.accept()
+    with client:
+        while client.recv(4096):
+            pass
+        client.sendall(peer[0].encode())
+"""

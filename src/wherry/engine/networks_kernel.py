@@ -97,9 +97,9 @@ class Kernel:
 
     def add(self, joined: Sequence[Joined], published: Sequence[Published]) -> str:
         """nft text for one container more, where the tables are there."""
-        known = {one.network.number for one in joined if not one.network.internal}
-        first = next((one.endpoint for one in joined if one.network.number in known), joined[0].endpoint)
-        publications = [rules.Publication(port, first.address, first.address6) for port in published]
+        order = [one.endpoint for one in sorted(joined, key=lambda one: one.network.internal)]
+        address6 = next((one.address6 for one in order if one.address6), "")
+        publications = [rules.Publication(port, order[0].address, address6) for port in published]
         return rules.add_ports(self.tag, joined, publications, bridge=self.has_bridge_rules)
 
     def open_firewall(self, done: Completed) -> None:

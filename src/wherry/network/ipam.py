@@ -172,15 +172,18 @@ class AddressPlan(NetworkTable):
         )
         return tuple(Published(*row) for row in rows)
 
-    def publications(self) -> list[tuple[Published, str]]:
-        """All ports, each with the address behind it: the container's on the first of its networks with a way out."""
+    def publications(self) -> list[tuple[Published, str, str]]:
+        """All ports, each with the addresses behind it, IPv4 and IPv6 (or ""): the container's on the first of its
+        networks with a way out."""
         rows = self._db.read().execute(
             "SELECT p.container_port, p.protocol, p.host_ip, p.host_port,"
             " (SELECT address FROM joint j JOIN network n ON n.number = j.network"
-            "  WHERE j.container_id = p.container_id ORDER BY n.internal, j.slot LIMIT 1)"
+            "  WHERE j.container_id = p.container_id ORDER BY n.internal, j.slot LIMIT 1),"
+            " (SELECT address6 FROM joint j JOIN network n ON n.number = j.network"
+            "  WHERE j.container_id = p.container_id AND address6 <> '' ORDER BY n.internal, j.slot LIMIT 1)"
             " FROM host_port p ORDER BY p.host_port, p.protocol, p.host_ip"
         )
-        return [(Published(*row[:4]), row[4]) for row in rows if row[4]]
+        return [(Published(*row[:4]), row[4], row[5] or "") for row in rows if row[4]]
 
     def holder(self, port: Published) -> Holder | None:
         """The container that keeps `port` from being given."""
