@@ -129,9 +129,7 @@ DOCKERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_the_same_events_are_told(sides: tuple[Side, Side], name: str) -> None:
-    docker, wherry = (told(side, SCRIPTS[name]) for side in sides)
+def differences(name: str, docker: list[dict[str, Any]], wherry: list[dict[str, Any]]) -> list[str]:
     count = [Counter(map(plain, events)) for events in (docker, wherry)]
     if name == "health":
         # How often it was probed is a matter of time
@@ -141,10 +139,19 @@ def test_the_same_events_are_told(sides: tuple[Side, Side], name: str) -> None:
         if one[:2] in DOCKERS.get(name, ()):
             del only["docker"][one]
     faults = [f"{who}: {n} x {one}" for who, found in only.items() for one, n in found.items()]
+    # docker tells a stop before or after the death, and that a container goes on after a pause, as it comes
+    order = [sequence(events, "container", "stop", "unpause") for events in (docker, wherry)]
+    if name != "health" and order[0] != order[1]:
+        faults.append(f"docker: {order[0]}\nwherry: {order[1]}")
+    return faults
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_same_events_are_told(sides: tuple[Side, Side], name: str) -> None:
+    docker, wherry = (told(side, SCRIPTS[name]) for side in sides)
+    faults = differences(name, docker, wherry)
+    if faults:
+        # dockerd does not always come to an end in time on a busy machine: it is asked once more; wherry's answer stays
+        sides[0].tidy()
+        faults = differences(name, told(sides[0], SCRIPTS[name]), wherry) and faults
     assert not faults, "\n".join(faults)
-    if name != "health":
-        # docker tells a stop before or after the death, and that a container goes on after a pause, as it comes
-        late = ("stop", "unpause")
-        assert sequence(wherry, "container", *late) == sequence(docker, "container", *late)
-    for kind in ("image", "volume"):
-        assert sorted(sequence(wherry, kind)) == sorted(sequence(docker, kind))
