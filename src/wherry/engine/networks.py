@@ -71,6 +71,10 @@ class Networks:
         Raises: Conflict (a port is taken: names port and holder), NotFound (no such network), InputError, HostError.
         """
         if not request.joins and (request.mode in ("none", "host") or request.mode.startswith("container:")):
+            if request.ipv4 or request.ipv6:
+                from wherry.engine.networks_create import refuse_addresses
+
+                refuse_addresses(request.mode)
             kind = {"none": "own", "host": "host"}.get(request.mode, "container")
             return Attachment(container_id, request.mode, kind, joins=request.mode.partition(":")[2])
         self.release(container_id)
@@ -199,11 +203,10 @@ class Networks:
 
     def relisten(self, container_id: str) -> tuple[Listener, ...]:
         """Sockets anew for a container whose monitor died: those that can be had. The caller closes."""
-        found = self.book.joined(container_id)
-        if not found:
-            return ()
         from wherry.network import ports
 
+        if not (found := self.book.joined(container_id)):
+            return ()
         address = (plan.gateway_of(found) or found[0]).endpoint.address
         made = []
         for port in self.book.published(container_id):

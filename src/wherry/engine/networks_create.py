@@ -36,6 +36,7 @@ __all__ = [
     "faults",
     "link_ids",
     "pools",
+    "refuse_addresses",
     "refuse_predefined",
     "with_ids",
 ]
@@ -43,6 +44,8 @@ __all__ = [
 PREDEFINED = ("bridge", "host", "none")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _BRIDGE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}")
+_USER_DEFINED = "user specified IP address is supported on user defined networks only"
+_USER_SUBNETS = "user specified IP address is supported only when connecting to networks with user configured subnets"
 _BOOLEANS = ("1", "t", "true", "0", "f", "false")
 
 
@@ -199,7 +202,7 @@ def faults(network: Network, join: Join) -> list[str]:
     """What docker has against the addresses that a container asks for on that network."""
     found = []
     if (join.ipv4 or join.ipv6) and network.is_default:
-        found.append("user specified IP address is supported on user defined networks only")
+        found.append(_USER_DEFINED)
     for wanted, pool, is_auto, kind in (
         (join.ipv4, network.subnet, network.is_auto, "IPv4"), (join.ipv6, network.pool6, network.is_auto6, "IPv6")
     ):  # fmt: skip
@@ -212,9 +215,7 @@ def faults(network: Network, join: Join) -> list[str]:
         except InputError:
             found.append(f"invalid {kind} address: {wanted}")
         if is_auto or not pool:
-            found.append(
-                "user specified IP address is supported only when connecting to networks with user configured subnets"
-            )
+            found.append(_USER_SUBNETS)
         elif found or not Pool.parse(pool).holds(wanted):
             found.append(f"no configured subnet or ip-range contain the IP address {wanted}")
     return found
@@ -224,6 +225,12 @@ def complaint(found: Sequence[str]) -> str:
     """Several faults as docker joins them."""
     text = found[0] if len(found) == 1 else "\n".join(f"* {one}" for one in found)
     return f"invalid endpoint settings:\n{text}"
+
+
+def refuse_addresses(mode: str) -> None:
+    """Of a container without a network of its own, in docker's words. Raises: InputError."""
+    found = [_USER_DEFINED] if mode.startswith("container:") else [_USER_DEFINED, _USER_SUBNETS]
+    raise InputError(f"invalid config for network {mode}: {complaint(found)}")
 
 
 def check_join(network: Network, join: Join) -> None:

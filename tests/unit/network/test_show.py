@@ -110,3 +110,9 @@ def test_dockers_three_networks_come_first(engine: Engine) -> None:
         with pytest.raises(Conflict, match="pre-defined"):
             engine.networks.remove(name)
     assert engine.networks.prune() == ("mine",)
+
+
+@pytest.mark.parametrize("mode", ["host", "none", "container:abc"])
+def test_an_address_that_nobody_would_look_at_is_refused(engine: Engine, mode: str) -> None:
+    with pytest.raises(InputError, match="user specified IP address is supported on user defined networks only"):
+        engine.networks.reserve("c" * 64, NetworkRequest(mode, ipv4="10.0.0.9"))
