@@ -158,7 +158,7 @@ class Reader:
             "attach": self._each("attach", parse_names.attach),
             "detach_keys": self._given_text("detach-keys"),
             "sig_proxy": self._on("sig-proxy", True),
-            "init": args.on("init"),
+            "init": args.on("init") if args.given("init") else None,
             "read_only": args.on("read-only"),
             "stop_signal": parse_values.signal_name(args.text("stop-signal")) if args.text("stop-signal") else "",
             "stop_timeout_s": args.number("stop-timeout"),

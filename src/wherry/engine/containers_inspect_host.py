@@ -97,8 +97,8 @@ def _security(options: RunOptions) -> dict[str, Any]:
     }
     if options.annotations:
         doc["Annotations"] = dict(options.annotations)
-    if options.init:
-        doc["Init"] = True
+    if options.init is not None:
+        doc["Init"] = options.init
     if options.sysctls:
         doc["Sysctls"] = dict(options.sysctls)
     return doc
@@ -106,7 +106,7 @@ def _security(options: RunOptions) -> dict[str, Any]:
 
 def _security_options(options: RunOptions) -> list[str] | None:
     """What shares the host's processes or memory has no label of its own: docker adds that."""
-    shown = _security_words(options)
+    shown = list(options.security_opt) or _security_words(options)
     is_open = options.privileged or "host" in (options.pid, options.ipc)
     if is_open and not options.label_options:
         return ["label=disable"]

@@ -161,7 +161,8 @@ class RunOptions(NamedTuple):
     pull: str = "missing"
     """"always", "missing" or "never"."""
     platform: str = ""
-    init: bool = False
+    init: bool | None = None
+    """None: not asked for, which is the same as False, but `inspect` tells."""
     read_only: bool = False
     restart: RestartPolicy = RestartPolicy()
     stop_signal: str = ""
@@ -211,6 +212,8 @@ class RunOptions(NamedTuple):
     """CAP_NAME or ALL, upper case."""
     cap_drop: tuple[str, ...] = ()
     privileged: bool = False
+    security_opt: tuple[str, ...] = ()
+    """--security-opt as `inspect` shows them: a profile by its text. What they mean is in the fields below."""
     no_new_privileges: bool = False
     seccomp: str = ""
     """"" is docker's default profile, "unconfined" none, else the profile's JSON text."""

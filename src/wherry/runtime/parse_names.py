@@ -126,8 +126,11 @@ def security(entries: Sequence[str], read: Callable[[str], str]) -> dict[str, An
     """All --security-opt → fields of RunOptions. `read(path)` gives a seccomp profile's text. Raises: InputError."""
     found: dict[str, Any] = {}
     labels: list[str] = []
+    shown: list[str] = []
     for entry in entries:
         key, mark, value = _security_pair(entry)
+        if key != "systempaths":
+            shown.append(entry)
         if key == "no-new-privileges":
             if mark and value.lower() not in _BOOLEANS:
                 raise InputError(f'invalid --security-opt: "{entry}"')
@@ -136,6 +139,7 @@ def security(entries: Sequence[str], read: Callable[[str], str]) -> dict[str, An
             raise InputError(f'invalid --security-opt: "{entry}"')
         elif key == "seccomp":
             found["seccomp"] = _seccomp(value, read)
+            shown[-1] = f"seccomp={found['seccomp'] or value}"
         elif key == "apparmor":
             found["apparmor"] = value
         elif key == "label":
@@ -149,7 +153,7 @@ def security(entries: Sequence[str], read: Callable[[str], str]) -> dict[str, An
             )
     if labels:
         found["label_options"] = tuple(labels)
-    return found
+    return {**found, "security_opt": tuple(shown)} if shown else found
 
 
 def _security_pair(entry: str) -> tuple[str, str, str]:
