@@ -6,7 +6,7 @@ import os
 
 from wherry.cli import run_limits
 from wherry.cli.flags import FlagError
-from wherry.errors import InputError, Unsupported
+from wherry.errors import InputError
 from wherry.oci.config import Healthcheck
 from wherry.runtime import parse_mounts, parse_names, parse_ports, parse_values
 from wherry.runtime.caps import normalise

@@ -237,7 +237,9 @@ class Containers:
 
         return containers_logs.lines(self._engine, self.find(name), query, cancel)
 
-    def log_batches(self, name: str, query: LogQuery, cancel: Cancel | None = None) -> Iterator[list[tuple[str, bytes]]]:
+    def log_batches(
+        self, name: str, query: LogQuery, cancel: Cancel | None = None
+    ) -> Iterator[Sequence[tuple[str, bytes]]]:
         """The same, all at once that is there at the moment, in lists of some hundred lines."""
         from wherry.engine import containers_logs
 
@@ -249,7 +251,7 @@ class Containers:
 
         return containers_list.ports(self._engine, self.find(name).id)
 
-    def update(self, name: str, update: Update) -> list[str]:
+    def update(self, name: str, update: Update) -> Sequence[str]:
         """Change limits and restart policy, of a running one at once; docker's warnings about what was discarded.
 
         Raises: InputError, Conflict in docker's words; RuntimeFailure when the kernel refuses, and nothing is changed.

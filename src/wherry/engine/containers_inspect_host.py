@@ -212,7 +212,7 @@ def _device_requests(options: RunOptions) -> list[dict[str, Any]]:
 def _gpu(one: GpuRequest) -> dict[str, Any]:
     return {
         "Driver": one.driver,
-        "Count": one.count,
+        "Count": one.number,
         "DeviceIDs": list(one.device_ids) or None,
         "Capabilities": [list(one.capabilities)],
         "Options": dict(one.options),

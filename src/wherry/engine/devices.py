@@ -123,7 +123,7 @@ class _Grant:
 
     def gpus(self, request: GpuRequest) -> None:
         """One --gpus. Raises: RuntimeFailure."""
-        if request.count and request.device_ids:
+        if request.number and request.device_ids:
             raise InputError("cannot set both Count and DeviceIDs on device request", hint=_quoting(request))
         if request.driver == "cdi":
             self.names += request.device_ids
@@ -133,7 +133,7 @@ class _Grant:
             self._take_capabilities(request.capabilities)
         if request.options:
             self._engine.notices.append(f"--gpus options={next(iter(request.options))}: the driver has no options")
-        self._take(kind, request.count, request.device_ids)
+        self._take(kind, request.number, request.device_ids)
 
     def _kind(self, request: GpuRequest) -> str:
         """Raises: RuntimeFailure in docker's words, with what is missing."""
@@ -319,6 +319,6 @@ class _Grant:
 
 def _quoting(request: GpuRequest) -> str | None:
     """The usual cause: the shell or the CSV reader took `device=0,1` apart."""
-    if request.count > 0:
-        return f"""for several devices: --gpus '"device={",".join((*request.device_ids, str(request.count)))}"'"""
+    if request.number > 0:
+        return f"""for several devices: --gpus '"device={",".join((*request.device_ids, str(request.number)))}"'"""
     return None

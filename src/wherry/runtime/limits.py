@@ -74,7 +74,8 @@ def settle(options: RunOptions, machine: Machine) -> tuple[RunOptions, list[str]
 
 def discard(options: RunOptions, machine: Machine) -> tuple[RunOptions, list[str]]:
     """`settle` without the check: for what came through it."""
-    fresh, changed = type(options)(), {}
+    fresh = type(options)()
+    changed: dict[str, Any] = {}
     said = _about_oom(options) if "oom_kill_disable" not in machine.lacks else []
     for feature, fields, message in _DISCARDS:
         if feature in machine.lacks and any(getattr(options, name) != getattr(fresh, name) for name in fields):

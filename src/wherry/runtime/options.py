@@ -78,13 +78,13 @@ class DeviceRequest(NamedTuple):
 
 
 class GpuRequest(NamedTuple):
-    """One --gpus: docker's DeviceRequest. `count` -1 is all; with `device_ids` (indexes, UUIDs, MIG names) it is 0.
+    """One --gpus: docker's DeviceRequest. `number` -1 is all; with `device_ids` (indexes, UUIDs, MIG names) it is 0.
 
     `capabilities` are to be had all together, "gpu" among them; `driver` "" leaves the choice to the machine.
     """
 
     driver: str = ""
-    count: int = 0
+    number: int = 0
     device_ids: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ("gpu",)
     options: Mapping[str, str] = _NONE

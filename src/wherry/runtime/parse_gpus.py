@@ -35,7 +35,7 @@ def gpus(text: str) -> GpuRequest:
     capabilities = values["capabilities"].split(",") if "capabilities" in values else ()
     return GpuRequest(
         driver=values.get("driver", ""),
-        count=int(values.get("count", 0 if ids else 1)),
+        number=int(values.get("count", 0 if ids else 1)),
         device_ids=ids,
         capabilities=(*capabilities, "gpu"),
         options=_options(values["options"]) if "options" in values else {},

@@ -168,7 +168,7 @@ def test_a_fault_is_told_in_dockers_words_and_exits_125(line: str, message: str)
 
 def test_gpus_and_devices_of_all_kinds_stand_side_by_side() -> None:
     found = read("--gpus all --gpus device=1 --device nvidia.com/gpu=0 --device /dev/null:r --runtime nvidia")
-    assert [one.count for one in found.gpus] == [-1, 0]
+    assert [one.number for one in found.gpus] == [-1, 0]
     assert (found.cdi_devices, found.runtime) == (("nvidia.com/gpu=0",), "nvidia")
     assert [(one.host_path, one.permissions) for one in found.devices] == [("/dev/null", "r")]
 
@@ -178,7 +178,8 @@ def test_gpus_and_devices_of_all_kinds_stand_side_by_side() -> None:
     [
         (
             "--gpus x",
-            'invalid argument "x" for "--gpus" flag: count must be an integer: strconv.Atoi: parsing "x": invalid syntax',
+            'invalid argument "x" for "--gpus" flag: '
+            'count must be an integer: strconv.Atoi: parsing "x": invalid syntax',
         ),
         ("--device vendor.com/dev=", "wherry: vendor.com/dev= is not an absolute path."),
     ],
