@@ -128,14 +128,14 @@ def _built(engine: Engine, request: BuildRequest, args: Args, out: Output) -> tu
 
 
 def _write_files(engine: Engine, args: Args, image: ImageRecord, results: build_output.Results) -> None:
-    from wherry.fs.atomic import replace_file
+    from wherry.cli.to_file import write_file
 
     if path := args.text("iidfile"):
-        replace_file(path, str(image.id).encode(), 0o644, durable=False)
+        write_file(path, str(image.id).encode())
     if path := args.text("metadata-file"):
         # Pushed layers are compressed: the manifest has another digest then, which the image knows from the push
         fresh = engine.image_store.get(image.id)
-        replace_file(path, build_output.metadata(fresh, results.tags), 0o644, durable=False)
+        write_file(path, build_output.metadata(fresh, results.tags))
 
 
 def request(engine: Engine, args: Args, in_fd: int | None) -> BuildRequest:

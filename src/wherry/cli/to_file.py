@@ -1,4 +1,7 @@
-"""`-o FILE` of the commands that write a tar: to a terminal never, into a file whole or not at all."""
+"""Files that a flag names: `-o FILE` of the commands that write a tar, `--iidfile` and the like.
+
+Whole or not at all; but a name that is no plain file's, as /dev/null and /dev/stdout, must stay what it is.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from wherry.errors import InputError
-from wherry.fs.atomic import write_all
+from wherry.fs.atomic import replace_file, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +20,11 @@ if TYPE_CHECKING:
     from wherry.cli.render import Output
     from wherry.image.tar.pack import Write
 
-__all__ = ["write_out"]
+__all__ = ["write_file", "write_out"]
+
+
+# At the end of what is there: /dev/stdout may be a file that holds something already
+_AS_IT_IS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 
 
 def write_out(path: str, out: Output, produce: Callable[[Write], object]) -> None:
@@ -27,15 +34,45 @@ def write_out(path: str, out: Output, produce: Callable[[Write], object]) -> Non
             raise InputError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
         produce(partial(write_all, out.out_fd))
         return
-    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
-        # A pipe or a device has no name to be replaced under
-        fd = _open(path, os.O_WRONLY, path)
+    if _is_stream(path):
+        fd = _open(path, _AS_IT_IS, path)
         try:
             produce(partial(write_all, fd))
         finally:
             os.close(fd)
         return
     _whole(path, produce)
+
+
+def write_file(path: str, data: bytes) -> None:
+    """A small file that everybody may read; a link's target, as docker writes through it. Raises: InputError."""
+    try:
+        if not _is_stream(path):
+            replace_file(os.path.realpath(path), data, 0o644, durable=False)
+            return
+        fd = os.open(path, _AS_IT_IS)
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as fault:
+        raise InputError(f"cannot write {path}: {fault.strerror}", hint="give another file") from None
+
+
+def _is_stream(path: str) -> bool:
+    """Whether something is there that can't be replaced under its name: a pipe, a device, or (by links, as /dev/stdout)
+    one of our own open files."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return True
+    except OSError:
+        return False
+    while os.path.islink(path):
+        folder = os.path.dirname(path)
+        if os.path.realpath(folder or ".").startswith("/proc/"):
+            return True
+        path = os.path.join(folder, os.readlink(path))
+    return False
 
 
 def _whole(path: str, produce: Callable[[Write], object]) -> None:
