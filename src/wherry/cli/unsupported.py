@@ -18,8 +18,7 @@ COMMANDS: dict[str, str] = {
     **{f"builder {name}": _BUILDER for name in (
         "create", "dial-stdio", "inspect", "ls", "rm", "stop", "use", "version")},
     "builder bake": "one `wherry build` for each target does the same work: they share the cache",
-    "builder imagetools create": "`wherry copy --all` and `wherry push --all-platforms` move several platforms",
-    "builder imagetools inspect": "`wherry manifest inspect` shows it",
+    "builder imagetools": "`wherry copy --all` moves images of several platforms, `manifest inspect` shows them",
     "compose": "not yet: start the services one by one with `wherry run --network NAME` meanwhile",
     "deploy": "not yet: it comes with a later release",
     "checkpoint": "processes are not frozen to disk: CRIU can't keep GPU state, and few programs survive it",
@@ -55,7 +54,8 @@ def reason_of(name: str) -> str:
     """Why the command (or its group) is not there; "" when no reason is known."""
     if name.startswith("buildx "):
         name = "builder " + name.removeprefix("buildx ")
-    return COMMANDS.get(name) or COMMANDS.get(name.split(" ")[0], "")
+    words = name.split(" ")
+    return next((found for count in (3, 2, 1) if (found := COMMANDS.get(" ".join(words[:count])))), "")
 
 
 def flag_reason(command: str, flag: str) -> str:
