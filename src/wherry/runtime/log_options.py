@@ -231,6 +231,8 @@ def syslog_address(text: str) -> SyslogAddress:
         wrong = found[2] if found else rest
         raise InputError(f'parse "{text}": invalid port "{wrong}" after host', hint="as udp://192.0.2.1:514")
     port = (found[2] or "").removeprefix(":") or "514"
+    if len(port.lstrip("0")) > 5 or int(port) > 65535:
+        raise InputError(f"{_BEGIN}dial {scheme.partition('+')[0]}: address {port}: invalid port", hint="1 to 65535")
     return SyslogAddress(scheme, f"{found[1] or 'localhost'}:{port}")
 
 
@@ -240,6 +242,6 @@ def syslog_facility(text: str) -> int:
         return FACILITIES.index("daemon")
     if text in FACILITIES:
         return FACILITIES.index(text)
-    if text.isascii() and text.isdecimal() and int(text) < len(FACILITIES):
+    if text.isascii() and text.isdecimal() and len(text) < 5 and int(text) < len(FACILITIES):
         return int(text)
     raise InputError("invalid syslog facility", hint="a name as daemon or local3, or its number")

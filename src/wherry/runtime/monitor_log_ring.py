@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock, start_new_thread
+from errno import EINVAL
 
 from wherry.runtime import monitor_kernel as kernel
 
@@ -36,7 +37,7 @@ class Ring:
         self._guard, self._more, self._begun, self._ended = (allocate_lock() for _ in range(4))
         self._is_idle = self._is_over = self._is_held = self._runs = False
         self._driver: Any = None
-        self._lost = 0
+        self._lost = self._turn = 0
         self.on_room: Callable[[], None] = lambda: None
         self._ear, self._mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         loop.watch(self._ear, _READABLE, self._on_room)
@@ -47,7 +48,7 @@ class Ring:
         self._is_over, self._runs = False, True
         for lock in (self._more, self._begun, self._ended):
             lock.acquire(False)
-        start_new_thread(self._work, (strict,))
+        start_new_thread(self._work, (strict, self._turn))
         if strict:
             self._begun.acquire()
             if self._fault:
@@ -86,8 +87,9 @@ class Ring:
             self._is_over = True
             self._wake()
         if not self._ended.acquire(timeout=_LAST_WORDS_S):
-            # The thread ends when it finds its driver shut; another run of the container gets another one
+            # The thread ends when its driver lets it go; another run of the container gets another one of both
             with self._guard:
+                self._turn += 1
                 self._lost += sum(data.count(b"\n") or 1 for _, data in self._items)
                 self._items, self._size = [], 0
             if self._driver:
@@ -95,7 +97,7 @@ class Ring:
             self._driver, self._lost = None, 0
         self._runs = False
 
-    def _work(self, strict: bool) -> None:
+    def _work(self, strict: bool, turn: int) -> None:
         """The thread. Its file system context is its own: else the monitor could not change its mount namespace."""
         driver = self._driver = self._driver or self._make()
         try:
@@ -103,23 +105,33 @@ class Ring:
             if self._netns >= 0:
                 kernel.setns(self._netns, kernel.CLONE_NEWNET)
             driver.begin()
-        except OSError as fault:
+        except Exception as fault:  # whatever it is, somebody waits to hear of it
             if strict:
-                self._fault = fault
+                self._fault = fault if isinstance(fault, OSError) else OSError(EINVAL, str(fault))
                 self._begun.release()
                 return
         self._begun.release()
-        while (items := self._next()) is not None:
+        while (items := self._next(turn)) is not None:
             for stream, data in items:
                 driver.add(stream, data)
-                with self._guard:
-                    self._size -= len(data)
-                if self._is_held and self._size <= self._max_bytes // 2:
-                    self._is_held = False
-                    os.write(self._mouth, b".")
+                if not self._is_done(len(data), turn):
+                    return
         self._pass_on_losses()
         driver.flush()
-        self._ended.release()
+        with self._guard:
+            if turn == self._turn:
+                self._ended.release()
+
+    def _is_done(self, count: int, turn: int) -> bool:
+        """False when this thread was given up meanwhile: what is in the ring by now is another one's."""
+        with self._guard:
+            if turn != self._turn:
+                return False
+            self._size -= count
+        if self._is_held and self._size <= self._max_bytes // 2:
+            self._is_held = False
+            os.write(self._mouth, b".")
+        return True
 
     def _pass_on_losses(self) -> None:
         with self._guard:
@@ -127,10 +139,12 @@ class Ring:
         if lost:
             self._driver.lost(lost)
 
-    def _next(self) -> list[tuple[str, bytes]] | None:
+    def _next(self, turn: int) -> list[tuple[str, bytes]] | None:
         self._pass_on_losses()
         while True:
             with self._guard:
+                if turn != self._turn:
+                    return None
                 if self._items:
                     items, self._items = self._items, []
                     return items

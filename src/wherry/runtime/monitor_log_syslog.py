@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from errno import ENOENT
 
 from wherry.runtime import monitor_kernel as kernel
 from wherry.runtime.monitor_log_remote import CANT_BEGIN, Sender
@@ -109,12 +110,13 @@ class Syslog(Sender):
             if network == "tcp+tls":
                 return self._connect_tls()
             return self._connect_inet(network == "udp")
-        except OSError as fault:
-            kind, said = network.partition("+")[0], (fault.strerror or str(fault)).lower()
-            said = f"dial {kind} {address}: connect: {said}"
-            if isinstance(fault, kernel.socket.gaierror):
-                said = f"dial {kind}: lookup {self._split()[0]}: no such host"
-            raise OSError(fault.errno, said, CANT_BEGIN) from None
+        except (OSError, UnicodeError) as fault:
+            kind, host = network.partition("+")[0], self._split()[0]
+            # UnicodeError is Python's word for a name that can be no host's, as a..b
+            if isinstance(fault, (kernel.socket.gaierror, UnicodeError)):
+                raise OSError(ENOENT, f"dial {kind}: lookup {host}: no such host", CANT_BEGIN) from None
+            said = (fault.strerror or str(fault)).lower()
+            raise OSError(fault.errno, f"dial {kind} {address}: connect: {said}", CANT_BEGIN) from None
 
     def _to(self, family: int, is_datagram: bool, address: Any) -> Any:
         kind = kernel.socket.SOCK_DGRAM if is_datagram else kernel.socket.SOCK_STREAM

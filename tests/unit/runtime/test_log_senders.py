@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wherry.runtime import monitor_log_ring
 from wherry.runtime.logs import LogQuery, read
 from wherry.runtime.monitor_log import JsonFile
 from wherry.runtime.monitor_log_journald import Journald, field
@@ -250,6 +251,25 @@ def test_a_ring_that_must_not_fail_begins_without_its_server(short: Path) -> Non
     assert ring._driver.dropped == 1
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example"])
+@pytest.mark.parametrize("network", ["udp", "tcp", "tcp+tls"])
+def test_a_name_that_no_host_can_have_is_said_and_nobody_waits(network: str, host: str) -> None:
+    def make() -> Syslog:
+        return Syslog(remote(network=network, address=f"{host}:514"))
+
+    with pytest.raises(OSError, match=f"lookup {host}: no such host"):
+        Ring(make, 100, NoLoop(), -1, waits=True)  # type: ignore[arg-type]
+
+
+def test_whatever_a_driver_raises_at_its_begin_nobody_waits_for_it() -> None:
+    class Broken(Kept):
+        def begin(self) -> None:
+            raise ValueError("no such thing")
+
+    with pytest.raises(OSError, match="no such thing"):
+        Ring(Broken, 100, NoLoop(), -1, waits=True)  # type: ignore[arg-type]
+
+
 @given(st.binary(max_size=60))
 def test_any_value_is_read_back_from_a_field(value: bytes) -> None:
     assert parsed(field("NAME", value)) == {"NAME": value}
@@ -316,6 +336,23 @@ def test_a_full_ring_that_does_not_wait_drops_and_counts() -> None:
     ring.flush()
     assert len(gate.sent) + gate.dropped == 30
     assert 5 <= len(gate.sent) <= 12
+
+
+def test_a_thread_that_was_given_up_takes_nothing_of_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor_log_ring, "_LAST_WORDS_S", 0.05)
+    gates = [Gate(), Gate()]
+    left = list(gates)
+    ring = Ring(lambda: left.pop(0), 100, NoLoop(), -1, waits=True)  # type: ignore[arg-type]
+    ring.add("stdout", b"stuck\n")
+    ring.flush()
+    ring.add("stdout", b"of the next run\n")
+    gates[0].open(9)
+    gates[1].open(9)
+    monkeypatch.setattr(monitor_log_ring, "_LAST_WORDS_S", 20)
+    ring.flush()
+    assert gates[0].sent in ([], [("stdout", b"stuck", False)])
+    assert gates[1].sent == [("stdout", b"of the next run", False)]
+    assert ring._size == 0
 
 
 def test_what_the_ring_of_a_file_dropped_is_said_in_it(tmp_path: Path) -> None:
