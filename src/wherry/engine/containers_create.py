@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 
 from wherry.engine import containers_names, containers_rows
+from wherry.engine.containers_lock import held, lock_path
 from wherry.engine.containers_rows import ContainerRow
 from wherry.errors import Conflict, InputError, NotFound
 from wherry.fs.private import private_folder
@@ -133,7 +135,20 @@ def store(engine: Engine, row: ContainerRow) -> None:
     options = row.options()
     if options.cidfile and os.path.lexists(options.cidfile):
         raise _cidfile_there(options.cidfile)
-    containers_rows.insert(engine.db, row)
+    # Held from before there is a row: a removal that finds it must not be over before the folder is made
+    with held(engine, row):
+        try:
+            containers_rows.insert(engine.db, row)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(lock_path(engine, row.id))
+            raise
+        _make(engine, row, options)
+    engine.events.container(row, "create")
+
+
+def _make(engine: Engine, row: ContainerRow, options: RunOptions) -> None:
+    """The folder and the volumes of a row that is there; nothing of it when that fails."""
     try:
         bundle = engine.containers.bundle(row.id)
         private_folder(bundle)
@@ -149,7 +164,6 @@ def store(engine: Engine, row: ContainerRow) -> None:
 
         containers_remove.erase(engine, row, volumes=True, told=False)
         raise
-    engine.events.container(row, "create")
 
 
 def _cidfile_there(path: str) -> Conflict:

@@ -1,0 +1,41 @@
+"""Two commands that meet at the worst moment, which the test itself brings about."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.integration.container_lab import Wherry
+from wherry.engine import containers_rows
+from wherry.engine.containers_lock import held
+from wherry.errors import Conflict, Locked
+from wherry.runtime.options import RunOptions
+
+pytestmark = pytest.mark.requires("root", "runc", "busybox")
+
+
+def test_a_container_that_is_being_made_can_not_be_removed_under_its_maker(
+    wherry: Wherry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is there before its folder: a removal in between left a folder that no row knew."""
+    with wherry.engine() as engine, wherry.engine() as other:
+        made = engine.containers.bundle
+        refused: list[Locked] = []
+
+        def bundle(id: str) -> str:
+            if not refused:
+                with pytest.raises(Locked) as caught, held(other, containers_rows.find(other.db, "box"), timeout_s=0):
+                    pass
+                refused.append(caught.value)
+            return made(id)
+
+        monkeypatch.setattr(engine.containers, "bundle", bundle)
+        row = engine.containers.create("busybox", RunOptions(name="box", network="none"))
+        assert refused
+        with pytest.raises(Conflict):
+            engine.containers.create("busybox", RunOptions(name="box", network="none"))
+    wherry("rm", "box")
+    assert not Path(wherry.paths.containers, row.id).exists()
+    assert os.listdir(f"{wherry.paths.run}/locks") == []
