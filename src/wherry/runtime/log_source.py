@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         def size(self) -> int: ...
         def pread(self, count: int, offset: int) -> bytes: ...
         def close(self) -> None: ...
+        def freeze(self) -> None:
+            """What is written to it from now on is not there."""
 
 
 __all__ = ["PlainFile", "SqueezedFile", "all_sources", "chain", "following", "open_place"]
@@ -35,7 +37,7 @@ class PlainFile:
     packed = False
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
+        self._fd, self._end = fd, -1
         self.steady = not os.fstat(fd).st_mode & stat.S_ISVTX
 
     def names(self) -> set[str]:
@@ -44,10 +46,13 @@ class PlainFile:
         return {str(found.st_ino), f"{found.st_ino}-{found.st_mtime_ns}"}
 
     def size(self) -> int:
-        return os.fstat(self._fd).st_size
+        return os.fstat(self._fd).st_size if self._end < 0 else self._end
 
     def pread(self, count: int, offset: int) -> bytes:
-        return os.pread(self._fd, count, offset)
+        return os.pread(self._fd, count if self._end < 0 else max(0, min(count, self._end - offset)), offset)
+
+    def freeze(self) -> None:
+        self._end = self.size()
 
     def close(self) -> None:
         os.close(self._fd)
@@ -76,6 +81,9 @@ class SqueezedFile:
     def pread(self, count: int, offset: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(count)
+
+    def freeze(self) -> None:
+        """Nobody writes to it."""
 
     def close(self) -> None:
         self._file.close()

@@ -104,6 +104,9 @@ class _Reader:
     def old(self) -> Iterator[Record]:
         """What is there."""
         self._sources = all_sources(self._path)
+        if self._sources and not self._query.follow:
+            # Reading may be slower than a container that goes on writing
+            self._sources[-1].freeze()
         starts, skip = self._starts()
         for source, offset in starts:
             self._go_to(source, offset)
@@ -112,7 +115,8 @@ class _Reader:
                     skip -= 1
                 elif self._fits(record):
                     yield record
-        yield from self.new()
+        if self._query.follow:
+            yield from self.new()
 
     def _starts(self) -> tuple[list[tuple[Source, int]], int]:
         """(each file and where to begin in it, the oldest first; how many lines to leave out then)."""
@@ -134,6 +138,10 @@ class _Reader:
         return self._form.since(source, self._since) if self._since and source.steady else 0
 
     def _go_to(self, source: Source, offset: int) -> None:
+        """What is behind us is let go: an open file that was removed since keeps its place on the disk."""
+        while self._sources and self._sources[0] is not source:
+            self._sources.pop(0).close()
+        self._sources = self._sources or [source]
         self._at, self._offset = source, offset
 
     def _rest(self) -> Iterator[Record]:
@@ -160,8 +168,6 @@ class _Reader:
             for record in self._rest():
                 if self._fits(record):
                     yield record
-            if self._at is not None and self._at not in self._sources:
-                self._at.close()
             self._go_to(behind, 0)
 
     def _fits(self, record: Record) -> bool:
@@ -170,6 +176,4 @@ class _Reader:
     def close(self) -> None:
         for source in self._sources:
             source.close()
-        if self._at is not None and self._at not in self._sources:
-            self._at.close()
         self._sources, self._at = [], None

@@ -378,6 +378,9 @@ class Vast:
     def close(self) -> None:
         pass
 
+    def freeze(self) -> None:
+        pass
+
 
 def test_the_last_lines_of_5_gb_take_one_small_read() -> None:
     vast = Vast()
@@ -461,6 +464,9 @@ def test_any_json_gives_the_record_that_json_says(text: str, stream: str, has_at
         def close(self) -> None:
             pass
 
+        def freeze(self) -> None:
+            pass
+
     doc: dict[str, Any] = {"log": text, "stream": stream, "time": "2026-01-01T00:00:00.000000000Z"}
     if has_attrs:
         doc["attrs"] = {"a": '","stream":"stdout'}
@@ -468,3 +474,37 @@ def test_any_json_gives_the_record_that_json_says(text: str, stream: str, has_at
     (record,) = JsonLines().read(Small(line.encode("utf-8", "replace")), 0)
     assert (record.data, record.stream) == (text.encode("utf-8", "replace"), stream)
     assert record.attrs == doc.get("attrs", {})
+
+
+@DRIVERS
+@pytest.mark.parametrize("tail", [-1, 3])
+def test_a_container_that_writes_faster_than_its_log_is_read_does_not_keep_the_reader(
+    make: Make, tail: int, tmp_path: Path
+) -> None:
+    log, path = opened(make, tmp_path)
+    log.add("stdout", b"before\n" * 3)
+    found = []
+    for _, data in read(path, LogQuery(tail=tail), never):
+        found.append(data)
+        log.add("stdout", b"meanwhile\n" * 10)
+        assert len(found) < 100
+    assert found == [b"before\n"] * 3
+
+
+@DRIVERS
+def test_who_follows_a_log_keeps_none_of_its_removed_files_open(make: Make, tmp_path: Path) -> None:
+    log, path = opened(make, tmp_path, max_bytes=100, max_files=3)
+    for number in range(10):
+        log.add("stdout", b"line %d\n" % number)
+    before = len(os.listdir("/proc/self/fd"))
+    follower = read(path, LogQuery(follow=True), lambda: True)
+    log.add("stdout", b"last\n")
+    while next(follower)[1] != b"last\n":
+        continue
+    for number in range(10):
+        log.add("stdout", b"more %d\n" % number)
+    while next(follower)[1] != b"more 9\n":
+        continue
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    follower.close()  # type: ignore[attr-defined]
+    assert len(os.listdir("/proc/self/fd")) == before
