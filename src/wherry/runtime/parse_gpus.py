@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wherry.errors import InputError
+from wherry.runtime.csv_record import record
 from wherry.runtime.options import GpuRequest
 
 __all__ = ["RUNTIMES", "gpus", "is_cdi_name", "runtime_name"]
@@ -19,7 +20,7 @@ def gpus(text: str) -> GpuRequest:
     """
     values: dict[str, str] = {}
     seen: set[str] = set()
-    for field in _csv_fields(text):
+    for field in record(text.partition("\n")[0]):
         key, equals, value = field.partition("=")
         if key in seen:
             raise InputError(f"gpu request key '{key}' can be specified only once")
@@ -49,7 +50,8 @@ def _count(text: str) -> int:
     digits = text[1:] if text[:1] in {"+", "-"} else text
     wrong = "invalid syntax"
     if digits.isascii() and digits.isdigit():
-        if -_INT64 <= int(text) < _INT64:
+        # Python makes no number of more than some thousand digits
+        if len(digits.lstrip("0")) < 20 and -_INT64 <= int(text) < _INT64:
             return int(text)
         wrong = "value out of range"
     raise InputError(f'count must be an integer: strconv.Atoi: parsing "{text}": {wrong}')
@@ -57,54 +59,10 @@ def _count(text: str) -> int:
 
 def _options(text: str) -> dict[str, str]:
     try:
-        fields = _csv_fields(text)
+        fields = record(text.partition("\n")[0])
     except InputError as fault:
         raise InputError(f"failed to read gpu options: {fault.message}") from None
     return {key: value for key, _, value in (field.partition("=") for field in fields)}
-
-
-def _csv_fields(text: str) -> list[str]:
-    """The first record of a CSV file, and the columns (bytes, from 1) of what is wrong in it, as Go's reader says them.
-
-    Not Python's csv: it has other messages, and takes quotes in the middle of a field. Raises: InputError.
-    """
-    line = text.partition("\n")[0]
-    if not line:
-        raise InputError("EOF")
-    fields, at = [], 0
-    while True:
-        if line.startswith('"', at):
-            field, at = _quoted(line, at + 1)
-        else:
-            end = line.find(",", at)
-            field = line[at:] if end < 0 else line[at:end]
-            if '"' in field:
-                raise _csv_fault(line, at + field.index('"'), 'bare " in non-quoted-field')
-            at += len(field)
-        fields.append(field)
-        if at >= len(line):
-            return fields
-        at += 1
-
-
-def _quoted(line: str, at: int) -> tuple[str, int]:
-    """A field behind its opening quote, and where it ended: at a comma or the line's end. Raises: InputError."""
-    found = ""
-    while True:
-        end = line.find('"', at)
-        if end < 0:
-            raise _csv_fault(line, len(line), 'extraneous or missing " in quoted-field')
-        found += line[at:end]
-        if line.startswith('""', end):
-            found, at = found + '"', end + 2
-        elif end + 1 == len(line) or line[end + 1] == ",":
-            return found, end + 1
-        else:
-            raise _csv_fault(line, end, 'extraneous or missing " in quoted-field')
-
-
-def _csv_fault(line: str, at: int, what: str) -> InputError:
-    return InputError(f"parse error on line 1, column {len(line[:at].encode()) + 1}: {what}")
 
 
 def is_cdi_name(text: str) -> bool:

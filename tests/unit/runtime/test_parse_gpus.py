@@ -55,6 +55,8 @@ def test_a_request_is_what_docker_makes_of_it(text: str, request_: GpuRequest) -
         ("0x10", 'count must be an integer: strconv.Atoi: parsing "0x10": invalid syntax'),
         ("\u0661", 'count must be an integer: strconv.Atoi: parsing "\u0661": invalid syntax'),
         ("9" * 20, f'count must be an integer: strconv.Atoi: parsing "{"9" * 20}": value out of range'),
+        ("9" * 5000, f'count must be an integer: strconv.Atoi: parsing "{"9" * 5000}": value out of range'),
+        ('all,\udcff"x', 'parse error on line 1, column 6: bare " in non-quoted-field'),
         ("foo=1", "unexpected key 'foo' in 'foo=1'"),
         ("DEVICE=0", "unexpected key 'DEVICE' in 'DEVICE=0'"),
         ("=x", "unexpected key '' in '=x'"),
