@@ -102,13 +102,19 @@ def row(engine: Engine, one: Summary, *, whole: bool) -> Row:
         "LocalVolumes": lambda: str(sum(mount.type == "volume" for mount in one.row.options().mounts)),
         "Mounts": lambda: _mounts(engine, one, whole=whole),
         "Names": one.row.name,
-        "Networks": ",".join(one.networks),
+        "Networks": lambda: _networks(engine, one),
         "Ports": ", ".join(one.ports),
         "RunningFor": lambda: _created_ago(one),
         "Size": lambda: _size(one),
         "State": one.state.status,
         "Status": lambda: _status(one),
     }
+
+
+def _networks(engine: Engine, one: Summary) -> str:
+    from wherry.engine.containers_list import networks
+
+    return ",".join(networks(engine, one.row, one.state))
 
 
 def _mounts(engine: Engine, one: Summary, *, whole: bool) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import NamedTuple
 
 from wherry.engine.containers_repair import repair_all
 from wherry.errors import InputError, NotFound
@@ -11,6 +11,7 @@ from wherry.errors import InputError, NotFound
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import NamedTuple
 
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
@@ -18,8 +19,20 @@ if TYPE_CHECKING:
     from wherry.runtime.state import ContainerState
 
     Filters = Mapping[str, Sequence[str]]
+else:
+    from wherry.lean import NamedTuple
 
-__all__ = ["Filters", "Summary", "exposed", "image_size", "network_names", "parse_filters", "ports", "summaries"]
+__all__ = [
+    "Filters",
+    "Summary",
+    "exposed",
+    "image_size",
+    "network_names",
+    "networks",
+    "parse_filters",
+    "ports",
+    "summaries",
+]
 
 
 class Summary(NamedTuple):
@@ -29,7 +42,6 @@ class Summary(NamedTuple):
     state: ContainerState
     image: str
     ports: tuple[str, ...]
-    networks: tuple[str, ...]
     size: int = -1
     virtual_size: int = -1
 
@@ -54,10 +66,11 @@ def summaries(engine: Engine, filters: Filters | None, *, all: bool, size: bool)
     else:
         passes = _always
     found = []
+    exposing = _Exposing(engine)
     references = dict(engine.db.read().execute("SELECT name, image_id FROM reference").fetchall())
     for row, state in repair_all(engine):
         if (all or state.is_running) and passes(row, state):
-            found.append(_summary(engine, row, state, references, size=size))
+            found.append(_summary(engine, row, state, (references, exposing), size=size))
     return found
 
 
@@ -66,22 +79,29 @@ def _always(row: ContainerRow, state: ContainerState) -> bool:
 
 
 def _summary(
-    engine: Engine, row: ContainerRow, state: ContainerState, references: Mapping[str, str], *, size: bool
+    engine: Engine, row: ContainerRow, state: ContainerState, known: tuple[Mapping[str, str], _Exposing], *, size: bool
 ) -> Summary:
+    references, exposing = known
     own = whole = -1
     if size:
         from wherry.fs.tree import disk_usage
 
         own = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
         whole = own + image_size(engine, row)
+    texts = _port_texts(_published(engine, row.id), exposing.of(row)) if state.is_running else ()
+    return Summary(row, state, _shown_image(row, references), texts, own, whole)
+
+
+def networks(engine: Engine, row: ContainerRow, state: ContainerState) -> tuple[str, ...]:
+    """The names of those that it is on, or is to be on."""
     attached = engine.networks.of(row.id) if state.is_running else None
-    texts = _port_texts(engine, row, attached.published if attached else ()) if state.is_running else ()
-    names = tuple(one.network.name for one in attached.joined) if attached else ()
-    return Summary(row, state, _shown_image(row, references), texts, names or network_names(row), own, whole)
+    if attached:
+        return tuple(one.network.name for one in attached.joined)
+    return network_names(row)
 
 
 def network_names(row: ContainerRow) -> tuple[str, ...]:
-    """The networks that it is to be on."""
+    """Those that it is to be on, as they were named."""
     options = row.options()
     if options.networks is not None:
         return tuple(one.network for one in options.networks)
@@ -113,11 +133,17 @@ def _shown_image(row: ContainerRow, references: Mapping[str, str]) -> str:
 
 def ports(engine: Engine, id: str) -> list[tuple[str, str]]:
     """("80/tcp", "0.0.0.0:8080"), IPv4 before IPv6, for what is published now."""
-    attached = engine.networks.of(id)
     found = []
-    for one in attached.published if attached else ():
+    for one in _published(engine, id):
         found += [(f"{one.container_port}/{one.protocol}", f"{ip}:{one.host_port}") for ip in _host_ips(one)]
     return found
+
+
+def _published(engine: Engine, id: str) -> tuple[Published, ...]:
+    """Of the rows alone: `engine.networks` loads what makes networks, at 8 ms."""
+    from wherry.network.ipam import AddressPlan
+
+    return AddressPlan(engine.db, engine.settings.paths.tag).published(id)
 
 
 def _host_ips(one: Published) -> tuple[str, ...]:
@@ -126,10 +152,10 @@ def _host_ips(one: Published) -> tuple[str, ...]:
     return (f"[{one.host_ip}]" if ":" in one.host_ip else one.host_ip,)
 
 
-def _port_texts(engine: Engine, row: ContainerRow, published: Sequence[Published]) -> tuple[str, ...]:
+def _port_texts(published: Sequence[Published], exposed: Sequence[str]) -> tuple[str, ...]:
     taken = {f"{one.container_port}/{one.protocol}" for one in published}
     places = [(one.container_port, one.protocol, ip, one.host_port) for one in published for ip in _host_ips(one)]
-    for port in exposed(engine, row):
+    for port in exposed:
         if port not in taken:
             number, _, protocol = port.partition("/")
             places.append((int(number), protocol, "", 0))
@@ -158,14 +184,35 @@ def _range_text(ip: str, protocol: str, first: int, last: int) -> str:
     return f"{ip}:{text}->{text}/{protocol}" if ip else f"{text}/{protocol}"
 
 
-def exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:
-    from wherry.oci.digest import Digest
+class _Exposing:
+    """What containers expose; an image's configuration is read once, however many run of it."""
 
-    try:
-        image = engine.images.config(Digest(row.image_id)).config.exposed_ports
-    except NotFound:
-        image = ()
-    return tuple(one if "/" in one else f"{one}/tcp" for one in dict.fromkeys((*image, *row.options().expose)))
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._of_images: dict[str, tuple[str, ...]] = {}
+
+    def of(self, row: ContainerRow) -> tuple[str, ...]:
+        if row.image_id not in self._of_images:
+            self._of_images[row.image_id] = self._of_image(row.image_id)
+        # Most expose nothing of their own: their options need not be read
+        own = row.options().expose if '"expose"' in row.options_json else ()
+        ports = dict.fromkeys((*self._of_images[row.image_id], *own))
+        return tuple(one if "/" in one else f"{one}/tcp" for one in ports)
+
+    def _of_image(self, image_id: str) -> tuple[str, ...]:
+        from wherry.oci.digest import Digest
+
+        try:
+            # Not the whole configuration, whose types load in 5 ms
+            doc = json.loads(self._engine.blobs.read(Digest(image_id)))
+        except NotFound:
+            return ()
+        return tuple(sorted((doc.get("config") or {}).get("ExposedPorts") or ()))
+
+
+def exposed(engine: Engine, row: ContainerRow) -> tuple[str, ...]:
+    """PORT/PROTOCOL of its image and its own."""
+    return _Exposing(engine).of(row)
 
 
 def status_text(state: ContainerState, ago: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from wherry.engine import containers_rows
 from wherry.engine.containers_lock import held
 from wherry.errors import HostError, Locked, NotFound, WherryError
-from wherry.runtime import launch, records
+from wherry.runtime import records
 from wherry.runtime.state import ContainerState, observe
 from wherry.store.owner import Owner
 
@@ -166,6 +166,8 @@ def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> Containe
     }  # fmt: skip
     listeners = engine.networks.relisten(row.id)
     mounts = _reopened(engine, row, bundle)
+    from wherry.runtime import launch
+
     monitor = launch.spawn(engine.host, engine.containers.tool_env)
     try:
         monitor.prepare(plan, None)
