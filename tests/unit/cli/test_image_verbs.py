@@ -144,6 +144,8 @@ def test_a_symbolic_name_for_the_output_is_replaced_not_followed(run: Run, box: 
 @pytest.mark.parametrize(
     ("change", "said"),
     [("RUN true", "run is not a valid change command"), ("CDM x", "cdm is not a valid change command"),
+     ('CMD ["a"]\nRUN true', "run is not a valid change command"),
+     ("ENV A=1\nFROM x", "from is not a valid change command"),
      ("", "an empty line is not a valid change command"), ("ENV", "ENV")],
 )  # fmt: skip
 def test_a_wrong_change_is_said_before_anything_is_imported(run: Run, tmp_path: Path, change: str, said: str) -> None:
