@@ -19,7 +19,8 @@ _HEADER, _ENTRY = 48, struct.Struct("<iIIIQ")
 _EXTENSION_MAGIC, _TAG_HWCAPS = 0xEAA42174, 1
 # FLAG_ELF_LIBC6 with the ABI of the machine
 _ABI = {"x86_64": 0x0303, "aarch64": 0x0A03}
-_LIMIT = 1 << 20
+# Many times what a large machine has. An image's cache may say anything: each of its entries can name one long text
+_LIMIT, _TEXT_BYTES = 1 << 15, 1024
 
 
 def libraries(data: bytes, machine: str) -> dict[str, str]:
@@ -49,23 +50,46 @@ def with_libraries(data: bytes, more: Sequence[tuple[str, str]], machine: str) -
     fresh = [(name, path) for name, path in dict(more).items() if known.get(name) != path]
     if not entries or flags is None or not fresh:
         return data
+    try:
+        return _merged(bare, entries, fresh, flags)
+    except struct.error:
+        # Its offsets lead out of all files
+        return data
+
+
+def _merged(
+    bare: bytes, entries: Sequence[tuple[int, int, int, int, int]], fresh: Sequence[tuple[str, str]], flags: int
+) -> bytes:
+    """Raises: struct.error."""
     names = {name for name, _ in fresh}
     kept = [one for one in entries if not (one[0] == flags and _text(bare, one[1]) in names)]
     shift = (len(kept) + len(fresh) - len(entries)) * _ENTRY.size
     tail = _shifted(bare, _HEADER + len(entries) * _ENTRY.size, shift)
-    rows = [(_sort_key(_text(bare, one[1])), (one[0], one[1] + shift, one[2] + shift, *one[3:])) for one in kept]
+    rows = [(one[0], one[1] + shift, one[2] + shift, *one[3:]) for one in kept]
+    texts = [_text(bare, one[1]) for one in kept]
     at, strings = len(bare) + shift, b""
     for name, path in fresh:
-        raw = name.encode() + b"\0" + path.encode() + b"\0"
-        place = at + len(strings)
-        rows.append((_sort_key(name), (flags, place, place + len(name.encode()) + 1, 0, 0)))
-        strings += raw
-    # Stable and descending, as the loader's binary search has it
-    rows.sort(key=lambda row: row[0], reverse=True)
+        row = (flags, at + len(strings), at + len(strings) + len(name.encode()) + 1, 0, 0)
+        strings += name.encode() + b"\0" + path.encode() + b"\0"
+        place = _place(texts, name)
+        rows.insert(place, row)
+        texts.insert(place, name)
     sizes = struct.pack("<II", len(rows), int.from_bytes(bare[24:28], "little") + len(strings))
     extension = int.from_bytes(bare[32:36], "little")
     header = bare[:20] + sizes + bare[28:32] + struct.pack("<I", extension + shift if extension else 0) + bare[36:48]
-    return header + b"".join(_ENTRY.pack(*row) for _, row in rows) + tail + strings
+    return header + b"".join(_ENTRY.pack(*row) for row in rows) + tail + strings
+
+
+def _place(texts: Sequence[str], name: str) -> int:
+    """Where `name` goes: they are descending, as the loader's binary search has it."""
+    low, high, key = 0, len(texts), _sort_key(name)
+    while low < high:
+        middle = (low + high) // 2
+        if _sort_key(texts[middle]) < key:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _bare(data: bytes) -> bytes:
@@ -119,5 +143,5 @@ def _sort_key(name: str) -> list[tuple[int, int]]:
 
 
 def _text(data: bytes, at: int) -> str:
-    end = data.find(b"\0", at, at + 4096)
+    end = data.find(b"\0", at, at + _TEXT_BYTES)
     return data[at:end].decode("utf-8", "replace") if end >= 0 else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -279,6 +281,37 @@ def test_any_bytes_are_a_cache_or_none(data: bytes, cut: int) -> None:
     for one in (data, ld_cache([("liba.so.1", "/a"), ("libb.so.1", "/b")])[:cut] + data, b"ld.so-1.7.0\0" + data):
         assert isinstance(ldcache.libraries(one, "x86_64"), dict)
         assert isinstance(ldcache.with_libraries(one, [("libx.so", "/x")], "x86_64"), bytes)
+
+
+@given(
+    st.sampled_from([20, 24, 32, *range(48, 96, 4), *range(-60, 0, 4)]),
+    st.sampled_from([0, 0xFFFFFFFF, 0xFFFFFFF0, 70]),
+)
+def test_no_number_in_an_images_cache_is_a_fault_of_ours(place: int, number: int) -> None:
+    machine = os.uname().machine
+    # With an extension: a table of one section, the names of hwcaps
+    plain = ld_cache([("libb.so.1", "/b"), ("liba.so.1", "/a")])
+    table = struct.pack("<IIIIII", 0xEAA42174, 1, 1, 0, len(plain) + 24, 4) + struct.pack("<I", len(plain))
+    data = bytearray(plain[:32] + struct.pack("<I", len(plain)) + plain[36:] + table)
+    place %= len(data)
+    data[place : place + 4] = struct.pack("<I", number)
+    changed = ldcache.with_libraries(bytes(data), [("libcuda.so.1", "/x")], machine)
+    assert changed == data or ldcache.libraries(changed, machine)["libcuda.so.1"] == "/x"
+
+
+def test_a_cache_of_nothing_but_long_names_is_quickly_done_with() -> None:
+    count, machine = 30_000, os.uname().machine
+    flags = 0x0303 if machine == "x86_64" else 0x0A03
+    text = 48 + 24 * count
+    rows = struct.pack("<iIIIQ", flags, text, text, 0, 0) * count
+    head = b"glibc-ld.so.cache1.1" + struct.pack("<II", count, 1001) + bytes(20)
+    data = head + rows + b"1a" * 500 + b"\0"
+    tracemalloc.start()
+    try:
+        ldcache.with_libraries(data, [("libcuda.so.1", "/x")], machine)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
 
 
 NAMES = st.lists(st.from_regex(r"lib[a-z0-9.]{1,6}\.so\.[0-9]{1,2}", fullmatch=True), max_size=6, unique=True)
