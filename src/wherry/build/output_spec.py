@@ -12,7 +12,9 @@ from wherry.oci.reference import Reference
 
 __all__ = ["BuildOutput", "parse_output"]
 
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_COMPRESSIONS = {"": "", "gzip": "gzip", "uncompressed": "none", "zstd": "zstd"}
 _KEYS = {
     "local": {"dest"},
     "tar": {"dest"},
@@ -64,15 +66,36 @@ def parse_output(text: str) -> BuildOutput:
         raise InputError("dest is required for local exporter")
     if kind in {"tar", "oci"} and not fields.get("dest"):
         raise InputError(f"dest file is required for {kind} exporter", hint="dest=FILE, or dest=- for standard output")
-    compression = fields.get("compression", "")
+    compression = _compression(kind, fields)
     return BuildOutput(
         "image" if kind == "registry" else kind,
         fields.get("dest", ""),
         tuple(Reference.parse(name) for name in fields.get("name", "").split(",") if name),
-        kind == "registry" or fields.get("push", "") in _TRUE,
-        fields.get("tar", "true") in _TRUE,
-        {"uncompressed": "none"}.get(compression, compression),
+        _truth(fields, "push", "false") or kind == "registry",
+        _truth(fields, "tar", "true"),
+        compression,
     )
+
+
+def _truth(fields: dict[str, str], key: str, default: str) -> bool:
+    """Raises: InputError."""
+    text = fields.get(key, default)
+    if text not in _TRUE | _FALSE:
+        raise InputError(f"non-bool value specified for {key}: {text}", hint="true or false")
+    return text in _TRUE
+
+
+def _compression(kind: str, fields: dict[str, str]) -> str:
+    """As `push --compression`. Raises: InputError, Unsupported where layers are written in one form only."""
+    text = fields.get("compression", "")
+    if text not in _COMPRESSIONS:
+        raise InputError(f"unsupported compression type {text!r}", hint=f"of {', '.join(filter(None, _COMPRESSIONS))}")
+    if kind in {"oci", "docker"} and text:
+        own = "uncompressed" if _truth(fields, "tar", "true") else "gzip"
+        if text != own:
+            raise Unsupported(f"--output type={kind} writes its layers as {own}, not {text}",
+                              hint="`wherry push --compression` writes them to a registry")  # fmt: skip
+    return _COMPRESSIONS[text]
 
 
 def _fields(text: str) -> dict[str, str]:
