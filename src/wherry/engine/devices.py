@@ -203,6 +203,7 @@ class _Grant:
             return
         count, ids = wanted
         if ids and all("/" in one and "=" in one for one in ids):
+            self._check_names(ids)
             self.names += ids
             return
         from wherry.runtime.options import GpuRequest
@@ -216,6 +217,17 @@ class _Grant:
         self._settle_nvidia()
         if self._specs.find(f"{_NVIDIA}=none"):
             self.names.append(f"{_NVIDIA}=none")
+
+    def _check_names(self, ids: Sequence[str]) -> None:
+        """Raises: RuntimeFailure when an image asks for more of the machine than --runtime nvidia grants."""
+        # Differs from docker: NVIDIA's runtime gives an image any device that a CDI spec has, a disk, too
+        name = "NVIDIA_VISIBLE_DEVICES"
+        foreign = [one for one in ids if not one.startswith("nvidia.com/")]
+        if foreign and not any(one.partition("=")[0] == name for one in self._start.options.env):
+            raise RuntimeFailure(
+                f"the image asks for {', '.join(foreign)} by its {name}, and only you can give it that",
+                hint=f"--device {foreign[0]}, or -e {name}=... with what it may have",
+            )
 
     def _settle_nvidia(self) -> None:
         """Ours in place of none, or of one that an upgrade of the driver has left behind."""

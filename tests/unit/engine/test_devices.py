@@ -239,6 +239,15 @@ def test_visible_devices_may_be_names_of_cdi(lab: Lab) -> None:
     assert "GOT=nvidia.com/gpu=0" in doc["process"]["env"]
 
 
+def test_an_image_gets_no_devices_of_others_by_its_own_variable(lab: Lab) -> None:
+    lab.spec("vendor.com/disk", "sda")
+    variable = "NVIDIA_VISIBLE_DEVICES=vendor.com/disk=sda"
+    with pytest.raises(RuntimeFailure, match=r"asks for vendor\.com/disk=sda"):
+        lab.grant(variable, runtime="nvidia")
+    doc = lab.grant(variable, runtime="nvidia", env=(variable,))
+    assert "GOT=vendor.com/disk=sda" in doc["process"]["env"], "the user may give it"
+
+
 def test_an_image_without_a_glibc_is_told(driven: Lab) -> None:
     (driven.root / "usr" / "lib" / ABI / "libc.so.6").unlink()
     driven.grant(gpus=(parse("0"),), cdi_devices=("nvidia.com/gpu=none",))
