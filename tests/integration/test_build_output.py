@@ -51,6 +51,21 @@ def test_a_folder_gets_the_files_and_the_store_no_image(wherry: Wherry, project:
     assert "CACHED" in again.stderr, "the steps are remembered all the same"
 
 
+def test_what_is_in_the_way_is_kept_and_no_image_stays(wherry: Wherry, project: Path, tmp_path: Path) -> None:
+    before = images(wherry)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "dist").mkdir()
+    # Whoever can write to the folder leads out of it
+    (tmp_path / "dist" / "out").symlink_to(tmp_path / "outside")
+    done = wherry("build", "-o", str(tmp_path / "dist"), str(project), code=1)
+    assert "cannot overwrite non-directory 'out' with a directory" in done.stderr
+    assert list((tmp_path / "outside").iterdir()) == []
+    (tmp_path / "file").touch()
+    done = wherry("build", "-o", str(tmp_path / "file"), str(project), code=1)
+    assert f"File exists: {tmp_path}/file" in done.stderr
+    assert images(wherry) == before
+
+
 def test_a_tar_goes_to_standard_output_or_a_file(wherry: Wherry, project: Path, tmp_path: Path) -> None:
     wherry("build", "-o", f"type=tar,dest={tmp_path}/x.tar", str(project))
     with tarfile.open(tmp_path / "x.tar") as file:

@@ -87,12 +87,14 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
         before = known(engine)
     image, code = _built(engine, wanted._replace(tags=results.tags if results.keeps else ()), args, out)
-    results.deliver(engine, image, out, quiet=args.on("quiet"))
-    _write_files(engine, args, image, results)
-    if before is not None:
-        from wherry.engine.build_output import drop
+    try:
+        results.deliver(engine, image, out, quiet=args.on("quiet"))
+        _write_files(engine, args, image, results)
+    finally:
+        if before is not None:
+            from wherry.engine.build_output import drop
 
-        drop(engine, image, before)
+            drop(engine, image, before)
     if args.on("quiet") and not args.on("check") and not results.writes_stdout:
         out.line(str(image.id))
     return code
