@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from threading import Thread, Timer
+from threading import Event, Thread
 
 from wherry.api.finished import Finished
 from wherry.runtime.attach import Streams
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["capture"]
 
 _CHUNK = 1 << 16
+_AGAIN_S = 0.05
 
 
 class _Reader(Thread):
@@ -37,6 +38,24 @@ class _Reader(Thread):
         return b"".join(self._chunks)
 
 
+class _Deadline(Thread):
+    """Calls `end` when it is too late, and again until all is over: what it is to end may not have begun yet."""
+
+    def __init__(self, timeout_s: float, end: Callable[[], None]) -> None:
+        super().__init__(name="deadline", daemon=True)
+        self._timeout_s, self._end = timeout_s, end
+        self.over, self.is_late = Event(), False
+
+    def run(self) -> None:
+        if self.over.wait(self._timeout_s):
+            return
+        self.is_late = True
+        while not self.over.is_set():
+            with suppress(Exception):  # not there yet, or gone just now
+                self._end()
+            self.over.wait(_AGAIN_S)
+
+
 def capture(
     work: Callable[[Streams], int | None],
     data: bytes | None,
@@ -45,35 +64,28 @@ def capture(
 ) -> tuple[Finished, bool]:
     """Run `work` with streams of ours; (how it ended, whether it took too long). `data` None joins no standard input.
 
-    After `timeout_s`, `end` is called, which must make `work` return. Raises: what `work` raises.
+    After `timeout_s`, `end` is called until `work` returns. Raises: what `work` raises.
     """
     readers = [_Reader(), _Reader()]
     for reader in readers:
         reader.start()
     stdin, feeder = (-1, None) if data is None else _feed(data)
-    late: list[bool] = []
-
-    def too_late() -> None:
-        late.append(True)
-        with suppress(Exception):  # it may have ended just now
-            end()
-
-    timer = Timer(timeout_s, too_late) if timeout_s is not None else None
+    deadline = _Deadline(timeout_s, end) if timeout_s is not None else None
     code: int | None = None
     try:
-        if timer:
-            timer.start()
+        if deadline:
+            deadline.start()
         code = work(Streams(stdin, readers[0].write_fd, readers[1].write_fd, signals=False))
     finally:
-        if timer:
-            timer.cancel()
-            timer.join()
+        if deadline:
+            deadline.over.set()
+            deadline.join()
         if stdin >= 0:
             os.close(stdin)
         if feeder:
             feeder.join()
         outputs = [reader.finish() for reader in readers]
-    return Finished(code or 0, *outputs), bool(late)
+    return Finished(code or 0, *outputs), deadline is not None and deadline.is_late
 
 
 def _feed(data: bytes) -> tuple[int, Thread]:
