@@ -10,7 +10,7 @@ import pytest
 from tests.integration.container_lab import Wherry
 from wherry.engine import containers_rows
 from wherry.engine.containers_lock import held
-from wherry.errors import Conflict, Locked
+from wherry.errors import Conflict, Locked, NotFound
 from wherry.runtime.options import RunOptions
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
@@ -38,4 +38,14 @@ def test_a_container_that_is_being_made_can_not_be_removed_under_its_maker(
             engine.containers.create("busybox", RunOptions(name="box", network="none"))
     wherry("rm", "box")
     assert not Path(wherry.paths.containers, row.id).exists()
+    assert os.listdir(f"{wherry.paths.run}/locks") == []
+
+
+def test_who_comes_after_a_removal_leaves_no_lock_behind(wherry: Wherry) -> None:
+    """It found the row, then the container went, then it made the lock's file again."""
+    with wherry.engine() as engine:
+        row = engine.containers.create("busybox", RunOptions(name="box", network="none"))
+        wherry("rm", "box")
+        with pytest.raises(NotFound), held(engine, row):
+            engine.containers.find(row.id)
     assert os.listdir(f"{wherry.paths.run}/locks") == []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from wherry.errors import NotFound
 from wherry.fs.lock import locked
 from wherry.fs.private import private_folder
 
@@ -27,7 +28,22 @@ def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> 
     path = lock_path(engine, row.id)
     private_folder(os.path.dirname(path))
     with locked(path, timeout_s=timeout_s, what=f"container {row.name}"):
-        yield
+        try:
+            yield
+        except NotFound:
+            _drop_if_gone(engine, row, path)
+            raise
+
+
+def _drop_if_gone(engine: Engine, row: ContainerRow, path: str) -> None:
+    """Who comes after a removal made the lock's file again, and is the last who needs it: no id is used twice."""
+    from wherry.engine import containers_rows
+
+    try:
+        containers_rows.find(engine.db, row.id)
+    except NotFound:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def lock_path(engine: Engine, id: str) -> str:
