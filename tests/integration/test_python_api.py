@@ -63,6 +63,29 @@ def test_a_command_that_takes_too_long_is_killed(engine: Engine) -> None:
     assert engine.ps(all=True) == []
 
 
+INTERRUPTED = """\
+import os, signal, sys, threading, time, wherry
+engine = wherry.Engine(sys.argv[1])
+def interrupt():
+    time.sleep(float(sys.argv[2]))
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
+try:
+    engine.run("busybox", "sleep 1000", input=b"x" * 1_000_000, network="none")
+except KeyboardInterrupt:
+    print(len(engine.ps(all=True)), threading.active_count())
+"""
+
+
+def test_a_run_that_is_interrupted_at_any_moment_leaves_nothing(wherry: Wherry) -> None:
+    for step in range(14):
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, str(wherry.root), str(0.04 + step * 0.008)], check=False,
+            capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        assert done.stdout == "0 1\n", (step, done.stderr)
+
+
 def test_a_container_to_talk_to(engine: Engine, tmp_path: Path) -> None:
     script = "echo ready; trap 'exit 4' TERM; while :; do sleep 0.05; done"
     with engine.start("busybox", ["sh", "-c", script], name="talk", labels={"a": "b"}, **ALONE) as box:

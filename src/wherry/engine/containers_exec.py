@@ -95,6 +95,10 @@ def _unstartable(fault: WherryError) -> WherryError:
 def _abandon(monitor: launch.Monitor, folder: str) -> None:
     from wherry.fs.remove import remove_tree
 
+    if monitor.has_started():
+        # Interrupted while the runtime worked: the command goes on without us, as docker's, and its monitor clears up
+        monitor.sock.close()
+        return
     monitor.abandon()
     if folder:
         remove_tree(folder)

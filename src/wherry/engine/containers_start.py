@@ -86,6 +86,11 @@ def launch_locked(
                 os.unlink(f"{bundle}/{name}")
         _launch(engine, row, streams, monitor)
     except BaseException as fault:
+        if monitor.has_started():
+            # Interrupted while the runtime worked
+            from wherry.engine.containers_stop import end_now
+
+            end_now(engine, row)
         monitor.abandon()
         _undo(engine, row, fault)
         raise

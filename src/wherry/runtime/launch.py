@@ -29,6 +29,8 @@ __all__ = ["Failed", "Monitor", "connect", "python_argv", "spawn"]
 
 _SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+_PATIENCE_S = 10.0
+
 
 class Failed(WherryError):
     """The monitor or its runtime could not start the container. `log` is the runtime's own log, or ""."""
@@ -59,6 +61,7 @@ class Monitor:
 
     def __init__(self, pid: int, sock: kernel.Socket) -> None:
         self.pid, self.sock = pid, sock
+        self._goes = self._is_started = False
 
     def prepare(self, plan: Mapping[str, Any], rootfs_fd: int | None) -> None:
         """Give it the plan. It makes its namespaces and attaches the root meanwhile. Raises: Failed."""
@@ -80,10 +83,13 @@ class Monitor:
         BUNDLE/mounts/0, /1, ...
         """
         told = {"listeners": [one[1:] for one in listeners], "mounts": len(mounts)}
+        self._goes = True
         self._send(b"G", told, [*(one[0] for one in listeners), *mounts])
         if meanwhile:
             meanwhile()
-        return int(self._expect(b"s")["pid"])
+        pid = int(self._expect(b"s")["pid"])
+        self._is_started = True
+        return pid
 
     def _send(self, kind: bytes, value: Mapping[str, Any], fds: Sequence[int]) -> None:
         ancillary = []
@@ -108,8 +114,28 @@ class Monitor:
             raise Failed(str(told["error"]), str(told["log"]))
         raise Failed("its monitor ended unexpectedly", "")
 
+    def has_started(self) -> bool:
+        """Whether a `go` that did not come to its end led to a container all the same: waits for the word of it.
+
+        Its monitor then lives as long as the container, and leaves the clean-up to the caller.
+        """
+        if self._goes and not self._is_started:
+            self.sock.settimeout(_PATIENCE_S)
+            try:
+                # Neither the end nor a failure; the word itself may have been lost with an interruption
+                self._is_started = self.sock.recv(1 << 20)[:1] not in (b"", b"f")
+            except TimeoutError:
+                self._is_started = True
+            except OSError:
+                return False
+            finally:
+                self.sock.settimeout(None)
+        if self._is_started:
+            self.sock.send(b"C")
+        return self._is_started
+
     def abandon(self) -> None:
-        """Nothing was started, or it failed: end it. Idempotent."""
+        """Nothing was started, or it failed, or it is over: end it. Idempotent."""
         self.sock.close()
         self.reap()
 
