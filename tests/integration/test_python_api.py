@@ -208,6 +208,10 @@ def test_good(throwaway):
 def test_bad(throwaway):
     throwaway("busybox", "sh -c 'echo the reason; sleep 1000'", ready=says("reason"), network="none")
     assert False
+
+def test_gone(throwaway):
+    throwaway("busybox", "sleep 1000", network="none").remove(force=True)
+    assert False, "for its own reason"
 """
 
 
@@ -220,7 +224,8 @@ def test_the_fixtures_show_what_the_containers_of_a_failed_test_wrote(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)], cwd=tmp_path, check=False,
         capture_output=True, text=True, env={**os.environ, "WHERRY_ROOT": str(wherry.root)},
     )  # fmt: skip
-    assert "1 failed, 1 passed" in done.stdout
+    assert "2 failed, 1 passed" in done.stdout
+    assert "for its own reason" in done.stdout
     assert "the reason" in done.stdout
     assert "fine" not in done.stdout
     deadline = time.monotonic() + 20

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from wherry.api.engine import Engine
+from wherry.errors import WherryError
 from wherry.testing.throwaway import Throwaway
 from wherry.testing.throwaway import throwaway as started
 
@@ -52,5 +53,10 @@ def pytest_runtest_makereport(
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.when == "call" and report.failed:
         for container in item.stash.get(_LIVING, ()):
-            report.sections.append((f"container {container.name}", container.logs(tail=_LINES)))
+            try:
+                section = f"container {container.name}", container.logs(tail=_LINES)
+            except WherryError as fault:
+                # The test removed it, or it keeps no log: a fault in here would end the whole session
+                section = repr(container), fault.message
+            report.sections.append(section)
     return report  # type: ignore[return-value]

@@ -104,8 +104,14 @@ def wait_for(container: Container, condition: Condition, timeout_s: float) -> No
     while True:
         # Asked first: what it did in its last moment counts
         has_ended = not container.is_running
-        if condition(container):
-            return
+        try:
+            if condition(container):
+                return
+        except WherryError:
+            # Of an ended one some questions have no answer: its ports are gone
+            if not has_ended and container.is_running:
+                raise
+            has_ended = True
         if has_ended:
             code = container.inspect()["State"]["ExitCode"]
             raise _not_ready(container, f"it ended with code {code} before {what}")
@@ -115,6 +121,9 @@ def wait_for(container: Container, condition: Condition, timeout_s: float) -> No
 
 
 def _not_ready(container: Container, why: str) -> NotReady:
-    log = container.logs(tail=_LOG_LINES).rstrip()
+    try:
+        log = container.logs(tail=_LOG_LINES).rstrip()
+    except WherryError as fault:  # --log-driver none
+        return NotReady(f"container {container.name} is not ready: {why}; {fault.message}")
     said = f"; its last lines:\n{log}" if log else "; it wrote nothing"
     return NotReady(f"container {container.name} is not ready: {why}{said}")

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from wherry.api.container import Container
+from wherry.errors import Conflict, NotFound
 from wherry.testing.ready import NotReady, exits, is_healthy, listens, says, wait_for
 from wherry.testing.throwaway import _published
 
@@ -43,6 +44,27 @@ def test_a_line_that_matches_is_enough() -> None:
     wait_for(played("running", log="a\nready now\n"), says("^ready"), 0)
     with pytest.raises(NotReady, match="waited 0 s in vain until a line matches 'never'; its last lines:\na"):
         wait_for(played("running", log="a\n"), says("never"), 0)
+
+
+def test_a_question_that_an_ended_container_can_t_answer_is_not_the_news() -> None:
+    def look(container: Container) -> bool:
+        raise NotFound("8000/tcp of container played is not published")
+
+    with pytest.raises(NotReady, match=r"it ended with code 3 before look; its last lines:\nboom"):
+        wait_for(played("exited", log="boom\n", code=3), look, 60)
+    with pytest.raises(NotReady, match="it ended with code 3"):
+        wait_for(played("running", "exited", log="boom\n", code=3), look, 60)
+    with pytest.raises(NotFound, match="not published"):
+        wait_for(played("running"), look, 60)
+
+
+def test_a_container_without_a_log_is_said_to_be_not_ready_too() -> None:
+    class Silent(Played):
+        def logs(self, *, tail: int = -1) -> str:
+            raise Conflict("configured logging driver does not support reading")
+
+    with pytest.raises(NotReady, match=r"it ended with code 0 before .*; configured logging driver does not support"):
+        wait_for(cast(Container, Silent(["exited"])), listens(80), 60)
 
 
 def test_what_it_did_in_its_last_moment_counts() -> None:
