@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from tests.integration.container_lab import Wherry, eventually
 from wherry import CommandFailed, Engine
 from wherry.errors import CommandNotFound, Conflict, NotFound
 from wherry.testing import NotReady, exits, is_healthy, listens, says, throwaway
+from wherry.testing.guard import LABEL
+from wherry.testing.throwaway import guard_of
 
 pytestmark = pytest.mark.requires("root", "busybox", "runc")
 ALONE = {"network": "none"}
@@ -196,6 +199,16 @@ def test_containers_of_killed_tests_are_removed_all_the_same(wherry: Wherry, eng
     tests.wait()
     tests.stdout.close()
     eventually(lambda: engine.ps(all=True) == [], "the guard removes it")
+
+
+def test_threads_share_one_guard_and_its_death_is_no_fault(wherry: Wherry) -> None:
+    with Engine(wherry.root) as engine:
+        with ThreadPoolExecutor(8) as pool:
+            guards = list(pool.map(lambda _: guard_of(engine), range(8)))
+        assert len({id(one) for one in guards}) == len({one.labels[LABEL] for one in guards}) == 1
+        os.kill(guards[0]._pid, signal.SIGKILL)
+    with Engine(wherry.root) as engine:
+        assert engine.ps(all=True) == []
 
 
 TEST_FILE = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from secrets import token_hex
 
@@ -48,7 +49,9 @@ class Guard:
         if self._told < 0:
             return
         sweep(self._engine, self.labels[LABEL])
-        os.write(self._told, b"over\n")
+        # Somebody may have killed the guard
+        with suppress(BrokenPipeError):
+            os.write(self._told, b"over\n")
         os.close(self._told)
         os.waitpid(self._pid, 0)
         self._told = -1
@@ -64,8 +67,6 @@ def finish(root: str, session: str) -> None:
 
 def sweep(engine: Engine, session: str) -> None:
     """Remove what is left of a session: containers with their anonymous volumes, then networks and volumes."""
-    from contextlib import suppress
-
     from wherry.errors import WherryError
 
     wanted = (LABEL, session)

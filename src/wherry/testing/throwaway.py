@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Unpack
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Throwaway", "guard_of", "throwaway"]
 
 _GUARDS: WeakKeyDictionary[Engine, Guard] = WeakKeyDictionary()
+_ONE_AT_A_TIME = Lock()
 
 
 class Throwaway(Container):
@@ -29,10 +31,14 @@ class Throwaway(Container):
 
 def guard_of(engine: Engine) -> Guard:
     """The one guard of this engine, made when it is first asked for."""
-    if engine not in _GUARDS:
-        _GUARDS[engine] = guard = Guard(engine)
-        engine.closing.callback(guard.close)
-    return _GUARDS[engine]
+    with _ONE_AT_A_TIME:
+        if engine not in _GUARDS:
+            guard = Guard(engine)
+            # It watches before another thread sees it
+            engine.closing.callback(guard.close)
+            assert guard.labels
+            _GUARDS[engine] = guard
+        return _GUARDS[engine]
 
 
 @contextmanager
