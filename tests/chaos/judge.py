@@ -74,7 +74,9 @@ def _of_folders(wherry: Wherry, known: set[str], running: set[str]) -> list[str]
     found = []
     containers = Path(wherry.paths.containers)
     there = set(os.listdir(containers)) if containers.exists() else set()
-    found += [f"folder of {id[:12]}, which is no container" for id in there - known]
+    for id in there - known:
+        inside = [path.relative_to(containers).as_posix() for path in (containers / id).rglob("*")]
+        found.append(f"folder of {id[:12]}, which is no container: {sorted(inside)[:20]}")
     found += [f"{id[:12]} has no folder" for id in known - there]
     sockets = Path(wherry.paths.run, "c")
     short = {id[:32] for id in running}

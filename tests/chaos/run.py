@@ -17,7 +17,7 @@ from tests.chaos.judge import faults_in, images_are_whole, settled
 from tests.chaos.ledger import Ledger
 from tests.integration.container_lab import Wherry, add_busybox, eventually, traces
 
-__all__ = ["Outcome", "chaos"]
+__all__ = ["Outcome", "World", "chaos"]
 
 _HANGS_S = 90.0
 _KILLED = 0.6
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 def chaos(folder: Path, count: int, seed: int, say: Callable[[str], object], every: int = 5) -> Outcome:
     """`every` so many acts are followed by a look at everything; the first fault ends it. Needs root."""
     wherry = Wherry(folder / "root")
-    world = _World(wherry, folder, random.Random(seed), say)
+    world = World(wherry, folder, random.Random(seed), say)
     faults: list[str] = []
     done = 0
     try:
@@ -59,7 +59,9 @@ def chaos(folder: Path, count: int, seed: int, say: Callable[[str], object], eve
     return Outcome(done, world.killed, world.bystanders, world.words, tuple(text))
 
 
-class _World:
+class World:
+    """A root with an image, a build context, and random kills; `clean` leaves the machine as it was."""
+
     def __init__(self, wherry: Wherry, folder: Path, random_: random.Random, say: Callable[[str], object]) -> None:
         self.wherry, self._folder, self._random, self._say = wherry, folder, random_, say
         self.ledger = Ledger(Path(wherry.paths.volumes))
