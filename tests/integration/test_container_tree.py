@@ -123,3 +123,12 @@ def test_an_image_without_layers_can_be_committed(wherry: Wherry, tmp_path: Path
     image = commit_of(wherry, "bare")
     with wherry.engine() as engine:
         assert len(engine.images.resolve(image).layers) == 1
+
+
+def test_names_of_files_steer_no_terminal(wherry: Wherry) -> None:
+    wherry("run", *ALONE, "--name", "liar", "busybox", "sh", "-c", r'touch "$(printf "/x\033[31m\nB y")"')
+    terminal = wherry.terminal("diff", "liar")
+    assert terminal.wait() == 0
+    assert terminal.seen.splitlines() == ["A /x\ufffd[31m\ufffdB y"]
+    assert wherry("diff", "liar").stdout == "A /x\x1b[31m\nB y\n", "a pipe gets the names as they are, as docker's"
+    terminal.close()

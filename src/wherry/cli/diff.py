@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from wherry.cli.flags import Verb
+from wherry.cli.render import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         from wherry.errors import InputError
 
         raise InputError("Container name cannot be empty")
+    # Differs from docker: on a terminal, names that would steer it are shown with � in the place of their escapes
+    shown = clean if out.is_terminal else str
     for change in engine.containers.changes(args.rest[0]):
-        out.line(f"{change.kind} {os.fsdecode(change.path)}")
+        out.line(f"{change.kind} {shown(os.fsdecode(change.path))}")
     return 0
