@@ -131,4 +131,3 @@ def test_names_of_files_steer_no_terminal(wherry: Wherry) -> None:
     assert terminal.wait() == 0
     assert terminal.seen.splitlines() == ["A /x\ufffd[31m\ufffdB y"]
     assert wherry("diff", "liar").stdout == "A /x\x1b[31m\nB y\n", "a pipe gets the names as they are, as docker's"
-    terminal.close()
