@@ -63,12 +63,19 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _policy(args: Args) -> Policy:
-    """Raises: InputError."""
+    """Raises: FlagError."""
     from wherry.build.evict import Policy
+    from wherry.cli.flags import FlagError
+    from wherry.errors import InputError
     from wherry.runtime.parse_values import size_bytes
 
     def size(name: str) -> int:
-        return size_bytes(args.text(name), step=1000) if args.text(name) else 0
+        text = args.text(name)
+        try:
+            return size_bytes(text, step=1000) if text else 0
+        except InputError as fault:
+            see = "See 'wherry builder prune --help'."
+            raise FlagError(f'invalid argument "{text}" for "--{name}" flag: {fault.message}\n{see}') from None
 
     reserved = size("reserved-space") or size("keep-storage")
     return Policy(args.on("all"), 0, reserved, size("max-used-space"), size("min-free-space"))

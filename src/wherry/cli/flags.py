@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Args", "ArgumentError", "Flag", "FlagError", "Verb", "parse"]
+__all__ = ["Args", "ArgumentError", "Flag", "FlagError", "Verb", "labels", "parse"]
 
 _TRUE, _FALSE = (
     frozenset({"1", "t", "T", "true", "TRUE", "True"}),
@@ -125,6 +125,16 @@ def parse(command: str, verb: Verb, argv: Sequence[str]) -> Args:
                 break
     _count(command, verb, rest)
     return Args(by_name, values, rest)
+
+
+def labels(command: str, args: Args) -> dict[str, str]:
+    """What --label says, of volumes and networks. Raises: FlagError."""
+    found = {}
+    for text in args.all("label"):
+        key, _, found[key] = text.partition("=")
+        if not key:
+            raise _fail(command, f'invalid argument "{text}" for "--label" flag: invalid label \'{text}\': empty name')
+    return found
 
 
 def _fail(command: str, message: str) -> FlagError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli.flags import Flag, Verb
+from wherry.cli.flags import Flag, Verb, labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _create(engine: Engine, args: Args, out: Output) -> int:
         _pairs(args.all("aux-address")),
     )  # fmt: skip
     wanted = Network(
-        "", args.rest[0], 0, "", "", "", internal=args.on("internal"), labels=_pairs(args.all("label")),
+        "", args.rest[0], 0, "", "", "", internal=args.on("internal"), labels=labels("wherry network create", args),
         options=_pairs(args.all("opt")), ipv6=args.on("ipv6"), ipam_options=_pairs(args.all("ipam-opt")),
         attachable=args.on("attachable"), config_only=args.on("config-only"), config_from=args.text("config-from"),
     )  # fmt: skip

@@ -260,8 +260,11 @@ class Reader:
 
         mac = args.text("mac-address")
         beside = NetworkJoin(
-            "", (*args.all("network-alias"), *args.all("net-alias")), args.text("ip"), args.text("ip6"),
-            parse_networks.mac_address(mac) if mac else "", args.all("link-local-ip"),
+            "", (*args.all("network-alias"), *args.all("net-alias")),
+            self._one("ip", lambda text: parse_networks.ip_address(text, "IPv4"), ""),
+            self._one("ip6", lambda text: parse_networks.ip_address(text, "IPv6"), ""),
+            parse_networks.mac_address(mac) if mac else "",
+            self._each("link-local-ip", lambda text: parse_networks.ip_address(text, "link-local IP")),
             self._each("link", parse_networks.link),
         )  # fmt: skip
         joins = (*self._each("network", parse_networks.network), *self._each("net", parse_networks.network))

@@ -87,7 +87,7 @@ def filters(given: tuple[str, ...]) -> tuple[int, bool | None]:
                 "See 'wherry search --help'."
             )
         if key == "stars":
-            if not value.removeprefix("-").isdecimal():
+            if not (value.removeprefix("-").isdecimal() and len(value) < 20):
                 raise InputError(f"invalid filter 'stars={value}': strconv.Atoi: parsing \"{value}\": invalid syntax")
             stars = max(stars, int(value))
         elif key == "is-official":

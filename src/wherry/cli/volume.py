@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli.flags import Flag, Verb
+from wherry.cli.flags import Flag, Verb, labels
 from wherry.errors import InputError
 
 TYPE_CHECKING = False
@@ -85,16 +85,8 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _create(engine: Engine, args: Args, out: Output) -> int:
-    name, labels, options = args.rest[0] if args.rest else "", args.all("label"), args.all("opt")
-    for label in labels:
-        if not label.partition("=")[0]:
-            from wherry.cli.flags import FlagError
-
-            see = "See 'wherry volume create --help'."
-            raise FlagError(
-                f'invalid argument "{label}" for "--label" flag: invalid label \'{label}\': empty name\n{see}'
-            )
-    out.line(engine.volumes.create(name, _pairs(labels), _pairs(options), driver=args.text("driver")).name)
+    name, found = args.rest[0] if args.rest else "", labels("wherry volume create", args)
+    out.line(engine.volumes.create(name, found, _pairs(args.all("opt")), driver=args.text("driver")).name)
     return 0
 
 

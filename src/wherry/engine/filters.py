@@ -45,8 +45,14 @@ def parse_filters(texts: Sequence[str], allowed: Sequence[str]) -> tuple[Filter,
     return tuple(found)
 
 
+# More digits than any time has make an infinite one
+_LONGEST = 100
+
+
 def parse_moment(text: str, now_ns: int) -> int:
     """ "24h", "1h30m" (ago), a unix time, or RFC 3339, as ns since the epoch. Raises: InputError."""
+    if len(text) > _LONGEST:
+        raise InputError(f'failed to parse value as time or duration: "{text:.60}"')
     if text and "".join(n + u for n, u in _SPAN.findall(text)) == text:
         return now_ns - int(sum(float(n) * _UNIT_S[u] for n, u in _SPAN.findall(text)) * 1e9)
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):

@@ -218,6 +218,11 @@ def faults(network: Network, join: Join) -> list[str]:
             found.append(_USER_SUBNETS)
         elif found or not Pool.parse(pool).holds(wanted):
             found.append(f"no configured subnet or ip-range contain the IP address {wanted}")
+    for wanted in join.link_locals:
+        try:
+            address.parse(wanted)
+        except InputError:
+            found.append(f"invalid link-local IP address: {wanted}")
     return found
 
 

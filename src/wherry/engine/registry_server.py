@@ -97,7 +97,7 @@ def _listen(options: ServeOptions) -> Listen:
     from wherry.registry.server.serve import Listen
 
     host, colon, port = options.addr.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise UsageError(f"--addr {options.addr}: expected HOST:PORT", hint="--addr 127.0.0.1:5000, --addr [::]:5000")
     if bool(options.tls_cert) != bool(options.tls_key):
         raise UsageError("--tls-cert and --tls-key go together")

@@ -66,7 +66,7 @@ class Pool(NamedTuple):
         """ "10.0.0.0/24" or "fd00::/64"; host bits are refused, as docker does. Raises: InputError."""
         base, slash, length = subnet.partition("/")
         bits = 128 if ":" in base else 32
-        if not slash or not (length.isascii() and length.isdecimal()) or int(length) > bits:
+        if not slash or not (length.isascii() and length.isdecimal() and len(length) < 4) or int(length) > bits:
             raise InputError(f"invalid CIDR address: {subnet}", hint="write it as 10.5.0.0/24")
         size = 1 << (bits - int(length))
         first = parse(base)

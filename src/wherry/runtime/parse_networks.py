@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["fields", "is_user_defined", "link", "mac_address", "network", "settle"]
+__all__ = ["fields", "ip_address", "is_user_defined", "link", "mac_address", "network", "settle"]
 
 _KEYS = ("name", "alias", "driver-opt", "ip", "ip6", "link-local-ip", "mac-address")
 
@@ -40,10 +40,31 @@ def network(text: str) -> NetworkJoin:
         raise InputError("network name/id is not specified")
     one = {key: (many[key] or [""])[-1] for key in ("ip", "ip6", "mac-address")}
     mac = mac_address(one["mac-address"]) if one["mac-address"] else ""
+    local = many["link-local-ip"]
+    ip_address(one["ip"], "IPv4")
+    ip_address(one["ip6"], "IPv6")
+    for address in local:
+        ip_address(address, "link-local IP")
     return NetworkJoin(
-        name, tuple(many["alias"]), one["ip"], one["ip6"], mac, tuple(many["link-local-ip"]),
+        name, tuple(many["alias"]), one["ip"], one["ip6"], mac, tuple(local),
         driver_opts=tuple(many["driver-opt"]),
     )  # fmt: skip
+
+
+def ip_address(text: str, kind: str) -> str:
+    """`text` itself; `kind` is "IPv4", "IPv6" or "link-local IP", which may be of either. Raises: InputError."""
+    import _socket  # not socket, which costs 3 ms
+
+    families = {"IPv4": [_socket.AF_INET], "IPv6": [_socket.AF_INET6]}
+    for family in families.get(kind, [_socket.AF_INET, _socket.AF_INET6]):
+        try:
+            _socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return text
+    if not text:
+        return ""
+    raise InputError(f"invalid {kind} address: {text}")
 
 
 def mac_address(text: str) -> str:

@@ -5,7 +5,7 @@ Every function is pure and raises InputError with the text that docker prints fo
 
 from __future__ import annotations
 
-from wherry.errors import InputError, Unsupported
+from wherry.errors import InputError
 from wherry.runtime.options import DeviceRequest, RestartPolicy, Ulimit
 
 TYPE_CHECKING = False
@@ -40,6 +40,10 @@ def _is_number(text: str) -> bool:
     return text.isascii() and whole.isdigit() and (part.isdigit() or "." not in text)
 
 
+# Python reads no number of thousands of digits, and the kernel's end at 63 bits
+_MOST_DIGITS = 40
+
+
 def size_bytes(text: str, *, step: int = 1024) -> int:
     """ "64m", "1.5g", "1KiB", "512"; each unit is `step` of the one before: 1000 for what docker counts in decimals
     (--log-opt max-size, --keep-storage). Raises: InputError."""
@@ -56,7 +60,14 @@ def size_bytes(text: str, *, step: int = 1024) -> int:
         raise InputError(f"invalid size: '{text}'")
     whole, _, part = number.partition(".")
     factor: int = step ** _SIZE_UNITS[unit]
-    return int(whole) * factor + (int(part) * factor // 10 ** len(part) if part else 0)
+    found = (
+        -1
+        if len(number) > _MOST_DIGITS
+        else int(whole) * factor + (int(part) * factor // 10 ** len(part) if part else 0)
+    )
+    if not 0 <= found < 1 << 63:
+        raise InputError(f"invalid size: '{text:.60}'")
+    return found
 
 
 def memory_swap_bytes(text: str) -> int:
@@ -76,7 +87,7 @@ def duration_ns(text: str) -> int:
     while rest:
         number = _leading(rest, "0123456789.")
         rest = rest[len(number) :]
-        if not number.strip(".") or number.count(".") > 1:
+        if not number.strip(".") or number.count(".") > 1 or len(number) > _MOST_DIGITS:
             raise InputError(f'time: invalid duration "{text}"')
         unit = "".join(_leading(rest, rest.translate(_NO_DIGITS)))
         if not unit:
@@ -87,6 +98,8 @@ def duration_ns(text: str) -> int:
         whole, _, part = number.partition(".")
         scale = _DURATION_UNITS_NS[unit]
         total += int(whole or "0") * scale + int(part or "0") * scale // 10 ** len(part)
+    if total >= 1 << 63:
+        raise InputError(f'time: invalid duration "{text}"')
     return sign * total
 
 
@@ -105,6 +118,8 @@ def cpus_nano(text: str) -> int:
     whole, _, part = number.partition(".")
     if len(part.rstrip("0")) > 9:
         raise InputError("value is too precise")
+    if len(whole) > _MOST_DIGITS:
+        raise InputError(f"failed to parse {text:.60} as a rational number")
     nano = int(whole or "0") * 10**9 + int(part[:9].ljust(9, "0"))
     return -nano if text.startswith("-") else nano
 
@@ -125,6 +140,8 @@ def ulimit(text: str) -> Ulimit:
     for one in limits:
         if not one.removeprefix("-").isdecimal():
             raise InputError(f'strconv.ParseInt: parsing "{one}": invalid syntax')
+        if len(one) > _MOST_DIGITS or int(one) >= 1 << 63:
+            raise InputError(f'strconv.ParseInt: parsing "{one:.60}": value out of range')
     soft, hard = int(limits[0]), int(limits[-1])
     if hard >= 0 and not 0 <= soft <= hard:
         raise InputError(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
@@ -138,7 +155,7 @@ def restart(text: str) -> RestartPolicy:
     name, colon, count = text.partition(":")
     if ":" in count:
         raise InputError("invalid restart policy format")
-    if colon and not count.isdecimal():
+    if colon and (not count.removeprefix("-").isdecimal() or len(count) > 18):
         raise InputError("invalid restart policy format: maximum retry count must be an integer")
     if name not in {"no", "always", "on-failure", "unless-stopped"}:
         raise InputError(
@@ -147,6 +164,8 @@ def restart(text: str) -> RestartPolicy:
         )
     if colon and int(count) and name != "on-failure":
         raise InputError("invalid restart policy: maximum retry count can only be used with 'on-failure'")
+    if count.startswith("-"):
+        raise InputError("invalid restart policy: maximum retry count cannot be negative")
     return RestartPolicy(name, int(count or "0"))
 
 
