@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from wherry.errors import Conflict, InputError
+from wherry.errors import Conflict, InputError, NotFound
 from wherry.network import address
 from wherry.network.address import Pool
 from wherry.network.model import EVERY_IPV4, Endpoint, Join, Joined, Network, NetworkRequest, Published
@@ -72,7 +72,7 @@ class AddressPlan(NetworkTable):
     ) -> tuple[Joined, ...]:  # fmt: skip
         """An address on each network, and the ports, or nothing.
 
-        Raises: Conflict (no address, port or container taken), InputError.
+        Raises: Conflict (no address, port or container taken), NotFound (a network has gone), InputError.
         """
         with self._db.write() as conn:
             for port in published:
@@ -110,7 +110,7 @@ class AddressPlan(NetworkTable):
     def join(self, container_id: str, network: Network, wanted: Join, maker: str) -> Joined:
         """One network more for a container that has a sandbox. `maker` is the process at work, until `made`.
 
-        Raises: Conflict (there already, no address), InputError.
+        Raises: Conflict (there already, no address), NotFound (it has gone), InputError.
         """
         with self._db.write() as conn:
             rows = conn.execute("SELECT network, device FROM joint WHERE container_id = ?", (container_id,)).fetchall()
@@ -224,6 +224,10 @@ class AddressPlan(NetworkTable):
     def _join(
         self, conn: sqlite3.Connection, container_id: str, network: Network, join: Join, device: str, maker: str
     ) -> Joined:
+        # It was looked up before this transaction, and its number may be another's by now
+        there = conn.execute("SELECT id FROM network WHERE number = ?", (network.number,)).fetchone()
+        if there is None or there[0] != network.id:
+            raise NotFound(f"network {network.name} not found", hint="it was removed just now")
         number = self._choose(conn, network, join.ipv4)
         where = address.text(number)
         where6 = _choose6(conn, network, join.ipv6) if network.pool6 else ""

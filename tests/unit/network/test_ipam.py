@@ -244,3 +244,17 @@ def test_a_configuration_takes_no_addresses_and_stays_while_it_is_used(plan: Add
         plan.remove(plan.network("conf"))
     plan.remove(made)
     plan.remove(plan.network("conf"))
+
+
+@pytest.mark.parametrize("ipv4", ["", "10.9.0.7"])
+def test_a_network_that_goes_while_it_is_joined_is_not_found(plan: AddressPlan, ipv4: str) -> None:
+    """It was looked up before; and the number of one that went is given again."""
+    gone = plan.create(wanted("gone", "10.9.0.0/24"), [])
+    plan.remove(gone)
+    with pytest.raises(NotFound, match="network gone not found"):
+        take(plan, "box", gone, ipv4=ipv4)
+    heir = plan.create(wanted("heir", "10.9.0.0/24"), [])
+    assert heir.number == gone.number
+    with pytest.raises(NotFound, match="network gone not found"):
+        take(plan, "box", gone, ipv4=ipv4)
+    assert take(plan, "box", heir, ipv4=ipv4).startswith("10.9.0.")
