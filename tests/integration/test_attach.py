@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -74,3 +75,15 @@ def test_only_its_owner_may_connect_to_a_container(wherry: Wherry) -> None:
     assert stat.S_IMODE(os.stat(folder / "attach").st_mode) == 0o600
     assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     assert stat.S_IMODE(os.stat(wherry.root / "containers" / id).st_mode) == 0o700
+
+
+def test_a_run_whose_reader_is_gone_ends_and_leaves_the_container(wherry: Wherry) -> None:
+    """`wherry run IMAGE yes | head -1`."""
+    reader, writer = os.pipe()
+    run = wherry.spawn("run", "--network", "none", "--name", "talker", "busybox", "yes", stdout=writer)
+    os.close(writer)
+    assert os.read(reader, 2) == b"y\n"
+    os.close(reader)
+    run.communicate(timeout=20)
+    assert run.returncode != 0
+    assert wherry.status("talker") == "running", "as docker's"

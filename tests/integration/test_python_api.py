@@ -89,6 +89,20 @@ def test_a_run_that_is_interrupted_at_any_moment_leaves_nothing(wherry: Wherry) 
         assert done.stdout == "0 1\n", (step, done.stderr)
 
 
+def test_containers_that_are_over_stay_not_in_the_process_table(engine: Engine) -> None:
+    for _ in range(5):
+        with engine.start("busybox", "sleep 1000", **ALONE):
+            pass
+
+    def dead() -> int:
+        engine.run("busybox", "true", **ALONE)
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return sum(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z" for pid in children)
+
+    # Each start reaps what is dead by then
+    eventually(lambda: dead() == 0, "they are reaped")
+
+
 def test_a_container_to_talk_to(engine: Engine, tmp_path: Path) -> None:
     script = "echo ready; trap 'exit 4' TERM; while :; do sleep 0.05; done"
     with engine.start("busybox", ["sh", "-c", script], name="talk", labels={"a": "b"}, **ALONE) as box:

@@ -33,7 +33,8 @@ class _Reader(Thread):
 
     def finish(self) -> bytes:
         os.close(self.write_fd)
-        self.join()
+        if self.ident:  # else interrupted before its start
+            self.join()
         os.close(self._read_fd)
         return b"".join(self._chunks)
 
@@ -67,17 +68,19 @@ def capture(
     After `timeout_s`, `end` is called until `work` returns. Raises: what `work` raises.
     """
     readers = [_Reader(), _Reader()]
-    for reader in readers:
-        reader.start()
-    stdin, feeder = (-1, None) if data is None else _feed(data)
+    stdin, feeder = -1, None
     deadline = _Deadline(timeout_s, end) if timeout_s is not None else None
     code: int | None = None
     try:
+        for reader in readers:
+            reader.start()
+        if data is not None:
+            stdin, feeder = _feed(data)
         if deadline:
             deadline.start()
         code = work(Streams(stdin, readers[0].write_fd, readers[1].write_fd, signals=False))
     finally:
-        if deadline:
+        if deadline and deadline.ident:
             deadline.over.set()
             deadline.join()
         if stdin >= 0:

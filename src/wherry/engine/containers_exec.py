@@ -57,7 +57,7 @@ def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Strea
         _abandon(monitor, folder)
         raise
     if streams is None:
-        monitor.sock.close()
+        monitor.leave()
         return None
     return _follow(engine, row, monitor, streams, (pid, plan["exec_id"]))
 
@@ -97,7 +97,7 @@ def _abandon(monitor: launch.Monitor, folder: str) -> None:
 
     if monitor.has_started():
         # Interrupted while the runtime worked: the command goes on without us, as docker's, and its monitor clears up
-        monitor.sock.close()
+        monitor.leave()
         return
     monitor.abandon()
     if folder:

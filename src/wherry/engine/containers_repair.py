@@ -145,7 +145,7 @@ def _restart(engine: Engine, row: ContainerRow) -> None:
 
     # What stands in its way is in its record, for whoever asks
     with suppress(WherryError):
-        launch_locked(engine, row, None, None).sock.close()
+        launch_locked(engine, row, None, None).leave()
 
 
 def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> ContainerState:
@@ -173,7 +173,7 @@ def _adopt(engine: Engine, row: ContainerRow, state: ContainerState) -> Containe
         monitor.prepare(plan, None)
         monitor.await_ready()
         monitor.go([(one.fd, one.protocol, one.address, one.port) for one in listeners], None, mounts)
-        monitor.sock.close()
+        monitor.leave()
     except (WherryError, OSError):
         monitor.abandon()
         return observe(bundle, engine.host)

@@ -91,7 +91,10 @@ def launch_locked(
             from wherry.engine.containers_stop import end_now
 
             end_now(engine, row)
-        monitor.abandon()
+            monitor.sock.close()
+            monitor.reap()
+        else:
+            monitor.abandon()
         _undo(engine, row, fault)
         raise
     return monitor
@@ -193,10 +196,11 @@ def _undo(engine: Engine, row: ContainerRow, fault: BaseException) -> None:
 def _follow(engine: Engine, row: ContainerRow, monitor: Monitor, streams: Streams | None) -> int | None:
     """Stay with a container that was just started, when `streams` says so. The exit code, or None when detached."""
     if streams is None:
-        monitor.sock.close()
+        monitor.leave()
         return None
     ending = attaching.pump(monitor.sock, streams, _forwarder(engine, row), cleans=True)
     if ending.detached:
+        monitor.leave()
         engine.events.container(row, "detach")
         return None
     if ending.record is None:

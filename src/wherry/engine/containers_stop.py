@@ -248,7 +248,7 @@ def restart(engine: Engine, row: ContainerRow, timeout_s: int | None, signal: st
         row = engine.containers.find(row.id)
         _stop_locked(engine, row, timeout_s, signo)
         monitor = launch_locked(engine, row, None, None)
-        monitor.sock.close()
+        monitor.leave()
         engine.events.container(row, "restart")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from wherry.errors import RuntimeFailure, WherryError
 from wherry.host import Command
@@ -30,6 +31,8 @@ __all__ = ["Failed", "Monitor", "connect", "python_argv", "spawn"]
 _SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _PATIENCE_S = 10.0
+# Children of this process, by pid, with their start time
+_left: dict[int, int | None] = {}
 
 
 class Failed(WherryError):
@@ -59,8 +62,8 @@ def _pair() -> tuple[kernel.Socket, kernel.Socket]:
 class Monitor:
     """A monitor that has been spawned. `pid` is its process; `sock` the control socket, the caller's to close."""
 
-    def __init__(self, pid: int, sock: kernel.Socket) -> None:
-        self.pid, self.sock = pid, sock
+    def __init__(self, pid: int, sock: kernel.Socket, start: int | None = None) -> None:
+        self.pid, self.sock, self._start = pid, sock, start
         self._goes = self._is_started = False
 
     def prepare(self, plan: Mapping[str, Any], rootfs_fd: int | None) -> None:
@@ -135,9 +138,17 @@ class Monitor:
         return self._is_started
 
     def abandon(self) -> None:
-        """Nothing was started, or it failed, or it is over: end it. Idempotent."""
+        """Nothing was started, or it failed: end it. One whose container runs is left to it. Idempotent."""
+        if self._is_started:
+            self.leave()
+        else:
+            self.sock.close()
+            self.reap()
+
+    def leave(self) -> None:
+        """It goes on without us, as long as its container; `spawn` reaps it some time after its end. Idempotent."""
         self.sock.close()
-        self.reap()
+        _left[self.pid] = self._start
 
     def reap(self) -> None:
         """Wait for its end, when it is this process's own child."""
@@ -152,6 +163,7 @@ def spawn(host: Host, env: Mapping[str, str], module: str = "monitor") -> Monito
 
     `module` "monitor_exec" gives one for an exec session.
     """
+    _reap_left(host)
     mine, theirs = _pair()
     try:
         fd = theirs.fileno()
@@ -160,7 +172,20 @@ def spawn(host: Host, env: Mapping[str, str], module: str = "monitor") -> Monito
         pid = host.spawn(Command(argv, env=env, pass_fds=[fd]), session=True)
     finally:
         theirs.close()
-    return Monitor(pid, mine)
+    return Monitor(pid, mine, host.start_time(pid))
+
+
+def _reap_left(host: Host) -> None:
+    """Of a program that starts many and lives long, the dead ones would all stay in the process table."""
+    for pid, start in list(_left.items()):
+        now = host.start_time(pid)
+        if now is None:
+            # Dead, and not yet waited for
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        # A pid with another start is somebody else's by now: the program itself waited for ours
+        if now is None or now != start:
+            _left.pop(pid, None)
 
 
 def connect(path: str) -> kernel.Socket:
