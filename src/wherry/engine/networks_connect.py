@@ -81,7 +81,9 @@ def disconnect(engine: Engine, container: str, name: str, *, force: bool) -> Non
 
 def forget(engine: Engine, container_id: str, number: int) -> None:
     """Take back a `connect` that was killed on its way."""
-    _leave(engine, container_id, engine.networks.book.numbered(number), engine.containers.state(container_id).pid)
+    # None can be removed while somebody is on it
+    if network := engine.networks.book.numbered(number):
+        _leave(engine, container_id, network, engine.containers.state(container_id).pid)
 
 
 def _check(options: RunOptions, network: Network, wanted: Join) -> None:

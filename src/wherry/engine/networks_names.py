@@ -60,9 +60,9 @@ def tell(engine: Engine, kernel: Kernel, number: int) -> None:
     """Say anew who is on that network. The network's lock is held."""
     members = kernel.book.members(number)
     network = kernel.book.numbered(number)
-    if network.is_default:
+    if network and network.is_default:
         return _tell_linked(members)
-    if not members:
+    if not network or not members:
         return kernel.forget_names(number)
     text = json.dumps({
         "name": network.name,

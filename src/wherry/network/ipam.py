@@ -149,9 +149,10 @@ class AddressPlan(NetworkTable):
         return Sandbox(*row) if row else None
 
     def joined(self, container_id: str) -> tuple[Joined, ...]:
-        """The networks a container is on, in order."""
+        """The networks a container is on, in order; without one that it left, and that went, while we looked."""
         rows = self._db.read().execute(_SELECT_JOINT + " WHERE container_id = ? ORDER BY slot", (container_id,))
-        return tuple(self._joined(row, self.numbered(row[1])) for row in rows.fetchall())
+        found = [(row, self.numbered(row[1])) for row in rows.fetchall()]
+        return tuple(self._joined(row, network) for row, network in found if network)
 
     def endpoint(self, container_id: str) -> tuple[Endpoint, Network] | None:
         """The first of `joined`."""

@@ -38,9 +38,10 @@ class NetworkTable:
         """By number."""
         return [self._network(row) for row in self._db.read().execute(_SELECT + " ORDER BY number")]
 
-    def numbered(self, number: int) -> Network:
-        """The one of that number, which there is."""
-        return self._network(self._db.read().execute(_SELECT + " WHERE number = ?", (number,)).fetchone())
+    def numbered(self, number: int) -> Network | None:
+        """The one of that number; None when it was removed meanwhile."""
+        row = self._db.read().execute(_SELECT + " WHERE number = ?", (number,)).fetchone()
+        return self._network(row) if row else None
 
     def network(self, name: str) -> Network:
         """By name, whole id or id prefix. Raises: NotFound, Conflict (ambiguous prefix)."""

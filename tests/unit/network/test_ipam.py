@@ -258,3 +258,21 @@ def test_a_network_that_goes_while_it_is_joined_is_not_found(plan: AddressPlan, 
     with pytest.raises(NotFound, match="network gone not found"):
         take(plan, "box", gone, ipv4=ipv4)
     assert take(plan, "box", heir, ipv4=ipv4).startswith("10.9.0.")
+
+
+def test_a_network_that_went_has_no_number_and_nobody_is_on_it(
+    plan: AddressPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left and removed by another client between the two looks of `joined`."""
+    network = plan.create(wanted("gone", "10.9.0.0/24"), [])
+    take(plan, "box", network)
+    look = plan.numbered
+
+    def late(number: int) -> Network | None:
+        plan.leave("box", number)
+        plan.remove(network)
+        return look(number)
+
+    monkeypatch.setattr(plan, "numbered", late)
+    assert plan.joined("box") == ()
+    assert look(network.number) is None
