@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_failure_leaves_the_old_bytes_and_no_temporary_file(tmp_path: Path) ->
 def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("safe")
-    (tmp_path / f".file.{os.getpid()}.tmp").symlink_to(victim)
+    (tmp_path / f".file.{os.getpid()}.{threading.get_native_id()}.tmp").symlink_to(victim)
     with pytest.raises(OSError):
         replace_file(str(tmp_path / "file"), b"new")
     assert victim.read_text() == "safe"
@@ -57,3 +58,12 @@ def test_shared_locks_go_together_and_keep_writers_out(tmp_path: Path) -> None:
         locked(path, timeout_s=0.02),
     ):
         pass
+
+
+def test_threads_that_write_one_file_do_not_meet(tmp_path: Path) -> None:
+    """Several containers that start side by side keep the same record of the runtime."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: replace_file(str(tmp_path / "file"), b"%d" % n, durable=False), range(400)))
+    assert os.listdir(tmp_path) == ["file"]
