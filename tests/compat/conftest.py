@@ -1,4 +1,4 @@
-"""One dockerd and one wherry for the session, with the same busybox image."""
+"""One dockerd and one wherry for each module, with the same busybox image: what one leaves is not another's to see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.compat.sides import Docker, Side, Wherry
 from tests.integration.container_lab import busybox_tar
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sides() -> Iterator[tuple[Side, Side]]:
     # A short name, as the sockets' paths must fit in 107 bytes
     with tempfile.TemporaryDirectory(prefix="compat-", ignore_cleanup_errors=True) as name:

@@ -23,7 +23,8 @@ ANYTHING: tuple[tuple[str | bytes, ...], ...] = (
 )  # fmt: skip
 # Without arguments these remove, fetch, serve or wait; they have tests of their own
 ACT_ALONE = {
-    "bootstrap", "system prune", "image prune", "container prune", "volume prune", "network prune", "registry serve",
+    "boot", "bootstrap", "container prune", "events", "image prune", "network prune", "registry serve", "stats",
+    "system prune", "volume prune",
 }  # fmt: skip
 
 
