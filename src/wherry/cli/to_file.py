@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from errno import EISDIR, EOPNOTSUPP
 from functools import partial
 
 from wherry.errors import InputError
@@ -78,10 +79,13 @@ def _is_stream(path: str) -> bool:
 def _whole(path: str, produce: Callable[[Write], object]) -> None:
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
-    fd = _open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, path)
+    fd = _open_new(folder or ".", temporary, path)
     try:
         try:
             produce(partial(write_all, fd))
+            if not os.fstat(fd).st_nlink:
+                # The source is absolute; with a `src_dir_fd` Python has the kernel follow it
+                os.link(f"/proc/self/fd/{fd}", temporary, src_dir_fd=fd)
         finally:
             os.close(fd)
         os.rename(temporary, path)
@@ -91,8 +95,25 @@ def _whole(path: str, produce: Callable[[Write], object]) -> None:
         raise
 
 
+def _open_new(folder: str, temporary: str, shown: str) -> int:
+    """Without a name where the file system can do that: kill -9 leaves nothing of it."""
+    with suppress(OSError):
+        # Of one that was killed, and had our pid
+        os.unlink(temporary)
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        if fault.errno in (EOPNOTSUPP, EISDIR):  # NFS, FUSE
+            return _open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, shown)
+        raise _unsavable(shown, fault) from None
+
+
 def _open(path: str, flags: int, shown: str) -> int:
     try:
         return os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as fault:
-        raise InputError(f"cannot save to {shown}: {fault.strerror}", hint="give another file with -o") from None
+        raise _unsavable(shown, fault) from None
+
+
+def _unsavable(shown: str, fault: OSError) -> InputError:
+    return InputError(f"cannot save to {shown}: {fault.strerror}", hint="give another file with -o")

@@ -13,6 +13,7 @@ import pytest
 from wherry.cli.render import Output
 from wherry.cli.to_file import write_file, write_out
 from wherry.errors import InputError
+from wherry.image.tar.pack import Write
 
 Give = Callable[[str], None]
 
@@ -60,6 +61,25 @@ def test_dev_stdout_that_is_a_file_gets_its_bytes_and_stays_a_link(give: Give, t
         give(f"/proc/self/fd/{out.fileno()}")
     assert (tmp_path / "stdout").is_symlink()
     assert (tmp_path / "out").read_bytes() == b"before tartar"
+
+
+def test_nothing_has_a_name_before_it_is_whole(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def produce(write: Write) -> None:
+        write(memoryview(b"tar"))
+        seen.append(os.listdir(tmp_path))
+        if len(seen) > 1:
+            raise KeyboardInterrupt
+
+    out = Output(io.StringIO(), io.StringIO(), {})
+    (tmp_path / f".x.{os.getpid()}.tmp").touch()  # of a process that was killed
+    write_out(str(tmp_path / "x"), out, produce)
+    with pytest.raises(KeyboardInterrupt):
+        write_out(str(tmp_path / "y"), out, produce)
+    assert seen == [[], ["x"]], "kill -9 would leave nothing more"
+    assert os.listdir(tmp_path) == ["x"]
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
 
 
 def test_a_small_file_is_written_through_a_link(tmp_path: Path) -> None:
