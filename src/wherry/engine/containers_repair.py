@@ -41,13 +41,20 @@ def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
                 if row.phase == "removing":
                     state = state._replace(status="removing")
             except (HostError, OSError) as fault:
-                # A full disk, say: what is known can be shown all the same
-                why = fault.strerror if isinstance(fault, OSError) else fault
-                engine.notices.append(f"container {row.name} can't be put right: {why}")
+                _note(engine, f"container {row.name}", fault)
         found.append((row, state))
     if is_repaired or _has_network_mark(engine):
-        engine.networks.sweep(lambda id: engine.containers.state(id).is_running)
+        try:
+            engine.networks.sweep(lambda id: engine.containers.state(id).is_running)
+        except (HostError, OSError) as fault:
+            _note(engine, "what is left of networks", fault)
     return found
+
+
+def _note(engine: Engine, what: str, fault: HostError | OSError) -> None:
+    """A full disk, say: what is known can be shown all the same."""
+    why = fault.strerror if isinstance(fault, OSError) else fault
+    engine.notices.append(f"{what} can't be put right: {why}")
 
 
 def _needs_repair(engine: Engine, row: ContainerRow, state: ContainerState) -> bool:
