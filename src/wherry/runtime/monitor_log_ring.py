@@ -56,8 +56,10 @@ class Ring:
                 raise self._fault
 
     def is_full(self) -> bool:
-        self._is_held = self._waits and self._size >= self._max_bytes
-        return self._is_held
+        # Under the guard: room that is made in between would be told to nobody
+        with self._guard:
+            self._is_held = self._waits and self._size >= self._max_bytes
+            return self._is_held
 
     def _on_room(self, _: int) -> None:
         os.read(self._ear, 64)
@@ -128,8 +130,9 @@ class Ring:
             if turn != self._turn:
                 return False
             self._size -= count
-        if self._is_held and self._size <= self._max_bytes // 2:
-            self._is_held = False
+            has_room = self._is_held and self._size <= self._max_bytes // 2
+            self._is_held = self._is_held and not has_room
+        if has_room:
             os.write(self._mouth, b".")
         return True
 
