@@ -29,8 +29,8 @@ unit: venv  ## the tests that need no root, no network and no programs
 soundness: setup  ## compare builds with the cache to builds without (N=10000 cases, SEED=1 the first world)
 	@$(PYTHON) -m tests.soundness --cases $(or $(N),1000) --seed $(or $(SEED),1) $(SOUNDNESS_FLAGS)
 
-chaos: setup  ## kill -9 at random moments of random commands (N=1000 of them, SEED=1): nothing lost, nothing left
-	@$(PYTHON) -m tests.chaos --acts $(or $(N),1000) --seed $(or $(SEED),1)
+chaos: setup  ## kill -9 at random moments of random commands (N=1000, SEED=1); CLIENTS=16 SECONDS=300: a crowd instead
+	@$(PYTHON) -m tests.chaos --acts $(or $(N),1000) --seed $(or $(SEED),1) --clients $(or $(CLIENTS),0) --seconds $(or $(SECONDS),300)
 
 lint: venv  ## ruff, mypy --strict and the architecture test
 	$(PYTHON) -m ruff check .
