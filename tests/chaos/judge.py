@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tests.chaos.ledger import Ledger
 from tests.integration.container_lab import Wherry
+from wherry.engine import Engine, containers_repair, containers_rows
+from wherry.engine.containers_rows import ContainerRow
+from wherry.errors import WherryError
 
 __all__ = ["disagreements", "faults_in", "images_are_whole", "settled"]
 
@@ -41,11 +44,21 @@ def disagreements(wherry: Wherry, ledger: Ledger) -> list[str]:
             found.append(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
     with wherry.engine() as engine:
         rows = {one.row.id: one.state for one in engine.containers.list(all=True)}
+        found += [f"{row.id[:12]} is {row.phase}, and ps does not show it: {_why(engine, row)}"
+                  for row in containers_rows.every(engine.db) if row.id not in rows]  # fmt: skip
     running = {id for id, state in rows.items() if state.is_running}
     found += _of_processes(wherry, running)
     found += _of_folders(wherry, set(rows), running)
     found += [f"mount {line}" for line in _lines("/proc/self/mountinfo") if wherry.paths.root in line]
     return found + ledger.lost()
+
+
+def _why(engine: Engine, row: ContainerRow) -> str:
+    """What stands in the way of putting it right."""
+    try:
+        return str(containers_repair.repair(engine, row))
+    except (WherryError, OSError) as fault:
+        return f"{type(fault).__name__}: {fault}"
 
 
 def _lines(path: str) -> list[str]:
