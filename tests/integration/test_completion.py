@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -19,8 +20,7 @@ def path(wherry: Wherry, tmp_path: Path) -> str:
     wherry("create", "--network", "none", "--name", "second", "busybox", "true")
     folder = tmp_path / "bin"
     folder.mkdir()
-    words = " ".join(f"'{word}'" for word in wherry.argv())
-    (folder / "wherry").write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    (folder / "wherry").write_text(f'#!/bin/sh\nexec {shlex.join(wherry.argv())} "$@"\n')
     (folder / "wherry").chmod(0o755)
     (tmp_path / "files").mkdir()
     for name in ("Dockerfile", "docs with blanks"):
