@@ -382,7 +382,13 @@ def test_what_differs_from_docker_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("propagations", "wanted"),
-    [((), None), (("rprivate",), None), (("rslave",), "rslave"), (("slave", "shared"), "shared"), (("rshared",), "shared")],
+    [
+        ((), None),
+        (("rprivate",), None),
+        (("rslave",), "rslave"),
+        (("slave", "shared"), "shared"),
+        (("rshared",), "shared"),
+    ],
 )
 def test_the_root_lets_mounts_travel_where_one_is_asked_to(propagations: tuple[str, ...], wanted: str | None) -> None:
     asked = tuple(MountRequest("bind", "/s", f"/t{one}", propagation=one) for one in propagations)
