@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.container_lab import Wherry
-from wherry.engine import containers_rows
+from wherry.engine import containers_commit, containers_rows, containers_tree
 from wherry.engine.containers_lock import held
 from wherry.errors import Conflict, Locked, NotFound
 from wherry.runtime.options import RunOptions
@@ -48,4 +48,20 @@ def test_who_comes_after_a_removal_leaves_no_lock_behind(wherry: Wherry) -> None
         wherry("rm", "box")
         with pytest.raises(NotFound), held(engine, row):
             engine.containers.find(row.id)
+    assert os.listdir(f"{wherry.paths.run}/locks") == []
+
+
+def test_who_mounts_a_container_that_has_gone_makes_nothing_of_it_again(wherry: Wherry) -> None:
+    """cp, export and commit find the row, wait for the lock, and the container is removed meanwhile."""
+    with wherry.engine() as engine:
+        row = engine.containers.create("busybox", RunOptions(name="box", network="none"))
+        wherry("rm", "box")
+        for enter in (
+            lambda: containers_rows.root_fd(engine, row), lambda: containers_tree.own_root(engine, row),
+        ):  # fmt: skip
+            with pytest.raises(NotFound), enter():
+                pass
+        with pytest.raises(NotFound):
+            containers_commit.commit(engine, row, containers_commit.CommitRequest())
+    assert not Path(wherry.paths.containers, row.id).exists()
     assert os.listdir(f"{wherry.paths.run}/locks") == []

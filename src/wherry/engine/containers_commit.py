@@ -97,6 +97,7 @@ def _still(engine: Engine, row: ContainerRow, request: CommitRequest) -> Iterato
     state = engine.containers.state(row.id)
     if not state.pid:
         with containers_lock.held(engine, row):
+            engine.containers.find(row.id)
             yield
         return
     if not request.pause or state.status == "paused":

@@ -166,6 +166,7 @@ def root_fd(engine: Engine, row: ContainerRow) -> Iterator[int]:
     from wherry.engine import containers_lock
 
     with containers_lock.held(engine, row):
+        row = find(engine.db, row.id)  # it may have gone meanwhile: a mount would make its folder again
         state = engine.containers.state(row.id)
         if state.pid:
             fd = os.open(f"/proc/{state.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

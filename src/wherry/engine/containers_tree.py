@@ -91,6 +91,7 @@ def _overlay(engine: Engine, row: ContainerRow) -> Iterator[int]:
     from wherry.engine import containers_lock, containers_rootfs
 
     with containers_lock.held(engine, row):
+        row = engine.containers.find(row.id)
         if engine.containers.state(row.id).pid:
             # A running one whose monitor died: its upper folder is shown as one more layer
             with lower_fd(engine, row, f"{engine.containers.bundle(row.id)}/upper") as fd:
