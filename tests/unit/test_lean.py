@@ -1,4 +1,4 @@
-"""wherry.lean.NamedTuple is typing's in everything that this project uses."""
+"""wherry.lean is what it stands for in everything that this project uses."""
 
 from __future__ import annotations
 
@@ -73,3 +73,18 @@ def test_what_typing_refuses_is_refused() -> None:
         Lean()
     with pytest.raises(TypeError):
         Lean("a", nmae=1)  # type: ignore[call-arg]
+
+
+def test_a_thread_is_waited_for() -> None:
+    import time
+
+    done: list[int] = []
+
+    def work() -> None:
+        time.sleep(0.05)
+        done.append(1)
+
+    join = lean.in_thread(work)
+    assert done == []
+    join()
+    assert done == [1]

@@ -143,7 +143,7 @@ def _beside(attachment: Attachment, monitor: Monitor, engine: Engine) -> Iterato
         yield
         monitor.await_ready()
         return
-    from threading import Thread
+    from wherry.lean import in_thread
 
     faults: list[BaseException] = []
 
@@ -154,12 +154,11 @@ def _beside(attachment: Attachment, monitor: Monitor, engine: Engine) -> Iterato
         except BaseException as fault:
             faults.append(fault)
 
-    thread = Thread(target=run)
-    thread.start()
+    join = in_thread(run)
     try:
         yield
     finally:
-        thread.join()
+        join()
     if faults:
         raise faults[0]
 
