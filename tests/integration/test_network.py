@@ -304,3 +304,12 @@ def test_doctor_finds_the_bridge_of_a_root_that_was_deleted(lab: Lab) -> None:
     for command in found.hint.split("; "):
         run("sh", "-c", command, check=False)
     assert examine(lab.engine.settings, lab.engine.host) == []
+
+
+def test_asking_for_rules_of_bridges_changes_nothing() -> None:
+    from wherry.host.linux import LinuxHost
+    from wherry.network import apply
+
+    before = subprocess.run(["nft", "list", "tables"], capture_output=True, check=True).stdout
+    assert apply.takes_bridge_rules(LinuxHost({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
+    assert subprocess.run(["nft", "list", "tables"], capture_output=True, check=True).stdout == before

@@ -85,7 +85,7 @@ class Kernel:
         try:
             return apply.replace_rules(self.host, self.ruleset(replace=True) + more)
         except RuntimeFailure:
-            if not self.has_bridge_rules:
+            if not self.has_bridge_rules or apply.takes_bridge_rules(self.host):
                 raise
             # Some small kernels have no rules for bridges: containers work there, less protected from each other
             os.close(os.open(self._no_bridge_rules, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -14,7 +14,18 @@ from wherry.lean import in_thread
 from wherry.network import plan
 from wherry.network.model import Joined, Network
 
-__all__ = ["Firewall", "add_link", "connect", "drop", "has_link", "nft", "our_links", "replace_rules", "uplink_mtu"]
+__all__ = [
+    "Firewall",
+    "add_link",
+    "connect",
+    "drop",
+    "has_link",
+    "nft",
+    "our_links",
+    "replace_rules",
+    "takes_bridge_rules",
+    "uplink_mtu",
+]
 
 _CLONE_NEWNET = 0x40000000
 
@@ -216,6 +227,15 @@ def _forward_ipv6() -> None:
 def replace_rules(host: Host, rules: str) -> Completed:
     """One atomic transaction. Raises: RuntimeFailure."""
     return checked(host.run(nft(rules)), "write the network rules")
+
+
+def takes_bridge_rules(host: Host) -> bool:
+    """Whether this kernel's nft has rules for bridges: asked without changing anything.
+
+    Only nft's own refusal counts as none: a program that was killed says nothing about the kernel.
+    """
+    asked = nft("table bridge wherry_asks {\n chain c {\n  type filter hook forward priority 0;\n }\n}\n")
+    return host.run(asked._replace(argv=["nft", "-c", "-f", "-"])).status != 1
 
 
 def drop(host: Host, rules: str, links: Sequence[str], lock: tuple[int, str]) -> int:
