@@ -13,7 +13,7 @@ from tests.chaos.run import chaos
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 
 
-@pytest.mark.parametrize("seed", [11])
+@pytest.mark.parametrize("seed", [11, 12])
 def test_nothing_is_lost_or_left_when_anything_is_killed(tmp_path: Path, seed: int) -> None:
     outcome = chaos(tmp_path, 40, seed, lambda _: None)
     assert outcome.faults == ()

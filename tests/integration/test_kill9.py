@@ -206,3 +206,16 @@ def test_a_cleaner_that_was_killed_is_finished_by_the_next_command(wherry: Wherr
         time.sleep(chance.uniform(0, 0.15))
         subprocess.run(["pkill", "-9", "-f", f"containers_cleaner.*{wherry.root}"], check=False)
         eventually(lambda: not wherry("ps", "-aq").stdout, "the next command cleans")
+
+
+def test_a_look_takes_away_the_network_of_a_killed_builds_step(wherry: Wherry, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo at work; sleep 100\n")
+    build = wherry.spawn("build", "--progress", "plain", str(tmp_path), stderr=subprocess.PIPE)
+    assert build.stderr
+    while b"at work" not in build.stderr.readline():
+        pass
+    build.kill()
+    build.communicate()
+    assert any(trace.startswith("nft ") for trace in traces(wherry.paths))
+    wherry("ps")
+    eventually(lambda: not traces(wherry.paths), "the look is enough")

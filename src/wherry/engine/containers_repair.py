@@ -43,7 +43,7 @@ def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
             except (HostError, OSError) as fault:
                 _note(engine, f"container {row.name}", fault)
         found.append((row, state))
-    if is_repaired or _has_network_mark(engine):
+    if is_repaired or _has_network_mark(engine) or _has_dead_step(engine):
         try:
             engine.networks.sweep(lambda id: engine.containers.state(id).is_running)
         except (HostError, OSError) as fault:
@@ -73,6 +73,12 @@ def _has_network_mark(engine: Engine) -> bool:
         return os.stat(f"{engine.settings.paths.run}/network.lock").st_size > 0
     except FileNotFoundError:
         return False
+
+
+def _has_dead_step(engine: Engine) -> bool:
+    """Whether a build was killed in the middle of a step, which had an address and its bridge."""
+    rows = engine.db.read().execute("SELECT owner_pid, owner_start, owner_boot FROM sandbox WHERE is_step = 1")
+    return any(not Owner(*row).is_alive(engine.host) for row in rows.fetchall())
 
 
 def _owner_lives(engine: Engine, row: ContainerRow) -> bool:

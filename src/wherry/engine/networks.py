@@ -351,6 +351,7 @@ class Networks:
     def prune(self, chosen: Callable[[Network], bool] = lambda _: True) -> tuple[str, ...]:
         """Remove the user's networks that no running container is on, of those that are `chosen`: their names."""
         gone = []
+        self.sweep(lambda id: self._engine.containers.state(id).is_running)
         for network in self.book.networks():
             if not network.is_default and chosen(network) and not self.book.members(network.number):
                 with suppress(Conflict):
