@@ -209,10 +209,10 @@ def test_a_cleaner_that_was_killed_is_finished_by_the_next_command(wherry: Wherr
 
 
 def test_a_look_takes_away_the_network_of_a_killed_builds_step(wherry: Wherry, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo at work; sleep 100\n")
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo at $((40 + 2)); sleep 100\n")
     build = wherry.spawn("build", "--progress", "plain", str(tmp_path), stderr=subprocess.PIPE)
     assert build.stderr
-    while b"at work" not in build.stderr.readline():
+    while b"at 42" not in build.stderr.readline():
         pass
     build.kill()
     build.communicate()
