@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -67,6 +68,7 @@ class World:
         self.ledger = Ledger(Path(wherry.paths.volumes))
         self.killed = self.bystanders = self.words = 0
         self.history: list[str] = []
+        self._took_s: dict[str, float] = {}
 
     def prepare(self) -> None:
         add_busybox(self.wherry)
@@ -82,11 +84,15 @@ class World:
         words = [word.replace("CONTEXT", str(self._folder / "context")).replace("SCRATCH", str(self._folder))
                  for word in act.argv]  # fmt: skip
         is_killed = self._random.random() < _KILLED
-        delay_s = self._random.random() * act.patience_s
+        # Within what such a command took lately, on this machine: later, it is over
+        delay_s = self._random.random() * self._took_s.get(act.argv[0], act.patience_s)
         strikes = self._random.random() < _BYSTANDER
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = self.wherry.spawn(*words, stdout=out, stderr=err)
+            began = time.monotonic()
             fate = self._end(process, delay_s if is_killed else None, strikes=strikes)
+            if fate.startswith("code"):
+                self._took_s[act.argv[0]] = time.monotonic() - began
             out.seek(0)
             err.seek(0)
             stdout, stderr = out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace")

@@ -219,3 +219,14 @@ def test_a_look_takes_away_the_network_of_a_killed_builds_step(wherry: Wherry, t
     assert any(trace.startswith("nft ") for trace in traces(wherry.paths))
     wherry("ps")
     eventually(lambda: not traces(wherry.paths), "the look is enough")
+
+
+def test_a_look_takes_away_what_a_killed_start_made(wherry: Wherry) -> None:
+    """The container stays, also one that is to be removed at its end: it has not begun."""
+    wherry("create", "--rm", *ALONE, "--name", "early", "busybox", "true")
+    with wherry.engine() as engine:
+        folder = engine.containers.run_folder(engine.containers.find("early").id)
+    wherry("ps", "-a")
+    assert not Path(folder).exists()
+    assert wherry("start", "-a", "early").returncode == 0
+    assert wherry("ps", "-aq").stdout == ""

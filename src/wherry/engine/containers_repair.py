@@ -62,8 +62,8 @@ def _needs_repair(engine: Engine, row: ContainerRow, state: ContainerState) -> b
         return row.phase == "removing" or not _owner_lives(engine, row)
     if state.orphan or state.unrecorded:
         return True
-    # Over, but nobody cleaned up yet: the monitor (now a cleaner) does, unless it was killed
-    left = state.status == "exited" and os.path.exists(engine.containers.run_folder_path(row.id))
+    # Over, but nobody cleaned up yet: the monitor (now a cleaner) does, unless it was killed. Or not begun: a start was
+    left = state.status in ("exited", "created") and os.path.exists(engine.containers.run_folder_path(row.id))
     return left and not _monitor_lives(engine, row)
 
 
@@ -118,7 +118,9 @@ def repair_locked(engine: Engine, row: ContainerRow) -> ContainerState:
         state = _adopt(engine, row, state)
     if state.unrecorded:
         _record_end(engine, row, state)
-    if not state.is_running:
+    if state.status == "created":
+        removal.clean(engine, row)
+    elif not state.is_running:
         if row.remove:
             removal.erase(engine, row, volumes=True)
             raise NotFound(f"No such container: {row.name}", hint="it ended, and was started with --rm")
