@@ -415,3 +415,11 @@ def test_new_forms_of_copy_work(lab: Lab) -> None:
         "file 0644 0:0 p/sub/b/c 'c'\n"
         "dir 0755 0:0 v\ndir 0755 0:0 v/b\nfile 0644 0:0 v/b/c 'c'\n"
     )
+
+
+def test_a_prune_by_age_spares_what_was_built_just_now(lab: Lab) -> None:
+    """Its date is that of its commit, or 1980."""
+    assert lab.wherry("build", "-t", "young", str(dockerfile(lab, "FROM busybox\nLABEL young=1\n"))).returncode == 0
+    pruned = lab.wherry("image", "prune", "-af", "--filter", "until=1h")
+    assert pruned.stdout == "Total reclaimed space: 0B\n"
+    assert "young" in lab.wherry("images").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from wherry.store.removal import plan_removal, removed_lines
@@ -36,13 +37,23 @@ def remove(engine: Engine, text: str, *, force: bool) -> list[str]:
     return removed_lines(image, removal, gone)
 
 
+def _is_too_young(image: ImageRecord, filters: Sequence[Filter]) -> bool:
+    """Whether it came here after a moment that `until` names."""
+    from wherry.engine.filters import parse_moment
+
+    # Differs from docker: prune's `until` looks at when an image came here, too. Builds carry the time of their commit,
+    # or 1980, so that what was built just now would go
+    limits = [parse_moment(one.value, time.time_ns()) for one in filters if one.key == "until"]
+    return any(image.added_ns >= limit for limit in limits)
+
+
 def prune(engine: Engine, *, everything: bool, filters: Sequence[Filter]) -> Pruned:
     """`everything` takes images with names too, when no container was made from them."""
     from wherry.errors import Conflict
 
     removed = []
     for image in engine.images.list(filters):
-        if engine.image_store.users(image.id) or (image.tags and not everything):
+        if _is_too_young(image, filters) or engine.image_store.users(image.id) or (image.tags and not everything):
             continue
         labels = engine.events.labels(image.id)
         try:
