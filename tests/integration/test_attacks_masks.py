@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ import pytest
 from tests.integration.container_lab import Wherry, busybox_tar
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
+
+
+@pytest.fixture(autouse=True)
+def _no_volume_stays(wherry: Wherry) -> Iterator[None]:
+    """The session's root is others', too."""
+    yield
+    wherry.remove_all()
+    wherry("volume", "rm", "-f", "vol")
+
 
 TRAP = Path("/proc/sys/kernel/core_pattern")
 _LOOK = (

@@ -253,7 +253,7 @@ def test_a_diff_of_two_images_goes_by_package_and_by_file(lab: Lab) -> None:
     [
         (["python", "nowhere"], 1, "nowhere:latest"),
         (["nowhere", "python"], 1, "nowhere:latest"),
-        (["--format", "{{.Nope}}", "python", "python"], 1, "no field .Nope"),
+        (["--format", "{{.Nope}}", "python", "python"], 1, "can't evaluate field Nope"),
         (["python"], 1, "requires"),
         (["--nope", "python", "python"], 125, "unknown flag"),
     ],
