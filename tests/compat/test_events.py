@@ -99,8 +99,8 @@ def told(side: Side, script: str) -> list[dict[str, Any]]:
     # Each has the whole time of a case, on a busy machine
     for line in script.strip().splitlines():
         side.run(line, folder)
-    # A container with --rm goes a moment after the command that saw its end
-    said = side.run(f"sleep 0.7; docker events --since {start} --until 0s --format json", folder)
+    # A container with --rm goes a moment after the command that saw its end; and docker's "0s" is the second's begin
+    said = side.run(f"sleep 1.2; docker events --since {start} --until 0s --format json", folder)
     assert said.returncode == 0, said.stderr
     return [json.loads(line) for line in said.stdout.decode().splitlines()]
 
