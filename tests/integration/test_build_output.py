@@ -112,6 +112,8 @@ def test_push_sends_every_name_and_keeps_the_image(
     wherry("pull", one)
     wherry("pull", two)
     said = json.loads(meta.read_text())
+    known = json.loads(wherry("image", "inspect", one).stdout)[0]["RepoDigests"]
+    assert f"{registry.host}/out@{said['containerimage.digest']}" in known
     assert said["image.name"] == f"{one},{two}"
     assert said["containerimage.config.digest"] == wherry("images", "-q", "--no-trunc", one).stdout.strip()
 

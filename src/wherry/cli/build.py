@@ -88,8 +88,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         before = known(engine)
     image, code = _built(engine, wanted._replace(tags=results.tags if results.keeps else ()), args, out)
     try:
-        results.deliver(engine, image, out, quiet=args.on("quiet"))
-        _write_files(engine, args, image, results)
+        pushed = results.deliver(engine, image, out, quiet=args.on("quiet"))
+        _write_files(args, image, results.tags, pushed)
     finally:
         if before is not None:
             from wherry.engine.build_output import drop
@@ -129,15 +129,13 @@ def _built(engine: Engine, request: BuildRequest, args: Args, out: Output) -> tu
             teller.show()
 
 
-def _write_files(engine: Engine, args: Args, image: ImageRecord, results: build_output.Results) -> None:
+def _write_files(args: Args, image: ImageRecord, tags: tuple[Reference, ...], pushed: str) -> None:
     from wherry.cli.to_file import write_file
 
     if path := args.text("iidfile"):
         write_file(path, str(image.id).encode())
     if path := args.text("metadata-file"):
-        # Pushed layers are compressed: the manifest has another digest then, which the image knows from the push
-        fresh = engine.image_store.get(image.id)
-        write_file(path, build_output.metadata(fresh, results.tags))
+        write_file(path, build_output.metadata(image, tags, pushed))
 
 
 def request(engine: Engine, args: Args, in_fd: int | None) -> BuildRequest:

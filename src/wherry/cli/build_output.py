@@ -39,10 +39,12 @@ class Results(NamedTuple):
     def writes_stdout(self) -> bool:
         return any(one.dest == "-" for one in self.outputs)
 
-    def deliver(self, engine: Engine, image: ImageRecord, out: Output, *, quiet: bool) -> None:
-        """To each place, in order. Raises: what pushing, copying and writing raise."""
+    def deliver(self, engine: Engine, image: ImageRecord, out: Output, *, quiet: bool) -> str:
+        """To each place, in order; the digest at a registry, or "". Raises: what pushing, copying and writing raise."""
+        pushed = ""
         for one in self.outputs:
-            _deliver(engine, image, one, one.names or self.tags, (out, quiet))
+            pushed = _deliver(engine, image, one, one.names or self.tags, (out, quiet)) or pushed
+        return pushed
 
 
 def results(args: Args, tags: tuple[Reference, ...]) -> Results:
@@ -68,7 +70,7 @@ def results(args: Args, tags: tuple[Reference, ...]) -> Results:
 
 def _deliver(
     engine: Engine, image: ImageRecord, output: BuildOutput, names: tuple[Reference, ...], how: tuple[Output, bool]
-) -> None:
+) -> str:
     import os
 
     from wherry.cli.to_file import write_out
@@ -86,23 +88,27 @@ def _deliver(
     elif output.dest:
         write_out(file, out, lambda write: build_output.to_archive(engine, image, names, write))
     elif output.push:
-        _push(engine, output, names, out, quiet=quiet)
+        return _push(engine, output, names, out, quiet=quiet)
+    return ""
 
 
-def _push(engine: Engine, output: BuildOutput, names: tuple[Reference, ...], out: Output, *, quiet: bool) -> None:
+def _push(engine: Engine, output: BuildOutput, names: tuple[Reference, ...], out: Output, *, quiet: bool) -> str:
+    """The manifest's digest there: layers are compressed on their way, and so it is another than the one here."""
     from wherry.cli.transfer import choose
     from wherry.engine.push import PushRequest, push
 
+    digest = ""
     for name in names:
         with choose(out, engine.settings.env, quiet=quiet, on_stderr=True) as watch:
-            push(engine, PushRequest(name, output.compression), watch)
+            digest = str(push(engine, PushRequest(name, output.compression), watch).digest)
+    return digest
 
 
-def metadata(image: ImageRecord, tags: tuple[Reference, ...]) -> bytes:
+def metadata(image: ImageRecord, tags: tuple[Reference, ...], pushed: str = "") -> bytes:
     """buildx's keys, as far as they mean something here."""
     import json
 
-    doc = {"containerimage.config.digest": str(image.id), "containerimage.digest": str(image.manifest)}
+    doc = {"containerimage.config.digest": str(image.id), "containerimage.digest": pushed or str(image.manifest)}
     if tags:
         doc["image.name"] = ",".join(map(str, tags))
     return (json.dumps(doc, indent=2) + "\n").encode()
