@@ -19,8 +19,8 @@ _KEYS = {
     "local": {"dest"},
     "tar": {"dest"},
     "oci": {"dest", "name", "tar", "compression", "oci-mediatypes"},
-    "docker": {"dest", "name", "tar", "compression", "oci-mediatypes", "context"},
-    "image": {"name", "push", "compression", "oci-mediatypes", "store", "unpack", "force-compression"},
+    "docker": {"dest", "name", "tar", "compression", "oci-mediatypes"},
+    "image": {"name", "push", "compression", "oci-mediatypes"},
     "registry": {"name", "push", "compression", "oci-mediatypes"},
     "cacheonly": set(),
 }  # fmt: skip
@@ -66,6 +66,8 @@ def parse_output(text: str) -> BuildOutput:
         raise InputError("dest is required for local exporter")
     if kind in {"tar", "oci"} and not fields.get("dest"):
         raise InputError(f"dest file is required for {kind} exporter", hint="dest=FILE, or dest=- for standard output")
+    if not _truth(fields, "oci-mediatypes", "true"):
+        raise Unsupported("--output oci-mediatypes=false is not supported: images have the media types of OCI")
     compression = _compression(kind, fields)
     return BuildOutput(
         "image" if kind == "registry" else kind,
