@@ -7,7 +7,7 @@ import os
 
 __all__ = [
     "RESOLVE_BENEATH", "RESOLVE_IN_ROOT", "RESOLVE_NO_MAGICLINKS", "RESOLVE_NO_SYMLINKS", "call", "open_at",
-    "open_in_root", "sync_file_system",
+    "open_in_root", "real_in_root", "sync_file_system",
 ]  # fmt: skip
 
 OPENAT2 = 437
@@ -66,3 +66,15 @@ def open_at(dir_fd: int, path: str | bytes, flags: int, resolve: int, *, mode: i
         except BlockingIOError:
             continue
     raise BlockingIOError(11, "path keeps changing while it is opened", os.fsdecode(raw))
+
+
+def real_in_root(root_fd: int, path: str) -> str:
+    """Where `path` leads, links followed within the root, as this machine sees it; "" for nothing."""
+    try:
+        fd = open_in_root(root_fd, path, os.O_PATH)
+    except OSError:
+        return ""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)

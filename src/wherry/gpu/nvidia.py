@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from wherry.fs.kernel import open_in_root
+from wherry.fs.kernel import open_in_root, real_in_root
 from wherry.gpu import ldcache
 from wherry.gpu.nvidia_files import FILES, LIBRARIES, WSL_LIBRARIES
 
@@ -120,18 +120,6 @@ def find_driver(places: Places = HERE, machine: str = "") -> Driver | None:
         os.close(root)
 
 
-def _real(root: int, path: str) -> str:
-    """Where `path` leads, links followed inside of the driver's tree, as a path of the host; "" for nothing."""
-    try:
-        fd = open_in_root(root, path, os.O_PATH)
-    except OSError:
-        return ""
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    finally:
-        os.close(fd)
-
-
 def _libraries(root: int, machine: str, wanted: Mapping[str, str]) -> Iterator[Library]:
     """Those of the loader's cache, then those of the usual folders: a driver that was just unpacked is in no cache."""
     abi = f"{machine}-linux-gnu"
@@ -147,7 +135,7 @@ def _libraries(root: int, machine: str, wanted: Mapping[str, str]) -> Iterator[L
         # By SONAME: "libcuda.so" is for compilers, and made anew beside the others. Windows' ones have no numbers
         if capability is None or (".so." not in name and wanted is LIBRARIES):
             continue
-        real = _real(root, path)
+        real = real_in_root(root, path)
         if real and (name, real) not in seen:
             seen.add((name, real))
             yield Library(name, real, capability)
@@ -160,7 +148,7 @@ def _files(root: int, places: Places, version: str, machine: str) -> Iterator[Fi
             # A socket of a daemon that runs on this machine
             if os.path.exists(places.machine + path):
                 yield File(places.machine + path, path, capability)
-        elif real := _real(root, path):
+        elif real := real_in_root(root, path):
             yield File(real, path, capability)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from wherry.fs.kernel import open_in_root
+from wherry.fs.kernel import open_in_root, real_in_root
 from wherry.gpu import ldcache
 from wherry.gpu.cdi import Device, DeviceNode, Edits, Mount, Spec
 
@@ -59,11 +59,11 @@ def find_board(places: Places, machine: str = "") -> Board | None:
         if not entries:
             return None
         nodes = [path for kind, path in entries if kind == "dev" and os.path.exists(f"{places.machine}{path}")]
-        pairs = [(_real(root, path), path) for kind, path in entries if kind != "dev"]
+        pairs = [(real_in_root(root, path), path) for kind, path in entries if kind != "dev"]
         files = tuple(dict.fromkeys((real, path) for real, path in pairs if real))
         cache = ldcache.libraries(_bytes(root, "/etc/ld.so.cache"), machine or os.uname().machine)
         targets = dict(files)
-        names = [(name, targets[real]) for name, path in cache.items() if (real := _real(root, path)) in targets]
+        names = [(name, targets[real]) for name, path in cache.items() if (real := real_in_root(root, path)) in targets]
         return Board(tuple(dict.fromkeys(nodes)), files, tuple(names))
     finally:
         os.close(root)
@@ -85,18 +85,6 @@ def _bytes(root: int, path: str) -> bytes:
     with suppress(OSError), open(open_in_root(root, path, os.O_RDONLY), "rb") as file:
         return file.read(32 * _LIMIT_BYTES)
     return b""
-
-
-def _real(root: int, path: str) -> str:
-    """The file at the end of all links, as a path of the host; "" for nothing."""
-    try:
-        fd = open_in_root(root, path, os.O_PATH)
-    except OSError:
-        return ""
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    finally:
-        os.close(fd)
 
 
 def spec(board: Board, capabilities: Sequence[str], machine: str = "") -> Spec:
