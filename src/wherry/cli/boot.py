@@ -36,8 +36,8 @@ VERB = Verb(
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
-    what = args.rest[0] if args.rest else ""
-    work = {"": _write, "run": _run, "stop": _stop, "status": _status, "remove": _remove}.get(what)
+    what = args.rest[0] if args.rest else None  # "" is a slip of the shell, and no wish to write
+    work = {None: _write, "run": _run, "stop": _stop, "status": _status, "remove": _remove}.get(what)
     if work is None:
         raise ArgumentError(f"wherry boot: {what!r} is none of run, status, stop and remove\nSee 'wherry boot --help'.")
     return work(engine, args, out)

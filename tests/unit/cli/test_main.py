@@ -66,3 +66,9 @@ def test_a_group_lists_its_commands_and_refuses_others(capsys: pytest.CaptureFix
     code, out, err = said(["image", "frobnicate"], capsys)
     assert (code, out) == (1, "")
     assert err.startswith("Usage:  wherry image COMMAND")
+
+
+def test_boot_with_an_empty_word_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """`wherry boot "$WHAT"` with a variable that is not set made a file for cron."""
+    assert main(["boot", "--print", ""]) == 1
+    assert capsys.readouterr().out == ""
