@@ -20,6 +20,7 @@ RANK = {  # equal rank = siblings, which may not import each other
     "store": 5,
     "bootstrap": 6, "build": 6, "gpu": 6, "runtime": 6, "network": 6, "volume": 6, "registry": 6, "trust": 6,
     "engine": 7,
+    "compose": 8,
     "cli": 9,
     "api": 10,
     "testing": 11,
