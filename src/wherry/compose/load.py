@@ -18,7 +18,7 @@ class LoadRequest(Record):
 
     current_dir: str
     """Absolute: the process's working directory."""
-    environ: Mapping[str, str] = EMPTY
+    environment: Mapping[str, str] = EMPTY
     """The shell's variables. COMPOSE_FILE, COMPOSE_PROFILES, ... count where the fields below say nothing."""
     files: Sequence[str] = ()
     """`-f`; empty: COMPOSE_FILE, else the nearest compose.yaml."""
