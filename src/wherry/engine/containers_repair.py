@@ -18,17 +18,24 @@ from wherry.store.owner import Owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
 
-__all__ = ["repair", "repair_all"]
+__all__ = ["repair", "repair_all", "repair_some"]
 
 
 def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
     """Every container with its state, newest first, after repairs. One that another process works on is left to it."""
+    return repair_some(engine, containers_rows.every(engine.db))
+
+
+def repair_some(engine: Engine, rows: Sequence[ContainerRow]) -> list[tuple[ContainerRow, ContainerState]]:
+    """The same for these rows alone, in their order."""
     found = []
     is_repaired = False
-    for row in containers_rows.every(engine.db):
+    for row in rows:
         state = engine.containers.state(row.id)
         if _needs_repair(engine, row, state):
             is_repaired = True

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["ContainerRow", "delete", "every", "find", "insert", "rename", "root_fd", "set_options", "set_phase"]
+__all__ = [
+    "ContainerRow", "delete", "every", "find", "insert", "labelled", "rename", "root_fd", "set_options", "set_phase",
+]  # fmt: skip
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
 
@@ -69,6 +71,15 @@ def _row(values: tuple[Any, ...]) -> ContainerRow:
 def every(db: Database) -> list[ContainerRow]:
     """All rows, newest first."""
     return [_row(one) for one in db.read().execute("SELECT * FROM container ORDER BY created_ns DESC")]
+
+
+def labelled(db: Database, key: str, value: str | None = None) -> list[ContainerRow]:
+    """Those with that label, of any value when it is None, newest first."""
+    # By the text, as json.dumps writes it: other containers' labels need not be read. It may be in a value, too
+    text = f"{json.dumps(key)}: " + ("" if value is None else json.dumps(value))
+    rows = db.read().execute("SELECT * FROM container WHERE instr(labels, ?) ORDER BY created_ns DESC", (text,))
+    found = [_row(one) for one in rows]
+    return [row for row in found if key in row.labels and value in (None, row.labels[key])]
 
 
 def find(db: Database, name: str) -> ContainerRow:
