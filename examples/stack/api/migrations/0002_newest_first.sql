@@ -1,0 +1,1 @@
+CREATE INDEX prediction_made_at ON prediction (made_at DESC);
