@@ -16,7 +16,8 @@ HEAD = """\
 <!-- Written by `make docs` from the commands' own declarations: do not edit. -->
 
 Every command of this version with its flags, as `wherry COMMAND --help` prints them. Names, flags, messages and exit
-codes are docker's; where wherry has one of its own, docker has none of that name. Flags may stand before or behind the
+codes are docker's (`wherry compose`'s are docker-compose's: 16 for a wrong flag, 14 for a file that is not there or not
+right); where wherry has one of its own, docker has none of that name. Flags may stand before or behind the
 arguments, but for `run`, `create` and `exec`, where everything behind the image or container belongs to its command.
 
 Exit codes: 0; 1 when a command failed; 125 for a wrong flag and when a container could not be started; 126 and 127 when
@@ -70,6 +71,9 @@ def reference() -> str:
     index += [f"| [{name}](#wherry-{name.replace(' ', '-')}) | {cell(table.SUMMARIES[name][1])} |" for name in names]
     options = ["Options of `wherry` itself, before the command:", "", "| flag | what |", "|---|---|"]
     options += [flag_row(flag) for flag in sorted(main._GLOBAL.flags, key=by_name)]
+    for group in table.OPTIONS:
+        options += ["", f"Options of `wherry {group}`, before its command:", "", "| flag | what |", "|---|---|"]
+        options += [flag_row(flag) for flag in sorted(main._options_of(group).flags, key=by_name)]
     return "\n".join([HEAD, *index, "", *options, "", "\n\n".join(section(name) for name in names), ""])
 
 

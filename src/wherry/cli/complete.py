@@ -51,6 +51,13 @@ def wants(words: Sequence[str], partial: str) -> Wanted:
     if not rest:
         return Wanted("globals" if partial.startswith("-") else "commands")
     name = rest[0]
+    if name in table.OPTIONS:
+        behind, pending = _behind_options(main._options_of(name), rest[1:])
+        if pending:
+            return flag_value(main._options_of(name), pending)
+        if not behind and partial.startswith("-"):
+            return Wanted("flags", (name,))
+        rest = [name, *behind]
     if name in table.GROUPS:
         if len(rest) == 1:
             return Wanted("members", (name,))
@@ -62,7 +69,11 @@ def wants(words: Sequence[str], partial: str) -> Wanted:
 def _behind_globals(words: Sequence[str]) -> tuple[list[str], Flag | None]:
     from wherry.cli import main
 
-    arguments, pending, _ = position(main._GLOBAL, words)
+    return _behind_options(main._GLOBAL, words)
+
+
+def _behind_options(verb: Verb, words: Sequence[str]) -> tuple[list[str], Flag | None]:
+    arguments, pending, _ = position(verb, words)
     start = next((i for i in range(len(words)) if list(words[i:]) == arguments), len(words))
     return list(words[start:]), pending
 
@@ -120,9 +131,13 @@ def _commands(wanted: Wanted) -> Iterator[tuple[str, str]]:
 
 
 def _flags(wanted: Wanted) -> Iterator[tuple[str, str]]:
-    from wherry.cli import main
+    from wherry.cli import main, table
 
-    verb = main._GLOBAL if wanted.kind == "globals" else declared(wanted.words[0])
+    if wanted.kind == "globals":
+        verb = main._GLOBAL
+    else:
+        name = wanted.words[0]
+        verb = main._options_of(name) if name in table.OPTIONS else declared(name)
     for flag in sorted(verb.flags, key=lambda one: one.name):
         yield f"--{flag.name}", flag.help
     yield "--help", "Print usage"

@@ -59,6 +59,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
         "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM"),
     "type": ("container", "image", "network", "volume"),
     "progress": ("auto", "plain", "tty"),
+    "ansi": ("always", "auto", "never"),
     "format": ("json", "table"),
     "gpus": ("all",),
     "ipc": ("host", "none", "private", "shareable"),
@@ -69,6 +70,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
 
 # What a flag's value is, whatever the command
 FLAG_VALUES: dict[str, str] = {
+    "ansi": "ansi", "project-directory": "files",
     "attach": "attach", "cap-add": "capability", "cap-drop": "capability", "cgroupns": "cgroupns", "cidfile": "files",
     "env-file": "files", "file": "files", "format": "format", "gpus": "gpus", "iidfile": "files", "input": "files",
     "ipc": "ipc", "label-file": "files", "log-driver": "log-driver", "net": "network", "network": "network",

@@ -52,9 +52,10 @@ class Verb:
     """What a command takes. `usage` is everything behind "wherry VERB"; `most` None means any number.
 
     `interspersed` False stops reading flags at the first argument: what follows belongs to the container.
+    `flag_exit` is the exit code of a wrong flag.
     """
 
-    __slots__ = ("examples", "flags", "interspersed", "least", "most", "summary", "usage")
+    __slots__ = ("examples", "flag_exit", "flags", "interspersed", "least", "most", "summary", "usage")
 
     def __init__(
         self,
@@ -68,16 +69,21 @@ class Verb:
         examples: Sequence[str] = (),
     ) -> None:
         self.usage, self.summary, self.flags = usage, summary, tuple(flags)
+        self.flag_exit = 125
         self.least, self.most, self.interspersed, self.examples = least, most, interspersed, tuple(examples)
 
 
 class Args:
-    """A parsed command line: flags by their long name, and the arguments in order."""
+    """A parsed command line: flags by their long name, and the arguments in order.
 
-    __slots__ = ("_flags", "_values", "rest")
+    `outer` are the options of the command's group, where it has any (`wherry compose -f FILE up`).
+    """
+
+    __slots__ = ("_flags", "_values", "outer", "rest")
 
     def __init__(self, flags: Mapping[str, Flag], values: dict[str, list[str]], rest: list[str]) -> None:
         self._flags, self._values, self.rest = flags, values, rest
+        self.outer: Args | None = None
 
     def given(self, name: str) -> bool:
         """Whether the flag stands on the command line (`--rm=false` too)."""
@@ -104,6 +110,14 @@ class Args:
 
 def parse(command: str, verb: Verb, argv: Sequence[str]) -> Args:
     """`command` is the whole name ("wherry run"), for messages. Raises: FlagError, ArgumentError."""
+    try:
+        return _parse(command, verb, argv)
+    except FlagError as fault:
+        fault.exit_code = verb.flag_exit
+        raise
+
+
+def _parse(command: str, verb: Verb, argv: Sequence[str]) -> Args:
     by_name = {flag.name: flag for flag in verb.flags}
     by_short = {flag.short: flag for flag in verb.flags if flag.short}
     values: dict[str, list[str]] = {}

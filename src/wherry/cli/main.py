@@ -45,12 +45,18 @@ def entry() -> NoReturn:
 
     # Imports alone make enough objects for two full collections: 5 ms of each start
     gc.set_threshold(100_000, 20, 20)
-    code = main(sys.argv[1:])
+    code = main(_words(sys.argv))
     # Nor is there a need to take every object apart at the end: 4 ms
     try:
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _words(argv: Sequence[str]) -> list[str]:
+    """A link named docker-compose (or wherry-compose) is `wherry compose`, for scripts that type it."""
+    is_compose = os.path.basename(argv[0]) in {"docker-compose", "wherry-compose"}
+    return ["compose", *argv[1:]] if is_compose else list(argv[1:])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -171,15 +177,23 @@ def _dispatch(options: flags.Args, out: Output) -> int:
             return 0
     if words[0] in table.HIDDEN:
         words = [words[0], "--", *words[1:]]
+    outer = _outer(words)
+    if outer and outer.on("version"):
+        words = [words[0], "version"]
     name, rest = _find(words)
-    if name in table.GROUPS:
-        return _group(name, rest, out)
+    if name in table.GROUPS or (outer and outer.on("help")):
+        return _group(words[0], [] if outer and outer.on("help") else rest, out)
     module = _load(name)
     verb = module.VERB[name] if isinstance(module.VERB, dict) else module.VERB
     if _wants_help(verb, rest):
         out.line(_verb_help(name, verb))
         return 0
     args = flags.parse(f"wherry {name}", verb, rest)
+    args.outer = outer
+    return _run(options, name, module, args, out)
+
+
+def _run(options: flags.Args, name: str, module: ModuleType, args: flags.Args, out: Output) -> int:
     with _engine(options) as engine:
         try:
             if isinstance(module.VERB, dict):
@@ -192,8 +206,24 @@ def _dispatch(options: flags.Args, out: Output) -> int:
                 out.error(f"wherry: {notice}")
 
 
+def _outer(words: Sequence[str]) -> flags.Args | None:
+    """The options of the group that the command belongs to; its `rest` is the command. Raises: FlagError."""
+    if words[0] not in table.OPTIONS:
+        return None
+    return flags.parse(f"wherry {words[0]}", _options_of(words[0]), words[1:])
+
+
+def _options_of(group: str) -> flags.Verb:
+    from importlib import import_module
+
+    found: flags.Verb = import_module(f"wherry.cli.{table.OPTIONS[group]}").GROUP
+    return found
+
+
 def _find(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The canonical name and what follows it. Raises: ArgumentError."""
+    """The canonical name and what follows it. Raises: ArgumentError, FlagError."""
+    if outer := _outer(words):
+        words = [words[0], *outer.rest]
     if words[0] in table.GROUPS:
         if len(words) == 1 or words[1].startswith("-"):
             return words[0], list(words[1:])
@@ -258,11 +288,17 @@ def _group(name: str, rest: Sequence[str], out: Output) -> int:
     members = {key: summary for key, (_, summary) in table.SUMMARIES.items() if key.startswith(name + " ")}
     members |= {alias: table.SUMMARIES[to][1] for alias, to in table.ALIASES.items() if alias.startswith(name + " ")}
     rows = [(key.split(" ", 1)[1], text) for key, text in sorted(members.items())]
-    page = help_text(f"wherry {name} COMMAND", table.GROUPS[name], [("Commands", rows)],
+    verb = _options_of(name) if name in table.OPTIONS else flags.Verb("COMMAND", table.GROUPS[name])
+    groups = [("Options", _flag_rows(verb)), ("Commands", rows)]
+    page = help_text(f"wherry {name} {verb.usage}", verb.summary, groups,
                      f"Run 'wherry {name} COMMAND --help' for more information on a command.")  # fmt: skip
     if rest and not rest[0].startswith("-"):
+        from wherry.errors import nearest
+
+        close = nearest(rest[0], [row[0] for row in rows])
         out.error(page)
-        return 1
+        out.error(f"\nwherry {name}: no such command: {rest[0]}" + (f" (did you mean {close}?)" if close else ""))
+        return verb.flag_exit if name in table.OPTIONS else 1
     out.line(page)
     return 0
 

@@ -6,7 +6,7 @@ Each module has `VERB` (a flags.Verb, or a dict of them by whole name when it se
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "COMMON", "GROUPS", "HIDDEN", "SUMMARIES"]
+__all__ = ["ALIASES", "COMMON", "GROUPS", "HIDDEN", "OPTIONS", "SUMMARIES"]
 
 # name -> (module in wherry.cli, one line for help)
 SUMMARIES: dict[str, tuple[str, str]] = {
@@ -68,6 +68,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "container prune": ("container_prune", "Remove all stopped containers"),
     "gpu ls": ("gpu", "List the GPUs of this machine, and how a container gets each"),
     "gpu spec": ("gpu", "Print the CDI spec that wherry makes of NVIDIA's driver, as JSON"),
+    "compose version": ("compose_version", "Show the version information"),
     "context create": ("context", "Create a context"),
     "context export": ("context", "Export a context to a tar archive FILE or a tar stream on STDOUT."),
     "context import": ("context", "Import a context from a tar or zip file"),
@@ -109,6 +110,7 @@ COMMON = ("run", "exec", "ps", "build", "images", "bootstrap", "version", "info"
 GROUPS = {
     "builder": "Manage builds",
     "buildx": "Manage builds, as docker's plugin of that name",
+    "compose": "Define and run multi-container applications",
     "container": "Manage containers",
     "context": "Which daemon docker talks to: wherry needs none",
     "gpu": "Look at the GPUs of this machine",
@@ -119,6 +121,9 @@ GROUPS = {
     "system": "Manage wherry",
     "volume": "Manage volumes",
 }
+
+# Groups whose own options stand before the command -> the module with GROUP, a Verb
+OPTIONS = {"compose": "compose"}
 
 ALIASES = {
     **{f"container {name}": name for name in (

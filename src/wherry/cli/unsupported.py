@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
         "create", "dial-stdio", "inspect", "ls", "rm", "stop", "use", "version")},
     "builder bake": "one `wherry build` for each target does the same work: they share the cache",
     "builder imagetools": "`wherry copy --all` moves images of several platforms, `manifest inspect` shows them",
-    "compose": "not yet: start the services one by one with `wherry run --network NAME` meanwhile",
+    "compose alpha": "what is not settled in docker-compose is not imitated",
     "deploy": "not yet: it comes with a later release",
     "checkpoint": "processes are not frozen to disk: CRIU can't keep GPU state, and few programs survive it",
     "manifest annotate": "the index is made from the images' own platforms: see `wherry copy --all`",

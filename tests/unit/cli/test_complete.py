@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wherry.cli import complete, table
+from wherry.cli import complete, main, table
 from wherry.cli.complete_words import ARGUMENTS, FLAG_VALUES, Wanted
 
 
@@ -55,6 +55,12 @@ from wherry.cli.complete_words import ARGUMENTS, FLAG_VALUES, Wanted
         ("nosuch ", "nothing"),
         ("volume nosuch ", "nothing"),
         ("volume rm -- -", "volume"),
+        ("compose ", "members"),
+        ("compose -", "flags"),
+        ("compose -f ", "files"),
+        ("compose -f a.yaml --ansi ", "words"),
+        ("compose -f a.yaml -p x ve", "members"),
+        ("compose -f a.yaml version --", "flags"),
     ],
 )  # fmt: skip
 def test_what_may_come_next(line: str, kind: str) -> None:
@@ -68,7 +74,8 @@ def test_the_value_behind_an_equals_sign_keeps_the_flag_before_it() -> None:
 
 def test_only_commands_and_flags_that_there_are_have_an_entry() -> None:
     assert set(ARGUMENTS) - set(table.SUMMARIES) == set()
-    known = {flag.name for name in table.SUMMARIES for flag in complete.declared(name).flags} | {"root"}
+    known = {flag.name for name in table.SUMMARIES for flag in complete.declared(name).flags}
+    known |= {"root", *(flag.name for group in table.OPTIONS for flag in main._options_of(group).flags)}
     assert set(FLAG_VALUES) - known == set()
 
 

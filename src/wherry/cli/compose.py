@@ -1,0 +1,181 @@
+"""wherry compose: what its commands have in common. The options before the command, and the project that they mean.
+
+A command's module, `cli/compose_NAME.py`, has `VERB = compose_verb(...)` and the usual `run(engine, args, out)`, whose
+first line is `context = ComposeContext(engine, args, out)`. `args.outer` holds what stood before the command.
+"""
+
+from __future__ import annotations
+
+from wherry.cli.flags import Flag, FlagError, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wherry.cli.compose_progress import Renderer
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.compose.load import LoadRequest
+    from wherry.compose.model import Project
+    from wherry.engine import Engine
+
+__all__ = ["GROUP", "ComposeContext", "check_services", "compose_verb"]
+
+# docker-compose's, for a flag or a command that there is not
+_SYNTAX_EXIT = 16
+
+GROUP = Verb(
+    "[OPTIONS] COMMAND",
+    "Define and run multi-container applications",
+    [
+        Flag("all-resources", "Include all resources, even those not used by services"),
+        Flag("ansi", 'When to print ANSI control characters ("never"|"always"|"auto")', kind="string", default="auto"),
+        Flag("compatibility", "Run in backward compatibility mode: names with _ as separator"),
+        Flag("dry-run", "Say what would be done, and do nothing"),
+        Flag("env-file", "An alternate environment file", kind="list", type_name="stringArray"),
+        Flag("file", "Compose configuration files", short="f", kind="list", type_name="stringArray"),
+        Flag("help", "Print usage", short="h"),
+        Flag("no-ansi", "Deprecated: --ansi never"),
+        Flag("parallel", "Control max parallelism, -1 for unlimited", kind="int", default=-1),
+        Flag("profile", "Specify a profile to enable", kind="list", type_name="stringArray"),
+        Flag("progress", "Type of progress output (auto, tty, plain, json, quiet)", kind="string", default="auto"),
+        Flag("project-directory", "An alternate working directory (default: the folder of the first Compose file)",
+             kind="string"),
+        Flag("project-name", "Project name", short="p", kind="string"),
+        Flag("verbose", "Deprecated: accepted, and without effect"),
+        Flag("version", "Show the version", short="v"),
+        Flag("workdir", "Deprecated: --project-directory", kind="string"),
+    ],
+    most=None,
+    interspersed=False,
+)  # fmt: skip
+GROUP.flag_exit = _SYNTAX_EXIT
+
+_PROGRESS = ("auto", "tty", "plain", "json", "quiet")
+_ANSI = ("auto", "never", "always")
+
+
+def compose_verb(
+    usage: str, summary: str, flags: Sequence[Flag] = (), *, least: int = 0, most: int | None = 0,
+    interspersed: bool = True, examples: Sequence[str] = (),
+) -> Verb:  # fmt: skip
+    """A Verb with what each command of docker-compose has: --dry-run, and its exit code for a wrong flag."""
+    dry = Flag("dry-run", "Say what would be done, and do nothing")
+    verb = Verb(
+        usage, summary, (*flags, dry), least=least, most=most, interspersed=interspersed, examples=examples
+    )  # fmt: skip
+    verb.flag_exit = _SYNTAX_EXIT
+    return verb
+
+
+class ComposeContext:
+    """What one command line means: the project it is about, how to show progress, how much at once.
+
+    Raises FlagError when an option before the command has a value that it can't have.
+    """
+
+    def __init__(self, engine: Engine, args: Args, out: Output) -> None:
+        self.engine, self.args, self.out = engine, args, out
+        self.outer = args.outer if args.outer is not None else _no_options()
+        self.env = engine.settings.env
+        self.is_dry = self.outer.on("dry-run") or args.on("dry-run")
+        self.progress_mode = self._one_of("progress", "COMPOSE_PROGRESS", _PROGRESS)
+        self.ansi = "never" if self.outer.on("no-ansi") else self._one_of("ansi", "COMPOSE_ANSI", _ANSI)
+
+    @property
+    def parallel(self) -> int:
+        """How many operations at once; -1: as many as there are. Raises: FlagError."""
+        number = self.outer.number("parallel")
+        text = self.env.get("COMPOSE_PARALLEL_LIMIT", "")
+        if not self.outer.given("parallel") and text:
+            if not text.removeprefix("-").isdecimal():
+                raise FlagError(f"COMPOSE_PARALLEL_LIMIT must be an integer (found: {text!r})")
+            number = int(text)
+        return number if number is not None and number > 0 else -1
+
+    def project(self, services: Sequence[str] = ()) -> Project:
+        """The project of the files. `services` are those that the command line names; their profiles are enabled.
+
+        Raises: what compose.load raises; NotFound for a service that there is not.
+        """
+        from wherry.compose.load import load
+
+        return load(self.request(services))
+
+    def project_or_name(self, services: Sequence[str] = ()) -> tuple[Project | None, str]:
+        """The project, or its name alone where labels suffice: with -p and no -f, files are not looked for.
+
+        Raises: as `project`.
+        """
+        from wherry.errors import WherryError
+
+        given = self.outer.text("project-name")
+        if given and not self.outer.all("file") and not self.env.get("COMPOSE_FILE"):
+            return None, given
+        try:
+            project = self.project(services)
+        except WherryError:
+            if name := self.env.get("COMPOSE_PROJECT_NAME", ""):
+                return None, name
+            raise
+        return project, project.name
+
+    def name(self) -> str:
+        """The project's name. Files are read only when nothing else says it."""
+        given = self.outer.text("project-name") or self.env.get("COMPOSE_PROJECT_NAME", "")
+        return given or self.project().name
+
+    def progress(self, title: str = "Running", *, quiet: bool = False) -> Renderer:
+        """Who shows what happens; a context manager, closed before anything else is printed. `title` heads
+        the live view."""
+        from wherry.cli.compose_progress import renderer
+
+        mode = "quiet" if quiet else self.progress_mode
+        return renderer(self.out, mode, self.ansi, self.env, is_dry=self.is_dry, title=title)
+
+    def _one_of(self, flag: str, variable: str, known: Sequence[str]) -> str:
+        text = self.outer.text(flag)
+        if not self.outer.given(flag):
+            text = self.env.get(variable) or text
+        if text not in known:
+            raise FlagError(f'unsupported --{flag} value "{text}": one of {", ".join(known)}')
+        return text
+
+    def request(self, services: Sequence[str] = ()) -> LoadRequest:
+        """What `project` loads."""
+        from wherry.compose.load import LoadRequest
+
+        outer = self.outer
+        return LoadRequest(
+            current_dir=self.engine.settings.cwd,
+            environment=self.env,
+            files=outer.all("file"),
+            project_name=outer.text("project-name"),
+            project_directory=outer.text("project-directory") or outer.text("workdir"),
+            env_files=outer.all("env-file"),
+            profiles=outer.all("profile"),
+            services=tuple(services),
+            compatibility=self._is_compatible(),
+        )
+
+    def _is_compatible(self) -> bool:
+        if self.outer.given("compatibility"):
+            return self.outer.on("compatibility")
+        return self.env.get("COMPOSE_COMPATIBILITY", "").lower() in {"1", "t", "true"}
+
+
+def _no_options() -> Args:
+    from wherry.cli.flags import parse
+
+    return parse("wherry compose", GROUP, ())
+
+
+def check_services(project: Project, names: Sequence[str]) -> None:
+    """Raises: NotFound in docker-compose's words, with the nearest name."""
+    from wherry.errors import NotFound, nearest
+
+    known = [*project.services]
+    for name in names:
+        if name not in known:
+            close = nearest(name, known)
+            raise NotFound(f"no such service: {name}", hint=f"did you mean {close}?" if close else None)
