@@ -19,8 +19,8 @@ else:
     from wherry.lean import NamedTuple
 
 __all__ = [
-    "BuildImage", "Cause", "Connect", "ContainerRef", "CreateContainer", "CreateNetwork", "CreateVolume", "Disconnect",
-    "Operation", "Plan", "Planner", "PullImage", "RemoveContainer", "RemoveImage", "RemoveNetwork", "RemoveVolume",
+    "BuildImage", "Cause", "ContainerRef", "CreateContainer", "CreateNetwork", "CreateVolume", "Operation", "Plan",
+    "Planner", "PullImage", "RemoveContainer", "RemoveImage", "RemoveNetwork", "RemoveVolume",
     "RenameContainer", "RunHook", "RunProvider", "StartContainer", "Step", "StopContainer", "WaitFor",
 ]  # fmt: skip
 
@@ -68,8 +68,11 @@ class CreateNetwork(NamedTuple):
 
 
 class RemoveNetwork(NamedTuple):
+    """`if_unused`: it stays when a container is on it, which is no failure ("Resource is still in use")."""
+
     name: str
     id: str
+    if_unused: bool = False
 
     def __str__(self) -> str:
         return f"remove network {self.name}"
@@ -86,7 +89,10 @@ class CreateVolume(NamedTuple):
 
 
 class RemoveVolume(NamedTuple):
+    """`if_unused` as RemoveNetwork's."""
+
     name: str
+    if_unused: bool = False
 
     def __str__(self) -> str:
         return f"remove volume {self.name}"
@@ -95,15 +101,15 @@ class RemoveVolume(NamedTuple):
 class CreateContainer(NamedTuple):
     """Create `container` (its `name` is that at creation) for number `container.number` of `container.service`.
 
-    `final_name` is what it is called once all is done: labels and DNS names are made of that. `inherit_from` is the id
-    of the container whose anonymous volumes it takes over, `replaces` the id of the one it takes the place of: the
-    label com.docker.compose.replace.
+    `final_name` is what it is called once all is done: labels and DNS names are made of that. `replaces` is the id of
+    the container that it takes the place of (the label com.docker.compose.replace), `inherited` are that one's anonymous
+    volumes: (target, name).
     """
 
     container: ContainerRef
     final_name: str
-    inherit_from: str = ""
     replaces: str = ""
+    inherited: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         as_name = "" if self.container.name == self.final_name else f" as {self.container.name}"
@@ -144,25 +150,6 @@ class RenameContainer(NamedTuple):
 
     def __str__(self) -> str:
         return f"rename container {self.container.name} to {self.new_name}"
-
-
-class Connect(NamedTuple):
-    """Put an existing container back on a network; `key` in the model's networks says with which names."""
-
-    container: ContainerRef
-    key: str
-    network: str
-
-    def __str__(self) -> str:
-        return f"connect container {self.container.name} to network {self.network}"
-
-
-class Disconnect(NamedTuple):
-    container: ContainerRef
-    network: str
-
-    def __str__(self) -> str:
-        return f"disconnect container {self.container.name} from network {self.network}"
 
 
 class RunHook(NamedTuple):
@@ -210,7 +197,10 @@ class BuildImage(NamedTuple):
 
 
 class RemoveImage(NamedTuple):
+    """`if_unused` as RemoveNetwork's."""
+
     image: str
+    if_unused: bool = True
 
     def __str__(self) -> str:
         return f"remove image {self.image}"
@@ -228,7 +218,7 @@ class RunProvider(NamedTuple):
 
 Operation: TypeAlias = (
     "CreateNetwork | RemoveNetwork | CreateVolume | RemoveVolume | CreateContainer | StartContainer | StopContainer | "
-    "RemoveContainer | RenameContainer | Connect | Disconnect | RunHook | WaitFor | PullImage | BuildImage | "
+    "RemoveContainer | RenameContainer | RunHook | WaitFor | PullImage | BuildImage | "
     "RemoveImage | RunProvider"
 )
 
