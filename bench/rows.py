@@ -33,7 +33,8 @@ class Setup(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """All samples, in the order in which they were taken. `unit` is "s", "MB", or "s over": above a common floor."""
+    """All samples, in the order in which they were taken. `unit` is "s", "MB", "s over" (above a common floor) or
+    "s within"."""
 
     wherry: list[float]
     docker: list[float]
@@ -45,7 +46,8 @@ class Pair(NamedTuple):
 
 
 class Row(NamedTuple):
-    """`target` is the ratio (for memory, the MB of wherry; for "s over", its seconds) that the row is to reach."""
+    """`target` is the ratio that the row is to reach; for memory the MB of wherry, for "s over" and "s within" its
+    seconds."""
 
     key: str
     title: str
