@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wherry.image.tar.pack import Write
     from wherry.image.tar.stream import Reader
 
-__all__ = ["copy_in", "copy_out", "stream_in", "stream_out"]
+__all__ = ["configured_user", "copy_in", "copy_out", "stream_in", "stream_out"]
 
 
 def copy_out(
@@ -82,7 +82,7 @@ def copy_in(
         source = find_source(_here(engine, path, stack), follow=follow)
         stack.callback(os.close, source.parent_fd)
         # Before the root is opened for good: the lock of a stopped container can't be taken twice
-        owner = _user(engine, container) if archive else None
+        owner = configured_user(engine, container) if archive else None
         there = _there(engine, container, dest, stack, write=True)
         into, name = arrange(source.name, source.is_folder, find_dest(there))
         size = pump(
@@ -109,7 +109,7 @@ def stream_in(
     from wherry.image.tar.compress import reader
 
     with ExitStack() as stack:
-        owner = _user(engine, container) if archive else None
+        owner = configured_user(engine, container) if archive else None
         there = _there(engine, container, dest, stack, write=True)
         try:
             found = find_dest(there)
@@ -187,7 +187,7 @@ def _mounts(engine: Engine, row: ContainerRow, stack: ExitStack) -> list[tuple[s
     return found
 
 
-def _user(engine: Engine, container: str) -> tuple[int, int] | None:
+def configured_user(engine: Engine, container: str) -> tuple[int, int] | None:
     """The container's configured user as ids; None when it has none. Raises: InputError when it has no such user."""
     from wherry.runtime.users import resolve
 
