@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wherry.errors import InputError, InvalidReference
 from wherry.oci.reference import Reference
 
-__all__ = ["GitSource", "NamedContext", "context_of", "git_source", "parse_context"]
+__all__ = ["GitSource", "NamedContext", "context_of", "git_source", "main_context", "parse_context"]
 
 _GIT = re.compile(r"(?:git://|ssh://|git@|github\.com/|https?://[^?#]+\.git(?:[?#]|\Z))")
 _NOT_HERE = ("input:", "target:", "local:")
@@ -61,6 +61,11 @@ def _source(name: str, value: str) -> NamedContext:
         raise InputError(
             f"unsupported context source {value.partition(':')[0]} for {name}", hint="it is for bake files; give a path"
         )
+    return main_context(value)
+
+
+def main_context(value: str) -> NamedContext:
+    """What a build's own context is: a "folder", a repository ("git"), or a tar ("url")."""
     if _GIT.match(value):
         return NamedContext("git", value)
     if value.startswith(("http://", "https://")):
