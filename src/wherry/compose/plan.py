@@ -19,9 +19,11 @@ else:
     from wherry.lean import NamedTuple
 
 __all__ = [
-    "BuildImage", "Cause", "ContainerRef", "CreateContainer", "CreateNetwork", "CreateVolume", "Operation", "Plan",
+    "BuildImage", "Cause", "ContainerRef", "CreateContainer", "CreateNetwork", "CreateVolume", "KillContainer",
+    "Operation", "PauseContainer", "Plan",
     "Planner", "PullImage", "RemoveContainer", "RemoveImage", "RemoveNetwork", "RemoveVolume",
-    "RenameContainer", "RunHook", "RunProvider", "StartContainer", "Step", "StopContainer", "WaitFor",
+    "RenameContainer", "RunHook", "RunProvider", "StartContainer", "Step", "StopContainer",
+    "UnpauseContainer", "WaitFor",
 ]  # fmt: skip
 
 STARTED, HEALTHY, COMPLETED = "service_started", "service_healthy", "service_completed_successfully"
@@ -102,8 +104,8 @@ class CreateContainer(NamedTuple):
     """Create `container` (its `name` is that at creation) for number `container.number` of `container.service`.
 
     `final_name` is what it is called once all is done: labels and DNS names are made of that. `replaces` is the id of
-    the container that it takes the place of (the label com.docker.compose.replace), `inherited` are that one's anonymous
-    volumes: (target, name).
+    the container that it takes the place of (the label com.docker.compose.replace), `inherited` are the anonymous
+    volumes of that one: (target, name).
     """
 
     container: ContainerRef
@@ -142,6 +144,30 @@ class RemoveContainer(NamedTuple):
 
     def __str__(self) -> str:
         return f"remove container {self.container.name}"
+
+
+class KillContainer(NamedTuple):
+    """`signal` as the user wrote it: "SIGKILL", "TERM", "9"."""
+
+    container: ContainerRef
+    signal: str = "SIGKILL"
+
+    def __str__(self) -> str:
+        return f"kill container {self.container.name} with {self.signal}"
+
+
+class PauseContainer(NamedTuple):
+    container: ContainerRef
+
+    def __str__(self) -> str:
+        return f"pause container {self.container.name}"
+
+
+class UnpauseContainer(NamedTuple):
+    container: ContainerRef
+
+    def __str__(self) -> str:
+        return f"unpause container {self.container.name}"
 
 
 class RenameContainer(NamedTuple):
@@ -219,7 +245,7 @@ class RunProvider(NamedTuple):
 Operation: TypeAlias = (
     "CreateNetwork | RemoveNetwork | CreateVolume | RemoveVolume | CreateContainer | StartContainer | StopContainer | "
     "RemoveContainer | RenameContainer | RunHook | WaitFor | PullImage | BuildImage | "
-    "RemoveImage | RunProvider"
+    "RemoveImage | RunProvider | KillContainer | PauseContainer | UnpauseContainer"
 )
 
 
