@@ -5,6 +5,7 @@ WherryError                    exit 1    .code: a stable string for --format jso
   InputError                             what the user wrote: .where says file and line
     InvalidReference
     DockerfileError                      .source holds the lines to print under the message
+    ComposeError                         the same for a Compose file or an env file
     InvalidSpec                          a JSON document of OCI or Docker that breaks its spec
     HostileArchive                       a tar that tries to write outside its target
   NotFound
@@ -42,6 +43,7 @@ __all__ = [
     "BuildError",
     "Cancelled",
     "CommandNotFound",
+    "ComposeError",
     "Conflict",
     "ContainerExited",
     "Denied",
@@ -125,6 +127,16 @@ class DockerfileError(InputError):
         super().__init__(message, hint=hint, where=where)
         self.source = source
         self.faults = faults
+
+
+class ComposeError(InputError):
+    """A fault in a Compose file or an env file. `where`: "file:line:column"; `source`: the lines and a caret, or ""."""
+
+    code = "invalid-compose"
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, source: str = "") -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.source = source
 
 
 class InvalidSpec(InputError):

@@ -1,0 +1,181 @@
+"""Files to one merged tree: each is parsed, interpolated, extended, joined by what it includes, and merged over those
+before it. The order of the steps is compose-go's, since what a file means depends on it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from wherry.compose.discover import find, read_file
+from wherry.compose.extends import apply_extends
+from wherry.compose.include import apply_include
+from wherry.compose.interpolate import Variables, copied, interpolated
+from wherry.compose.merge import merged
+from wherry.compose.names import checked_name, name_of_folder
+from wherry.compose.resets import resettled, take_away
+from wherry.compose.source import Source, fault, fault_at
+from wherry.compose.template import TemplateFault
+from wherry.compose.tree import Map
+from wherry.compose.unique import made_unique
+from wherry.compose.yaml_reader import Override, documents
+from wherry.errors import ComposeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from wherry.compose.discover import Found
+    from wherry.compose.load import LoadRequest
+    from wherry.compose.tree import Path, Tree
+
+__all__ = ["Loaded", "Reading", "Steps", "read", "read_name"]
+
+
+class Steps(Protocol):
+    """What the model does to a tree between the steps of reading."""
+
+    def settle(self, tree: Tree, where: str, validate: bool) -> Tree:
+        """Check a tree by the schema (unless not to `validate`) and make its short forms long. `where`: the file."""
+
+    def finish(self, tree: Tree, base: str, environment: Mapping[str, str], *, resolve: bool) -> Tree:
+        """Once all files of a model are merged: defaults, checks, paths below `base` (if to `resolve`), secrets."""
+
+
+class Loaded(NamedTuple):
+    """One merged tree in long form, and what was found on the way. `source.fault_in(tree, path, ...)` knows places."""
+
+    tree: Tree
+    name: str
+    working_dir: str
+    files: tuple[str, ...]
+    """Absolute, in the order of merging, "-" for standard input; those that were included are not among them."""
+    env_files: tuple[str, ...]
+    environment: dict[str, str]
+    """The shell's variables over those of env files, and COMPOSE_PROJECT_NAME."""
+
+
+def read(request: LoadRequest, steps: Steps, *, stdin: Callable[[], bytes], warn: Callable[[str], None]) -> Loaded:
+    """
+    The files of `request`, merged.
+
+    `stdin` is read for `-f -`; `warn` is told what is odd, in docker-compose's words, each thing once.
+
+    Raises:
+        ComposeError: with file, line, column, the lines and a caret.
+    """
+    variables = Variables(request.environment, warn)
+    found = find(request, variables)
+    if not found.files:
+        raise ComposeError("no configuration file provided: not found", hint="`-f FILE` says which one to take")
+    sources = [_source(file, stdin) for file in found.files]
+    variables = variables.over(found.environment)
+    name = _name(request, found, sources, variables)
+    environment = {**found.environment, "COMPOSE_PROJECT_NAME": name}
+    home = environment.get("HOME")
+    reading = Reading(variables.over(environment), steps, found.working_dir, home, interpolate=request.interpolate)
+    tree = reading.model(sources, (), resolve=request.resolve_paths)
+    if not tree:
+        raise ComposeError("empty compose file", where=found.files[0], hint="it needs at least `services:`")
+    return Loaded(tree, name, found.working_dir, found.files, found.env_files, environment)
+
+
+def read_name(request: LoadRequest, *, stdin: Callable[[], bytes], warn: Callable[[str], None]) -> str:
+    """The project's name alone: for commands that ask nothing else of the files, which may be wrong or not there.
+
+    Raises:
+        ComposeError: the name is none, or an env file is wrong.
+    """
+    variables = Variables(request.environment, warn)
+    found = find(request, variables)
+    sources = [] if request.project_name else [_source(file, stdin) for file in found.files]
+    return _name(request, found, sources, variables.over(found.environment))
+
+
+def _source(file: str, stdin: Callable[[], bytes]) -> Source:
+    return Source("-", stdin()) if file == "-" else Source(file, read_file(file))
+
+
+def _name(request: LoadRequest, found: Found, sources: Sequence[Source], variables: Variables) -> str:
+    if asked := request.project_name or found.environment.get("COMPOSE_PROJECT_NAME"):
+        return checked_name(asked)
+    said, mark = "", None
+    for source in sources:
+        for document in documents(source):
+            value = document.tree.get("name") if isinstance(document.tree, Map) else None
+            value = value.value if isinstance(value, Override) else value
+            if isinstance(value, str) and value:
+                said, mark = value, document.tree.marks.get("name")
+    try:
+        said = variables.expand(said) if request.interpolate else said
+    except TemplateFault as wrong:
+        raise fault(mark, f"error while interpolating name: {wrong}") from None
+    name = name_of_folder(said) or name_of_folder(posixpath.basename(found.working_dir))
+    if not name:
+        raise ComposeError("project name must not be empty", hint="`-p NAME`, or `name: NAME` in the file")
+    return name
+
+
+class Reading:
+    """How files of one model are read: with which variables, and from which folder relative names are taken.
+
+    An included file has a Reading of its own. `folder` is absolute.
+    """
+
+    def __init__(
+        self, variables: Variables, steps: Steps, folder: str, home: str | None, *, interpolate: bool = True
+    ) -> None:
+        self.variables, self.steps, self.folder, self.home = variables, steps, folder, home
+        self.interpolate = interpolate
+
+    def other(self, variables: Variables, folder: str) -> Reading:
+        return Reading(variables, self.steps, folder, self.home, interpolate=self.interpolate)
+
+    def model(
+        self, sources: Sequence[Source], included: tuple[str, ...], *, base: str | None = None, resolve: bool = True
+    ) -> Tree:
+        """All `sources` merged and finished. `base` is what paths are put below, `folder` when it is None."""
+        tree: Tree = Map()
+        for source in sources:
+            tree = self._merge_file(tree, source, included)
+        base = self.folder if base is None else base
+        return self.steps.finish(tree, base, self.variables.values, resolve=resolve)
+
+    def _merge_file(self, tree: Tree, source: Source, included: tuple[str, ...]) -> Tree:
+        for raw, resets in self.trees(source):
+            raw = apply_extends(raw, source, self, resets)
+            take_away(tree, resets)
+            included = (*included, source.name)
+            apply_include(raw, self, included)
+            tree = made_unique(merged(tree, raw))
+            tree = self.steps.settle(tree, source.name, True)
+            if "version" in tree:
+                self.variables.warn(
+                    f"{source.name}: the attribute `version` is obsolete, it will be ignored, "
+                    "please remove it to avoid potential confusion"
+                )
+                del tree["version"]
+            tree = made_unique(tree)
+        return tree
+
+    def trees(self, source: Source) -> list[tuple[Map, list[Path]]]:
+        """The documents of a file with their variables replaced, and the paths that `!reset` or `!override` marked."""
+        made = []
+        for document in documents(source):
+            tree, resets = resettled(document.tree) if document.has_tags else (document.tree, [])
+            if not isinstance(tree, Map):
+                raise fault_at(
+                    source, 1, 1, "Top-level object must be a mapping", hint="a compose file is `services:` ..."
+                )
+            made.append((interpolated(tree, self.variables) if self.interpolate else copied(tree), resets))
+        return made
+
+    def base_services(self, source: Source) -> tuple[Tree, list[Path]]:
+        """A file that a service of another one extends: merged in itself, with no `extends` of its own applied."""
+        tree: Tree = Map()
+        taken: list[Path] = []
+        for raw, resets in self.trees(source):
+            take_away(tree, resets)
+            taken = resets
+            tree = made_unique(merged(tree, raw))
+            tree = made_unique(self.steps.settle(tree, source.name, False))
+        return tree, taken

@@ -1,0 +1,162 @@
+"""What a YAML scalar means: YAML 1.2's core schema with the 1.1 forms that docker-compose's parser keeps.
+
+`yes`, `on`, `12:30` are text; `0o17`, `017`, `0b11` and `1_000` are numbers; `~` and nothing are null.
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite, isnan
+from typing import Any
+
+__all__ = ["Timestamp", "go_text", "resolve", "tagged"]
+
+
+class Timestamp(str):
+    """A date or time that stood without quotes. Text as RFC 3339 writes it; `spoken` is how docker-compose prints it
+    where it makes text of values (environment, labels, arguments).
+    """
+
+    __slots__ = ("spoken",)
+    spoken: str
+
+
+def go_text(value: Any) -> str:
+    """A scalar as docker-compose makes text of it: `true`, `1e+06`, `2024-01-01 00:00:00 +0000 UTC`; null is ""."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float_text(value)
+    return value.spoken if isinstance(value, Timestamp) else str(value)
+
+
+def _float_text(value: float) -> str:
+    """Go's %v: the shortest digits that give the number back, with an exponent below 1e-4 and from 1e6 on."""
+    if not isfinite(value):
+        return "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
+    digits, _, exponent = f"{value!r}".partition("e")
+    sign, digits = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+    whole, _, fraction = digits.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    figures = (whole + fraction).lstrip("0")
+    if not figures:
+        return sign + "0"
+    power = int(exponent or 0) + (len(whole.lstrip("0")) - 1 if whole.strip("0") else -_leading(fraction) - 1)
+    if -4 <= power < 6:
+        plain = format(abs(value), "f") if exponent else digits
+        return sign + (plain.rstrip("0").rstrip(".") if "." in plain else plain)
+    figures = figures.rstrip("0")
+    mantissa = figures[0] + (f".{figures[1:]}" if len(figures) > 1 else "")
+    return f"{sign}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02}"
+
+
+def _leading(fraction: str) -> int:
+    return len(fraction) - len(fraction.lstrip("0"))
+
+
+_KNOWN: dict[str, Any] = {
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    ".nan": float("nan"), ".NaN": float("nan"), ".NAN": float("nan"),
+    ".inf": float("inf"), ".Inf": float("inf"), ".INF": float("inf"),
+    "+.inf": float("inf"), "+.Inf": float("inf"), "+.INF": float("inf"),
+    "-.inf": float("-inf"), "-.Inf": float("-inf"), "-.INF": float("-inf"),
+}  # fmt: skip
+_NUMERIC = frozenset("0123456789+-.")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_DOTTED = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
+_INTEGER = re.compile(r"([-+]?)(?:(0|[1-9][0-9]*)|0([0-7]+)|0[xX]([0-9a-fA-F]+)|0[oO]([0-7]+)|0[bB]([01]+))", re.ASCII)
+_MOMENT = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:(?:[Tt](?=.*[Z+-])| )([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(\.[0-9]+)?)?"
+    r"(Z|(?<=[0-9])([+-])([0-9]{2}):([0-9]{2}))?",
+    re.ASCII,
+)
+_BASES = (10, 8, 16, 8, 2)
+_MOST_DIGITS = 400  # what is longer is no number that anything here takes, and Python's own limit is near
+
+
+def resolve(text: str) -> Any:
+    """The value of a plain scalar."""
+    if text[:1] not in _NUMERIC:
+        return _KNOWN.get(text, text)
+    if text in _KNOWN:
+        return _KNOWN[text]
+    if text[0] == ".":
+        return float(text) if _DOTTED.fullmatch(text) else text
+    if text[4:5] == "-" and (moment := _timestamp(text)) is not None:
+        return moment
+    number = _number(text.replace("_", ""))
+    return text if number is None else number
+
+
+def _timestamp(text: str) -> Timestamp | None:
+    from datetime import datetime, timedelta, timezone
+
+    found = _MOMENT.fullmatch(text)
+    if not found:
+        return None
+    year, month, day, hour, minute, second, fraction, zone, ahead, zone_hours, zone_minutes = found.groups()
+    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0)) * (-1 if ahead == "-" else 1)
+    try:
+        moment = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), 0, timezone(offset)
+        )
+    except ValueError:
+        return None
+    fraction = (fraction or "").rstrip("0.")
+    stamp = moment.strftime("%H:%M:%S")
+    digits = f"{moment:%z}"
+    date = f"{int(year):04}-{moment:%m-%d}"
+    value = Timestamp(f"{date}T{stamp}{fraction}" + ("Z" if digits == "+0000" else f"{digits[:3]}:{digits[3:]}"))
+    value.spoken = f"{date} {stamp}{fraction} {digits} {'UTC' if zone in {None, 'Z'} else digits}"
+    return value
+
+
+def _number(plain: str) -> int | float | None:
+    if len(plain) > _MOST_DIGITS:
+        return None
+    if found := _INTEGER.fullmatch(plain):
+        for base, digits in zip(_BASES, found.groups()[1:], strict=True):
+            if digits:
+                value = int(digits, base) * (-1 if found[1] == "-" else 1)
+                if -(1 << 63) <= value < 1 << 64:
+                    return value
+    return float(plain) if _FLOAT.fullmatch(plain) else None
+
+
+def tagged(tag: str, text: str, is_plain: bool) -> Any:
+    """The value of a scalar with an explicit YAML tag, as "!!int".
+
+    Raises:
+        ValueError: the text is not of that type, in docker-compose's words.
+    """
+    if tag == "!!str" or not tag.startswith("!!"):
+        return resolve(text) if tag == "!" and is_plain else text
+    if tag == "!!binary":
+        return _binary(text)
+    value = resolve(text)
+    kind = _kind(value)
+    if tag == kind:
+        return value
+    if tag == "!!float" and kind == "!!int":
+        return float(value)
+    raise ValueError(f"cannot decode {kind} `{text}` as a {tag}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "!!bool"
+    names = {int: "!!int", float: "!!float", str: "!!str", type(None): "!!null", Timestamp: "!!timestamp"}
+    return names[type(value)]
+
+
+def _binary(text: str) -> str:
+    from base64 import b64decode
+
+    try:
+        return b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+    except ValueError:
+        raise ValueError("!!binary value contains invalid base64 data") from None
