@@ -6,6 +6,8 @@ names are none of them, 2 that no space is to follow. These are the words of doc
 
 from __future__ import annotations
 
+import sys
+
 from wherry.cli.complete_words import Wanted, argument, flag_value, position
 from wherry.cli.flags import Verb
 
@@ -34,7 +36,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     shown = [(wanted.prefix + word, text) for word, text in found if word.startswith(rest)]
     for word, text in shown:
         out.line(f"{word}\t{text}" if text else word)
-    directive = 0 if wanted.kind in {"files", "container:files"} else NO_FILES
+    directive = 0 if wanted.kind in {"files", "container:files", "service:files"} else NO_FILES
     if shown and all(word.endswith(("=", ":")) for word, _ in shown):
         directive |= NO_SPACE
     out.line(f":{directive}")
@@ -114,7 +116,7 @@ def candidates(engine: Engine, wanted: Wanted, words: Sequence[str]) -> Iterator
     elif wanted.kind in {"flags", "globals"}:
         yield from _flags(wanted)
     else:
-        yield from (one for one in _names(engine, wanted.kind) if one[0] not in typed)
+        yield from (one for one in _names(engine, wanted.kind, words) if one[0] not in typed)
 
 
 def _commands(wanted: Wanted) -> Iterator[tuple[str, str]]:
@@ -143,9 +145,13 @@ def _flags(wanted: Wanted) -> Iterator[tuple[str, str]]:
     yield "--help", "Print usage"
 
 
-def _names(engine: Engine, kind: str) -> Iterator[tuple[str, str]]:
+def _names(engine: Engine, kind: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
     if kind in {"container", "running", "paused", "stopped", "anything"}:
         yield from _containers(engine, kind)
+    if kind == "service":
+        yield from _services(engine, words)
+    if kind == "service:files":
+        yield from ((f"{name}:", text) for name, text in _services(engine, words))
     if kind == "container:files":
         yield from ((f"{name}:", text) for name, text in _containers(engine, "container"))
     if kind in {"image", "anything"}:
@@ -155,6 +161,20 @@ def _names(engine: Engine, kind: str) -> Iterator[tuple[str, str]]:
     if kind in {"network", "anything"}:
         names = {name for (name,) in engine.db.read().execute("SELECT name FROM network")}
         yield from ((name, "") for name in sorted(names | {"bridge", "host", "none"}))
+
+
+def _services(engine: Engine, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Of the project that the options before the command mean."""
+    from wherry.cli import main
+    from wherry.cli.compose import ComposeContext
+    from wherry.cli.flags import parse
+    from wherry.cli.render import Output
+
+    args = parse("wherry compose", main._options_of("compose"), [])
+    args.outer = main._outer(_behind_globals(words)[0])
+    project = ComposeContext(engine, args, Output(sys.stdout, sys.stderr, {})).project()
+    for name, service in sorted(project.all_services().items()):
+        yield name, service.image
 
 
 def _containers(engine: Engine, kind: str) -> Iterator[tuple[str, str]]:

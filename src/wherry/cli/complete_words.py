@@ -16,7 +16,8 @@ __all__ = ["ARGUMENTS", "FLAG_VALUES", "Wanted", "argument", "flag_value", "posi
 
 class Wanted(NamedTuple):
     """`kind` is "words", "flags", "files", "nothing", or what names are of: "container", "running", "paused",
-    "stopped", "image", "volume", "network". `prefix` stands before each candidate in the same word ("--network=").
+    "stopped", "image", "volume", "network", "service". `prefix` stands before each candidate in the same word
+    ("--network=").
     """
 
     kind: str
@@ -41,6 +42,11 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
     "volume import": ("volume", "files"),
     **dict.fromkeys(("build", "copy", "registry serve"), ("files",)),
+    **dict.fromkeys(
+        ("compose events", "compose images", "compose logs", "compose ps", "compose stats", "compose top",
+         "compose volumes"), ("service",)),
+    **dict.fromkeys(("compose attach", "compose export", "compose port"), ("service", "nothing")),
+    "compose commit": ("service", "image"), "compose cp": ("service:files",), "compose exec": ("service", "files"),
     "commit": ("container", "image"), "completion": ("shell",), "cp": ("container:files",),
     "exec": ("running", "files"), "import": ("files", "image"), "inspect": ("anything",), "start": ("stopped",),
     "top": ("running", "nothing"), "unpause": ("paused",),

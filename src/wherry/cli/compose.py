@@ -93,6 +93,11 @@ class ComposeContext:
             number = int(text)
         return number if number is not None and number > 0 else -1
 
+    @property
+    def has_colour(self) -> bool:
+        """Whether standard output gets colours."""
+        return self.ansi == "always" or (self.ansi == "auto" and self.out.color)
+
     def project(self, services: Sequence[str] = ()) -> Project:
         """The project of the files. `services` are those that the command line names; their profiles are enabled.
 

@@ -58,9 +58,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     if (from_name and not from_path) or (to_name and not to_path):
         raise InputError(f"{source if from_name else dest}: the path is empty", hint="say CONTAINER:/ for its root")
     if from_name:
-        size = _out(engine, args, out, (from_name, from_path, dest))
+        size = copy_out(engine, args, out, (from_name, from_path, dest))
     else:
-        size = _in(engine, args, out, (source, to_name, to_path))
+        size = copy_in(engine, args, out, (source, to_name, to_path))
     if size and not args.on("quiet") and out.is_terminal:
         from wherry.cli.render import human_size
 
@@ -68,7 +68,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     return 0
 
 
-def _out(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) -> int:
+def copy_out(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) -> int:
     from functools import partial
 
     from wherry.engine import copy
@@ -84,7 +84,7 @@ def _out(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) ->
     return 0
 
 
-def _in(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) -> int:
+def copy_in(engine: Engine, args: Args, out: Output, what: tuple[str, str, str]) -> int:
     from wherry.engine import copy
 
     source, container, path = what

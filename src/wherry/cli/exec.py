@@ -46,7 +46,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         from wherry.cli.run_options import read_file  # brings the parsers of all flags of run
 
         entries += key_value_file(read_file(cwd, path), path, caller)
-    entries += [_variable(text, caller) for text in args.all("env")]
+    entries += [variable(text, caller) for text in args.all("env")]
     options = ExecOptions(
         tuple(command),
         env=tuple(entries),
@@ -65,8 +65,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     return engine.containers.exec(name, options, streams) or 0
 
 
-def _variable(text: str, caller: Mapping[str, str]) -> str:
-    """Raises: FlagError in docker's words."""
+def variable(text: str, caller: Mapping[str, str], verb: str = "exec") -> str:
+    """One --env. Raises: FlagError in docker's words."""
     from wherry.errors import InputError
     from wherry.runtime.parse_names import env
 
@@ -74,5 +74,5 @@ def _variable(text: str, caller: Mapping[str, str]) -> str:
         return env(text, caller)
     except InputError as fault:
         raise FlagError(
-            f'invalid argument "{text}" for "-e, --env" flag: {fault.message}\nSee \'wherry exec --help\'.'
+            f'invalid argument "{text}" for "-e, --env" flag: {fault.message}\nSee \'wherry {verb} --help\'.'
         ) from None

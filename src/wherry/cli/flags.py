@@ -85,6 +85,10 @@ class Args:
         self._flags, self._values, self.rest = flags, values, rest
         self.outer: Args | None = None
 
+    def has(self, name: str) -> bool:
+        """Whether the command has such a flag: for what several commands share."""
+        return name in self._flags
+
     def given(self, name: str) -> bool:
         """Whether the flag stands on the command line (`--rm=false` too)."""
         return name in self._values

@@ -35,7 +35,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.fs.atomic import write_all
 
     fds = {"stdout": out.out_fd, "stderr": out.err_fd}
-    for batch in engine.containers.log_batches(args.rest[0], _query(args)):
+    for batch in engine.containers.log_batches(args.rest[0], query_of(args)):
         for stream, lines in groupby(batch, _stream):
             write_all(fds.get(stream, fds["stdout"]), b"".join([one[1] for one in lines]))
     return 0
@@ -45,7 +45,8 @@ def _stream(one: tuple[str, bytes]) -> str:
     return one[0]
 
 
-def _query(args: Args) -> LogQuery:
+def query_of(args: Args) -> LogQuery:
+    """What the flags ask for; those of `compose logs` are the same. Raises: InputError."""
     import re
     import time
 
@@ -59,7 +60,7 @@ def _query(args: Args) -> LogQuery:
         since_ns=_moment("since", args.text("since"), now),
         until_ns=_moment("until", args.text("until"), now),
         timestamps=args.on("timestamps"),
-        details=args.on("details"),
+        details=args.has("details") and args.on("details"),
     )
 
 

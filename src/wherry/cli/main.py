@@ -120,8 +120,7 @@ _TRY = {
 
 def _report_other(fault: Exception, options: flags.Args | None, out: Output) -> int:
     """What the code below did not foresee: never a traceback, unless --debug asks for it."""
-    words = options.rest if options else []
-    verb = "".join(f" {word}" for word in words[: 2 if words[:1] and words[0] in table.GROUPS else 1])
+    verb = _verb_of(options.rest if options else [])
     hint = ""
     if isinstance(fault, OSError):
         text = (fault.strerror or str(fault)) + (f": {fault.filename}" if fault.filename else "")
@@ -139,6 +138,13 @@ def _report_other(fault: Exception, options: flags.Args | None, out: Output) -> 
         out.error(f"hint: {hint}")
     # As docker's run: whatever stopped it before the container's own command
     return 125 if verb.endswith(" run") else 1
+
+
+def _verb_of(words: Sequence[str]) -> str:
+    """ " compose up": the command, for a message."""
+    if words and words[0] in table.OPTIONS and (outer := _outer(words)):
+        words = [words[0], *outer.rest]
+    return "".join(f" {word}" for word in words[: 2 if words[:1] and words[0] in table.GROUPS else 1])
 
 
 def _report(fault: WherryError, out: Output) -> int:

@@ -45,6 +45,11 @@ _CLEAR, _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[2J", "\x1b[H", "\x1b[K", "
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """Until Ctrl-C, or until none of the named is there any more."""
+    return show(engine, args.rest, args, out)
+
+
+def show(engine: Engine, names: Sequence[str] | None, args: Args, out: Output) -> int:
+    """Of these containers; None of none at all."""
     import io
 
     from wherry.cli.formats import Listing
@@ -55,11 +60,14 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     require_root(engine.settings.uid, "wherry stats")
     kind = Listing("container.statsContext", _HEADERS, _COLUMNS)
     format, whole = args.text("format"), args.on("no-trunc")
+    if names is None:
+        _show(out, kind, [], format, whole=whole)
+        return 0
     if args.on("no-stream"):
-        _show(out, kind, containers_stats.take(engine, args.rest, all=args.on("all")), format, whole=whole)
+        _show(out, kind, containers_stats.take(engine, names, all=args.on("all")), format, whole=whole)
         return 0
     clear = _CLEAR
-    for found in containers_stats.follow(engine, args.rest, all=args.on("all")):
+    for found in containers_stats.follow(engine, names, all=args.on("all")):
         if out.is_terminal:
             page = io.StringIO()
             _show(Output(page, page, {}), kind, found, format, whole=whole)

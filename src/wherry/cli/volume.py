@@ -7,6 +7,8 @@ from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wherry.cli.flags import Args
     from wherry.cli.formats import Row
     from wherry.cli.render import Output
@@ -97,15 +99,19 @@ def _inspect(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _list(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.cli.formats import Listing, listing
     from wherry.engine.filters import parse_filters
     from wherry.engine.volumes_filter import KEYS, filtered
 
-    volumes = filtered(engine, engine.volumes.list(), parse_filters(args.all("filter"), KEYS))
+    print_volumes(args, out, filtered(engine, engine.volumes.list(), parse_filters(args.all("filter"), KEYS)))
+    return 0
+
+
+def print_volumes(args: Args, out: Output, volumes: Sequence[Volume]) -> None:
+    """As --format and --quiet say."""
+    from wherry.cli.formats import Listing, listing
 
     kind = Listing("formatter.volumeContext", HEADERS, ("Driver", "Name"), "Name", _RAW)
     listing(out, kind, map(row, volumes), args.text("format"), quiet=args.on("quiet"))
-    return 0
 
 
 def row(volume: Volume) -> Row:

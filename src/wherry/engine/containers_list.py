@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 
+from wherry import lean_json as json
 from wherry.engine.containers_repair import repair_all
 from wherry.errors import InputError, NotFound
 
@@ -31,6 +31,7 @@ __all__ = [
     "networks",
     "parse_filters",
     "ports",
+    "published_places",
     "summaries",
 ]
 
@@ -152,14 +153,25 @@ def _host_ips(one: Published) -> tuple[str, ...]:
     return (f"[{one.host_ip}]" if ":" in one.host_ip else one.host_ip,)
 
 
+def published_places(engine: Engine, one: Summary) -> list[tuple[int, str, str, int]]:
+    """(container port, protocol, host address or "", host port or 0) of one that runs, exposed ports included."""
+    if not one.state.is_running:
+        return []
+    return _places(_published(engine, one.row.id), exposed(engine, one.row))
+
+
 def _port_texts(published: Sequence[Published], exposed: Sequence[str]) -> tuple[str, ...]:
+    return port_column(_places(published, exposed))
+
+
+def _places(published: Sequence[Published], exposed: Sequence[str]) -> list[tuple[int, str, str, int]]:
     taken = {f"{one.container_port}/{one.protocol}" for one in published}
     places = [(one.container_port, one.protocol, ip, one.host_port) for one in published for ip in _host_ips(one)]
     for port in exposed:
         if port not in taken:
             number, _, protocol = port.partition("/")
             places.append((int(number), protocol, "", 0))
-    return port_column(places)
+    return places
 
 
 def port_column(places: Sequence[tuple[int, str, str, int]]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from wherry.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wherry.cancel import Cancel
     from wherry.engine import Engine
@@ -30,9 +30,10 @@ def lines(
 
 
 def batches(
-    engine: Engine, row: ContainerRow, query: LogQuery, cancel: Cancel | None = None
-) -> Iterator[list[tuple[str, bytes]]]:
-    """See Containers.log_batches."""
+    engine: Engine, row: ContainerRow, query: LogQuery, cancel: Cancel | None = None,
+    pause: Callable[[], None] | None = None,
+) -> Iterator[list[tuple[str, bytes]]]:  # fmt: skip
+    """See Containers.log_batches. `pause` waits a moment for more, for whoever knows when more comes."""
     from wherry.engine.containers_log_plan import log_file
     from wherry.engine.containers_repair import repair
     from wherry.runtime import logs
@@ -46,7 +47,9 @@ def batches(
             cancel.check()
         # Differs from docker: a restart by its policy does not end it; docker's ends with each run of the container
         more = engine.containers.state(row.id).is_running
-        if more:
+        if more and pause is not None:
+            pause()
+        elif more:
             time.sleep(_PATIENCE_S)
         return more
 

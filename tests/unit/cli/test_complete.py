@@ -61,6 +61,8 @@ from wherry.cli.complete_words import ARGUMENTS, FLAG_VALUES, Wanted
         ("compose -f a.yaml --ansi ", "words"),
         ("compose -f a.yaml -p x ve", "members"),
         ("compose -f a.yaml version --", "flags"),
+        ("compose -f a.yaml logs -f ", "service"),
+        ("compose cp ", "service:files"),
     ],
 )  # fmt: skip
 def test_what_may_come_next(line: str, kind: str) -> None:
