@@ -96,8 +96,7 @@ def test_a_tab_as_indentation_gets_a_hint() -> None:
 
 def bomb(width: int, levels: int) -> str:
     lines = ["x0: &x0 [" + ", ".join("a" * width) + "]"]
-    for level in range(1, levels):
-        lines.append(f"x{level}: &x{level} [" + ", ".join([f"*x{level - 1}"] * width) + "]")
+    lines += [f"x{n}: &x{n} [" + ", ".join([f"*x{n - 1}"] * width) + "]" for n in range(1, levels)]
     return "\n".join(lines)
 
 
@@ -107,8 +106,7 @@ def test_aliases_of_aliases_end_before_they_are_millions() -> None:
 
 def test_mappings_merged_again_and_again_end_too() -> None:
     lines = ["x0: &x0 {" + ", ".join(f"k{i}: 1" for i in range(100)) + "}"]
-    for level in range(1, 30):
-        lines.append(f"x{level}: &x{level} {{<<: [" + ", ".join([f"*x{level - 1}"] * 9) + "]}")
+    lines += [f"x{n}: &x{n} {{<<: [" + ", ".join([f"*x{n - 1}"] * 9) + "]}" for n in range(1, 30)]
     assert str(fault("\n".join(lines))) == "yaml: document contains excessive aliasing"
 
 
