@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["PROJECT", "Line", "beside", "commands", "pages", "runnable"]
+__all__ = ["PROJECT", "Line", "beside", "commands", "files", "pages", "runnable"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 MARK = "<!-- run -->"
@@ -56,6 +56,11 @@ def runnable(page: Path) -> list[str]:
 def beside(page: Path) -> set[str]:
     """Those of the runnable blocks that go on while the others run."""
     return {block for mark, block in _marked(page) if mark == BESIDE}
+
+
+def files(page: Path) -> dict[str, str]:
+    """The YAML that the page shows under a name: blocks whose first line is `# NAME.yaml`."""
+    return dict(re.findall(r"^```yaml\n# (\S+\.yaml)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
 
 
 def _marked(page: Path) -> list[tuple[str, str]]:

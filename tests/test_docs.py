@@ -104,3 +104,10 @@ def test_the_tutorial_runs_something() -> None:
     blocks = runnable(PROJECT / "docs" / "tutorial.md")
     assert len(blocks) >= 10
     assert all(block.startswith(("wherry ", "curl ")) for block in blocks)
+
+
+@pytest.mark.parametrize(("name", "least"), [("tutorial-compose.md", 12), ("compose.md", 5)])
+def test_the_pages_on_compose_run_something(name: str, least: int) -> None:
+    blocks = runnable(PROJECT / "docs" / name)
+    assert len(blocks) >= least
+    assert all(re.match(r"(cd |curl |([A-Z_]+=\S+ )?wherry )", block) for block in blocks)

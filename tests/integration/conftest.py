@@ -26,6 +26,14 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Lesson:
     return made
 
 
+@pytest.fixture(scope="session")
+def postgres(lesson: Lesson) -> str:
+    """An image with PostgreSQL in the lesson's root, built once for all tests that need one (a minute)."""
+    from tests.integration.example_lab import postgres_image
+
+    return postgres_image(lesson)
+
+
 @pytest.fixture
 def project() -> Path:
     return Path(__file__).parents[2]
