@@ -48,6 +48,7 @@ class Dependency(Record):
     restart: bool = False
     """Restart (and, before a recreate, stop) the dependent together with it."""
     required: bool = True
+    extensions: Mapping[str, Any] = EMPTY
 
 
 class Port(Record):

@@ -1,0 +1,41 @@
+"""The hashes that tell a container, network or volume from the definition it was made from: docker-compose's own.
+
+A container's label `com.docker.compose.config-hash` has the first one. Equal hashes let docker-compose and wherry take
+over each other's projects without making anything anew.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from wherry.compose.emit_json import compact
+from wherry.compose.present import Present
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.compose.model import Network, Service, Volume
+
+__all__ = ["network_hash", "service_hash", "volume_hash"]
+
+_NO_MATTER = frozenset({"build", "pull_policy", "scale", "depends_on", "profiles"})
+
+
+def service_hash(service: Service) -> str:
+    """Hash a service (64 hex digits) without what changes no container: build, pull policy, replicas, dependencies."""
+    if service.deploy is not None and service.deploy.replicas is not None:
+        service = service.replace(deploy=service.deploy.replace(replicas=None))
+    return _hash(Present(as_json=True).service(service, _NO_MATTER))
+
+
+def network_hash(network: Network) -> str:
+    """Hash a network."""
+    return _hash(Present(as_json=True).record(network))
+
+
+def volume_hash(volume: Volume) -> str:
+    """Hash a volume; no driver is the driver `local`."""
+    return _hash(Present(as_json=True).record(volume if volume.driver else volume.replace(driver="local")))
+
+
+def _hash(value: object) -> str:
+    return sha256(compact(value).encode()).hexdigest()
