@@ -12,10 +12,9 @@ repairs what a killed process left, under the container's lock, before it acts. 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from functools import cached_property
 
 from wherry.fs.private import private_folder
+from wherry.lean import cached_property, contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,11 +162,14 @@ class Containers:
 
         return containers_start.attach(self._engine, self.find(name), streams)
 
-    def stop(self, name: str, timeout_s: int | None = None, signal: str = "") -> None:
-        """Its stop signal, then SIGKILL after `timeout_s` (None: the container's own, -1: never). Idempotent."""
+    def stop(self, name: str, timeout_s: int | None = None, signal: str = "", cancel: Cancel | None = None) -> None:
+        """Its stop signal, then SIGKILL after `timeout_s` (None: the container's own, -1: never). Idempotent.
+
+        `cancel` ends the wait: it has had its signal then, and will not be restarted. Raises: Cancelled.
+        """
         from wherry.engine import containers_stop
 
-        containers_stop.stop(self._engine, self.find(name), timeout_s, signal)
+        containers_stop.stop(self._engine, self.find(name), timeout_s, signal, cancel=cancel)
 
     def restart(self, name: str, timeout_s: int | None = None, signal: str = "") -> None:
         from wherry.engine import containers_stop

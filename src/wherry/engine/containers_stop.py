@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import select
 import time
-from contextlib import suppress
 
 from wherry.engine.containers_lock import held
 from wherry.engine.containers_repair import repair, repair_locked
 from wherry.errors import Conflict, NotFound, RuntimeFailure
+from wherry.lean import suppress
 from wherry.runtime import launch, records
 
 TYPE_CHECKING = False
@@ -39,18 +39,20 @@ def _stop_signal(engine: Engine, row: ContainerRow, given: str) -> int:
 
 
 def stop(
-    engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str, *, by_hand: bool = True
+    engine: Engine, row: ContainerRow, timeout_s: int | None, signal: str, *, by_hand: bool = True,
+    cancel: Cancel | None = None,
 ) -> None:  # fmt: skip
     """See Containers.stop. `by_hand` False: the machine goes down, and the next boot starts it again."""
     signo = _stop_signal(engine, row, signal)
     with suppress(NotFound), held(engine, row):  # NotFound: it was started with --rm, and is over
         row = engine.containers.find(row.id)
-        _stop_locked(engine, row, timeout_s, signo, by_hand=by_hand)
+        _stop_locked(engine, row, timeout_s, signo, by_hand=by_hand, cancel=cancel)
         _tidy(engine, row)
 
 
 def _stop_locked(
-    engine: Engine, row: ContainerRow, timeout_s: int | None, signo: int, *, by_hand: bool = True
+    engine: Engine, row: ContainerRow, timeout_s: int | None, signo: int, *, by_hand: bool = True,
+    cancel: Cancel | None = None,
 ) -> None:  # fmt: skip
     state = repair_locked(engine, row)
     if not state.is_running:
@@ -63,7 +65,7 @@ def _stop_locked(
     if state.status == "paused":
         # A frozen process gets no signal before it thaws
         _thaw(engine, row)
-    if not _await_end(engine, row, None if timeout_s < 0 else timeout_s):
+    if not _await_end(engine, row, None if timeout_s < 0 else timeout_s, cancel):
         end_now(engine, row)
     engine.events.container(row, "stop")
 

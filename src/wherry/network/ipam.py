@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Sequence
-
+from wherry import lean_json as json
 from wherry.errors import Conflict, InputError, NotFound
+from wherry.lean_sqlite import sqlite3
 from wherry.network import address
 from wherry.network.address import Pool
 from wherry.network.model import EVERY_IPV4, Endpoint, Join, Joined, Network, NetworkRequest, Published
@@ -15,6 +13,7 @@ from wherry.network.table import NetworkTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NamedTuple
 else:
     from wherry.lean import NamedTuple
@@ -333,10 +332,18 @@ def _choose6(conn: sqlite3.Connection, network: Network, wanted: str) -> str:
     return address.text(number, 128)
 
 
-def taken_by(port: Published, holder: Holder) -> Conflict:
+class PortTaken(Conflict):
+    """`container_id` is who has the port, whole."""
+
+    container_id = ""
+
+
+def taken_by(port: Published, holder: Holder) -> PortTaken:
     """Docker's words, and who it is."""
-    return Conflict(
+    fault = PortTaken(
         f"Bind for {port.host_ip or EVERY_IPV4}:{port.host_port} failed: port is already allocated by container "
         f"{holder.name or holder.container_id[:12]} ({holder.container_id[:12]})",
         hint=f"choose another port (-p {port.host_port + 1}:{port.container_port}), or stop that container",
     )
+    fault.container_id = holder.container_id
+    return fault
