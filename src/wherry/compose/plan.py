@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import NamedTuple, TypeAlias
 else:
     from wherry.lean import NamedTuple
@@ -295,14 +295,21 @@ class Planner:
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
+        self._behind: list[int] = [0]
+        """By id, the steps that it comes behind, directly or not: a bit for each."""
 
-    def add(self, operation: Operation, cause: Cause, needs: tuple[int, ...] | list[int] = ()) -> int:
-        """The new step's id."""
+    def add(self, operation: Operation, cause: Cause, needs: Iterable[int] = ()) -> int:
+        """The new step's id. What a need needs itself is not kept as another need."""
         id = len(self._steps) + 1
-        wanted = tuple(sorted(set(needs)))
-        if wanted and not 0 < wanted[0] <= wanted[-1] < id:
-            raise ValueError(f"step {id} needs {wanted}")
-        self._steps.append(Step(id, operation, cause, wanted))
+        kept, behind = [], 0
+        for need in sorted(set(needs), reverse=True):
+            if not 0 < need < id:
+                raise ValueError(f"step {id} needs {need}")
+            if not behind >> need & 1:
+                kept.append(need)
+                behind |= self._behind[need] | 1 << need
+        self._behind.append(behind)
+        self._steps.append(Step(id, operation, cause, tuple(reversed(kept))))
         return id
 
     def plan(self, warnings: tuple[str, ...] = (), unchanged: tuple[ContainerRef, ...] = ()) -> Plan:

@@ -60,3 +60,12 @@ def test_a_step_left_out_hands_its_needs_on() -> None:
 def test_a_step_can_only_need_what_was_added_before(needs: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="needs"):
         Planner().add(CreateNetwork("default", "shop_default"), MISSING, needs)
+
+
+def test_what_a_need_needs_is_not_named_again() -> None:
+    planner = Planner()
+    one = planner.add(CreateNetwork("a", "a"), MISSING)
+    two = planner.add(CreateNetwork("b", "b"), MISSING, [one])
+    three = planner.add(CreateNetwork("c", "c"), MISSING)
+    planner.add(CreateNetwork("d", "d"), MISSING, [one, two, three])
+    assert planner.plan().steps[-1].needs == (two, three)
