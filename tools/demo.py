@@ -152,7 +152,9 @@ Three things to try:
        curl -s localhost:{port}/predict -H 'content-type: application/json' -d '{body}'
   2. change a line of examples/iris/main.py and run make demo again
   3. look around, then stop it:
-       {wherry} ps; {wherry} logs {CONTAINER}; {wherry} rm -f {CONTAINER}""")
+       {wherry} ps; {wherry} logs {CONTAINER}; {wherry} rm -f {CONTAINER}
+
+And then: the same service with PostgreSQL beside it, by one command: examples/stack/README.md""")
 
 
 def dockerfile() -> str:
