@@ -5,7 +5,8 @@ WherryError                    exit 1    .code: a stable string for --format jso
   InputError                             what the user wrote: .where says file and line
     InvalidReference
     DockerfileError                      .source holds the lines to print under the message
-    ComposeError                         the same for a Compose file or an env file
+    ComposeError               exit 15   the same for a Compose file or an env file (exit codes: docker-compose's)
+      ComposeFileMissing       exit 14   there is none, or one that another names is not there
     InvalidSpec                          a JSON document of OCI or Docker that breaks its spec
     HostileArchive                       a tar that tries to write outside its target
   NotFound
@@ -44,6 +45,7 @@ __all__ = [
     "Cancelled",
     "CommandNotFound",
     "ComposeError",
+    "ComposeFileMissing",
     "Conflict",
     "ContainerExited",
     "Denied",
@@ -137,6 +139,11 @@ class ComposeError(InputError):
     def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, source: str = "") -> None:
         super().__init__(message, hint=hint, where=where)
         self.source = source
+
+
+class ComposeFileMissing(ComposeError):
+    code = "compose-file-missing"
+    exit_code = 14
 
 
 class InvalidSpec(InputError):
