@@ -42,6 +42,7 @@ def test_a_bad_model_is_stopped_by_the_gate_a_good_one_serves_and_a_worse_one_do
     said = refused.stdout + refused.stderr
     assert refused.returncode == 1, said
     assert 'service "evaluate" didn\'t complete successfully: exit 1' in said
+    assert "is refused: its accuracy 0.622 is below 0.900" in said, "the error says why"
     assert mlops.states() == {"train": "exited", "evaluate": "exited", "serve": "created"}
     assert "is refused: its accuracy 0.622 is below 0.900" in mlops.must("logs", "evaluate")
 
