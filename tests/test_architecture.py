@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "wherry"
 RANK = {  # equal rank = siblings, which may not import each other
-    "errors": 0, "_version": 0, "lean": 0,
+    "errors": 0, "_version": 0, "lean": 0, "lean_ctypes": 0, "lean_json": 0, "lean_sqlite": 0,
     "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1,
     "fs": 2,
     "host": 3,
@@ -141,9 +141,29 @@ def test_help_and_version_load_next_to_nothing(argv: list[str], tmp_path: Path) 
     assert not (HEAVY | LIGHTEST) & loaded(argv, tmp_path)
 
 
+# 10 ms of each command, together: what wherry.lean, lean_json, lean_sqlite and lean_ctypes stand for (docs/adr/0240)
+STOOD_FOR = {
+    "re", "enum", "json", "typing", "collections", "functools", "contextlib", "types", "sqlite3", "datetime", "ctypes",
+    "signal", "threading", "pathlib",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("argv", [["ps"], ["images"]])
 def test_listing_loads_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
-    assert not HEAVY & loaded(argv, tmp_path / "root")
+    assert not (HEAVY | STOOD_FOR) & loaded(argv, tmp_path / "root")
+
+
+def test_what_runs_a_container_loads_nothing_heavy() -> None:
+    """By what is imported at the top of its modules."""
+    modules = (
+        "cli.run, cli.exec, cli.run_options, engine.containers_start, engine.containers_create, engine.networks, "
+        "engine.containers_exec, engine.containers_remove, engine.containers_rootfs, store.images, store.layers, "
+        "runtime.spec, runtime.seccomp, runtime.users, runtime.machine, runtime.monitor, runtime.monitor_exec"
+    )
+    imports = "; ".join(f"import wherry.{name}" for name in modules.split(", "))
+    code = f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); {imports}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert not (HEAVY | STOOD_FOR) & set(done.stdout.split())
 
 
 def test_a_run_without_devices_loads_next_to_nothing_of_gpus() -> None:
@@ -158,3 +178,16 @@ def test_a_run_without_devices_loads_next_to_nothing_of_gpus() -> None:
 def test_images_of_an_empty_store_loads_no_parser(tmp_path: Path) -> None:
     """Each of these costs 1 to 5 ms and brings nothing to a list."""
     assert not {"re", "json", "ctypes", "signal", "threading", "secrets"} & loaded(["images"], tmp_path / "root")
+
+
+def test_the_database_needs_no_more_than_its_c_half() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT.parent)!r})\n"
+        "from wherry.lean_sqlite import sqlite3\n"
+        "assert not {'functools', 'datetime', 'collections'} & set(sys.modules)\n"
+        "one = sqlite3.connect(':memory:', cached_statements=2)\n"
+        "assert [one.execute(f'SELECT {n % 3}').fetchone()[0] for n in range(7)] == [0, 1, 2, 0, 1, 2, 0]\n"
+        "import functools, sqlite3 as whole\nassert whole.Connection is sqlite3.Connection and functools.wraps\n"
+        "assert whole.connect(':memory:').execute('SELECT 1').fetchone() == (1,)\n"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)

@@ -320,12 +320,23 @@ def test_the_monitor_loads_nothing_of_wherry_but_itself() -> None:
     )  # fmt: skip
     loaded = set(done.stdout.split())
     assert {name for name in loaded if name.startswith("wherry")} <= {
-        "wherry", "wherry.runtime", "wherry.runtime.monitor", "wherry.runtime.monitor_events",
+        "wherry", "wherry.lean_ctypes", "wherry.runtime", "wherry.runtime.monitor", "wherry.runtime.monitor_events",
         "wherry.runtime.monitor_exec", "wherry.runtime.monitor_health", "wherry.runtime.monitor_io",
         "wherry.runtime.monitor_kernel", "wherry.runtime.monitor_log", "wherry.runtime.monitor_oom",
         "wherry.runtime.monitor_restart", "wherry.runtime.monitor_spaces", "wherry.runtime.monitor_streams",
     }  # fmt: skip
-    assert not loaded & {"json", "re", "enum", "socket", "signal", "typing", "subprocess", "selectors", "pathlib"}
+    assert not loaded & {
+        "json",
+        "re",
+        "enum",
+        "socket",
+        "signal",
+        "typing",
+        "subprocess",
+        "selectors",
+        "pathlib",
+        "ctypes",
+    }
 
 
 def test_run_and_exec_ask_a_runtime_again_that_could_not_seal_its_copy(wherry: Wherry, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class Output:
 
     def json(self, value: Any, *, indent: int | str | None = None, html: bool = False) -> None:
         """`html` hides <, > and &, as docker's lists do."""
-        import json
+        from wherry import lean_json as json
 
         text = json.dumps(value, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False)
         self.line(text.translate(_CONTROLS | _HTML if html else _CONTROLS))

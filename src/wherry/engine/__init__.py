@@ -8,7 +8,7 @@ Parts load when they are first used, so that `ps` never pays for the builder.
 
 from __future__ import annotations
 
-from functools import cached_property
+from wherry.lean import cached_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from wherry import lean_json as json
 from wherry.errors import Conflict, InputError
 from wherry.fs.atomic import replace_file
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
+from wherry import lean_json as json
 from wherry.runtime.launch import python_argv
 
 TYPE_CHECKING = False

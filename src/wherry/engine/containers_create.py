@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from contextlib import suppress
 
+from wherry import lean_json as json
 from wherry.engine import containers_names, containers_rows
 from wherry.engine.containers_lock import held, lock_path
 from wherry.engine.containers_rows import ContainerRow
 from wherry.errors import Conflict, InputError, NotFound
 from wherry.fs.private import private_folder
+from wherry.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from wherry import lean_json as json
 from wherry.engine.containers_repair import repair
 from wherry.errors import Conflict, InputError, NotFound, RuntimeFailure, WherryError
 from wherry.fs.atomic import replace_file

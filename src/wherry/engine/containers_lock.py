@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
 
 from wherry.errors import NotFound
 from wherry.fs.lock import locked
 from wherry.fs.private import private_folder
+from wherry.lean import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

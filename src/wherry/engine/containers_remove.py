@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 
 from wherry.engine import containers_rows
 from wherry.engine.containers_bundle import cgroup_path
@@ -12,6 +11,7 @@ from wherry.engine.containers_lock import held, lock_path
 from wherry.engine.containers_mounts import forget
 from wherry.errors import Conflict, DiskFull, Locked, NotFound
 from wherry.fs.remove import remove_tree
+from wherry.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 
 from wherry.engine import containers_rows
 from wherry.engine.containers_lock import held
 from wherry.errors import HostError, Locked, NotFound, WherryError
+from wherry.lean import suppress
 from wherry.runtime import records
 from wherry.runtime.state import ContainerState, observe
 from wherry.store.owner import Owner

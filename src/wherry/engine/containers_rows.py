@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from contextlib import contextmanager
 
+from wherry import lean_json as json
 from wherry.errors import Conflict, InputError, NotFound
+from wherry.lean import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ __all__ = [
     "ContainerRow", "delete", "every", "find", "insert", "labelled", "rename", "root_fd", "set_options", "set_phase",
 ]  # fmt: skip
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_LATER = _FIRST | frozenset("_.-")
 
 
 class ContainerRow(NamedTuple):
@@ -108,7 +108,7 @@ def find(db: Database, name: str) -> ContainerRow:
 
 def check_name(name: str, lead: str = "") -> None:
     """`lead` comes before the message. Raises: InputError."""
-    if not _NAME.match(name):
+    if len(name) < 2 or name[0] not in _FIRST or not _LATER.issuperset(name):
         shown = f"/{name}" if lead else name
         raise InputError(
             f"{lead}Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, suppress
 
 from wherry.engine import containers_create, containers_rows
 from wherry.engine.containers_bundle import Start, monitor_plan, network_request, write_bundle, write_health_process
 from wherry.engine.containers_lock import held
 from wherry.engine.events_runs import began
 from wherry.errors import Conflict, HostError, RuntimeFailure, WherryError
+from wherry.lean import contextmanager, suppress
 from wherry.runtime import attach as attaching
 from wherry.runtime import launch, records
 

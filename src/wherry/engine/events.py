@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-
+from wherry import lean_json as json
 from wherry.errors import WherryError
 from wherry.fs.atomic import replace_file
+from wherry.lean import suppress
 from wherry.runtime.monitor_events import append, record
 
 TYPE_CHECKING = False

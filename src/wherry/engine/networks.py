@@ -17,13 +17,11 @@ The bridge and the nft table come with the first container of a root and go with
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import cached_property
 
 from wherry.engine import networks_files as host_files
 from wherry.engine.networks_kernel import Kernel
 from wherry.errors import Conflict, WherryError
+from wherry.lean import cached_property, suppress
 from wherry.network import apply, plan
 from wherry.network.ipam import STEP, AddressPlan, Member, parse_routes, taken_by
 from wherry.network.model import (
@@ -40,6 +38,8 @@ from wherry.network.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from wherry.engine import Engine
     from wherry.store.owner import Owner
 

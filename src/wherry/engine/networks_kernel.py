@@ -7,16 +7,16 @@ right what a killed one left (docs/adr/0060-network-by-ip-and-nft.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import cached_property
 
 from wherry.errors import RuntimeFailure
 from wherry.fs.private import private_folder
+from wherry.lean import cached_property, contextmanager, suppress
 from wherry.network import apply, plan, rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from wherry.engine import Engine
     from wherry.host import Command, Completed
     from wherry.network.ipam import AddressPlan

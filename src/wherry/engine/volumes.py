@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
-from functools import cached_property
 
 from wherry.errors import Conflict, InputError, NotFound
+from wherry.lean import cached_property, suppress
 from wherry.volume.model import BindMount, Volume, VolumeWish, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.volumes_archive import Space

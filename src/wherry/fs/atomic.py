@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from _thread import get_native_id  # not threading, which costs 2 ms
-from contextlib import suppress
+
+from wherry.lean import suppress
 
 __all__ = ["fsync_dir", "replace_file", "write_all"]
 

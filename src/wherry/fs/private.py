@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+
+from wherry.lean import suppress
 
 __all__ = ["private_folder"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from wherry.fs.kernel import open_in_root
+from wherry.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from wherry.errors import HostError
 from wherry.host import process
 from wherry.host._api import Command, Completed, FileSystem, Mount, Overlay
+from wherry.lean import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["LinuxHost"]
 
@@ -97,8 +100,8 @@ class LinuxHost:
         return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
     def boot_id(self) -> str:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode().strip()
 
 
 def require_root(uid: int, what: str) -> None:

@@ -5,10 +5,10 @@ Spec: mount_setattr(2), open_tree(2), fsopen(2).
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
+from wherry import lean_ctypes as ctypes
 from wherry.errors import HostError
 from wherry.fs import kernel
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
+from wherry import lean_ctypes as ctypes
 from wherry.errors import HostError
 from wherry.fs import kernel
 from wherry.host._api import Mount, Overlay

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Mapping
 
 from wherry.errors import HostError
 from wherry.host._api import Command, Completed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["run", "spawn"]
 
@@ -51,7 +54,7 @@ def run(command: Command, default_env: Mapping[str, str]) -> Completed:
         try:
             _exchange(pending, stdin_w, command.stdin or b"", deadline, command.limit_bytes)
         except BaseException as fault:
-            import signal
+            from wherry.lean import signal
 
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -162,7 +165,7 @@ def spawn(command: Command, default_env: Mapping[str, str], stdio: tuple[int, in
     `cwd` and `stdin` bytes are not for spawned programs. All fds but stdio and `pass_fds` close: O_CLOEXEC is Python's
     default, and what the caller of this process left open goes, too.
     """
-    import signal  # brings enum: 3 ms that a listing need not pay
+    from wherry.lean import signal
 
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
     for number, fd in enumerate(stdio):

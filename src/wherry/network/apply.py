@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import _socket  # not socket, which costs 2.5 ms of each start
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
 
 from wherry.errors import HostError, RuntimeFailure
 from wherry.host import Command, Completed, Host
-from wherry.lean import in_thread
+from wherry.lean import in_thread, partial, suppress
 from wherry.network import plan
 from wherry.network.model import Joined, Network
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "Firewall",
@@ -122,7 +123,7 @@ def write_sysctl(path: str, value: str) -> None:
 
 
 def read_sysctl(path: str) -> str:
-    with open(f"/proc/sys/net/{path}", encoding="ascii") as file:
+    with open(f"/proc/sys/net/{path}", encoding="utf-8") as file:
         return file.read().strip()
 
 
@@ -177,7 +178,7 @@ def write_inside(netns_pid: int, values: Mapping[str, str]) -> None:
 
     By a thread that goes there: /proc/sys/net shows the namespace of whoever looks.
     """
-    import ctypes
+    from wherry import lean_ctypes as ctypes
 
     faults: list[OSError] = []
 

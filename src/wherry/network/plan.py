@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from wherry.network.address import Pool, mac_of
 from wherry.network.model import OPTION_ICC, Attachment, Joined, Network
 from wherry.network.rules import (
@@ -17,6 +15,10 @@ from wherry.network.rules import (
     ruleset,
     table,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "LIST_CHAINS",

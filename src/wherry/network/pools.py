@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 from wherry.errors import Conflict
 from wherry.network import address
 from wherry.network.address import Pool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["free_pool", "parse_routes", "random_ula"]
 

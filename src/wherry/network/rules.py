@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from wherry.network.address import is_ipv6
 from wherry.network.model import EVERY_IPV4, OPTION_ICC, OPTION_MASQUERADE, Joined, Network, Published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NamedTuple
 else:
     from wherry.lean import NamedTuple

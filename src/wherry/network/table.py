@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
-from collections.abc import Sequence
 
+from wherry import lean_json as json
 from wherry.errors import Conflict, NotFound, nearest
+from wherry.lean_sqlite import sqlite3
 from wherry.network import address
 from wherry.network.address import Pool
 from wherry.network.model import OPTION_BRIDGE, Network
 from wherry.network.pools import free_pool, random_ula
 from wherry.store.db import Database
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["NetworkTable"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-
+from wherry import lean_json as json
 from wherry.errors import InvalidSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
 
     T = TypeVar("T")
@@ -22,7 +21,7 @@ def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number")
 
 
-_JSON = json.JSONDecoder(parse_constant=_no_number)
+_JSON = json.Decoder(parse_constant=_no_number)
 
 
 def load(data: bytes, what: str, *, limit_bytes: int = 16 << 20) -> dict[str, Any]:
@@ -31,7 +30,7 @@ def load(data: bytes, what: str, *, limit_bytes: int = 16 << 20) -> dict[str, An
         raise InvalidSpec(f"{what}: {len(data)} bytes is over the limit of {limit_bytes}")
     try:
         # UTF-8 alone, as RFC 8259 has it: json.loads would guess UTF-16 and UTF-32 too
-        value = _JSON.decode(data.decode("utf-8-sig"))
+        value = _JSON.decode(data.removeprefix(b"\xef\xbb\xbf").decode())
     except (ValueError, RecursionError) as fault:
         raise InvalidSpec(f"{what}: not JSON: {fault}") from None
     if not isinstance(value, dict):

@@ -6,9 +6,7 @@ Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md, with D
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from wherry.lean import MappingProxyType
 from wherry.oci import _decode
 from wherry.oci.digest import DiffID
 from wherry.oci.manifest import encode
@@ -16,6 +14,7 @@ from wherry.oci.platform import Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NamedTuple
 else:
     from wherry.lean import NamedTuple

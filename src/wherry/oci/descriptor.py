@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from wherry.errors import InvalidSpec
+from wherry.lean import MappingProxyType
 from wherry.oci import _decode
 from wherry.oci.digest import Digest
 from wherry.oci.platform import Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NamedTuple
 else:
     from wherry.lean import NamedTuple

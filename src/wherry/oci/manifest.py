@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from wherry import lean_json as json
 from wherry.errors import InvalidSpec
+from wherry.lean import MappingProxyType
 from wherry.oci import _decode, mediatype
 from wherry.oci.descriptor import Descriptor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NamedTuple
 else:
     from wherry.lean import NamedTuple

@@ -5,9 +5,8 @@ Spec: https://github.com/distribution/reference/blob/v0.6.0/reference.go
 
 from __future__ import annotations
 
-from functools import cache
-
 from wherry.errors import InvalidReference, InvalidSpec
+from wherry.lean import cache
 from wherry.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -24,6 +23,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 
 
@@ -35,7 +35,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    return _compiled(pattern).fullmatch(text) is not None
+    words = text.split("/") if pattern == _REPOSITORY else [text]
+    return all(map(_is_plain, words)) or _compiled(pattern).fullmatch(text) is not None
+
+
+def _is_plain(text: str) -> bool:
+    """Lower-case letters and digits, a point or a dash between them: right in each place of a name. Most are so."""
+    return all(word and _PLAIN.issuperset(word) for word in text.replace("-", ".").split(".")) and len(text) <= 128
 
 
 class Reference(NamedTuple):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import select
-from contextlib import contextmanager
 
 from wherry.errors import InputError
+from wherry.lean import contextmanager
 from wherry.runtime import monitor_kernel as kernel
 
 TYPE_CHECKING = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from contextlib import suppress
+
+from wherry.lean import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _remove(folder: str) -> bool:
 
 def _kill(folder: str) -> None:
     try:
-        with open(f"{folder}/cgroup.procs", encoding="ascii") as file:
+        with open(f"{folder}/cgroup.procs", encoding="utf-8") as file:
             pids = [int(line) for line in file]
     except OSError:
         # Gone meanwhile, or a threaded cgroup
@@ -87,5 +87,5 @@ def _kill(folder: str) -> None:
         if pid > 0:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    with suppress(OSError), open(f"{folder}/freezer.state", "w", encoding="ascii") as file:
+    with suppress(OSError), open(f"{folder}/freezer.state", "w", encoding="utf-8") as file:
         file.write("THAWED")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from wherry import lean_json as json
 from wherry.errors import NotFound, RuntimeFailure
 from wherry.host import Command
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 
 from wherry.errors import RuntimeFailure, WherryError
 from wherry.host import Command
+from wherry.lean import suppress
 from wherry.runtime import monitor_kernel as kernel
 
 TYPE_CHECKING = False

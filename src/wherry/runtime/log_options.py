@@ -187,20 +187,21 @@ def _truth(text: str, what: str) -> bool:
 
 def attributes(options: Mapping[str, str], labels: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """The labels and variables that --log-opt labels, env and their -regex forms name, sorted. Raises: InputError."""
-    import re
-
     found: dict[str, str] = {}
     for name, values in (("labels", labels), ("env", env)):
         for key in options.get(name, "").split(","):
             if key in values:
                 found[key] = values[key]
         pattern = options.get(f"{name}-regex", "")
+        if not pattern:
+            continue
+        import re
+
         try:
             wanted = re.compile(pattern)
         except re.error as fault:
             raise InputError(f"{_BEGIN}error parsing regexp: {fault}: `{pattern}`") from None
-        if pattern:
-            found |= {key: value for key, value in values.items() if wanted.search(key)}
+        found |= {key: value for key, value in values.items() if wanted.search(key)}
     return dict(sorted(found.items()))
 
 

@@ -7,9 +7,10 @@ halves, the public modules do.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
+
+from wherry import lean_ctypes as ctypes
 
 try:
     import _signal as signal  # type: ignore[import-not-found]

@@ -28,7 +28,7 @@ def enter(plan: dict[str, Any], root_fds: list[int]) -> None:
         kernel.unshare(kernel.CLONE_NEWNET)
         kernel.loopback_up()
         for name, value in plan["sysctls"].items():
-            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="utf-8") as file:
                 file.write(value)
     kernel.attach(root, f"{plan['bundle']}/rootfs")
     os.close(root)

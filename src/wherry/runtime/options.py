@@ -7,13 +7,12 @@ them, the monitor takes stop, restart, health and log, the network takes ports a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from wherry.lean import MappingProxyType
 from wherry.oci.config import Healthcheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NamedTuple, Self
 else:
     from wherry.lean import NamedTuple
@@ -289,7 +288,7 @@ def _plain(value: Any) -> Any:
         if hasattr(value, "_asdict"):
             return {name: _plain(one) for name, one in value._asdict().items()}
         return [_plain(one) for one in value]
-    return dict(value) if isinstance(value, Mapping) else value
+    return dict(value) if isinstance(value, (dict, MappingProxyType)) else value
 
 
 def _tuples(value: Any) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from wherry.errors import InputError
 from wherry.runtime.options import NetworkJoin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 __all__ = ["fields", "ip_address", "is_user_defined", "link", "mac_address", "network", "settle"]

@@ -249,15 +249,15 @@ def key_values(entries: Sequence[str]) -> dict[str, str]:
 
 def signal_number(text: str) -> int:
     """Of "TERM", "SIGTERM", "15", "RTMIN+3" or "RTMAX-1". Raises: InputError in docker's words."""
-    import signal
+    from wherry.lean import signal
 
     word = text.upper().removeprefix("SIG")
     first, last = int(signal.SIGRTMIN), int(signal.SIGRTMAX)
     number = 0
     if text.isascii() and text.isdecimal() and len(text) < 4:
         number = int(text)
-    elif f"SIG{word}" in signal.Signals.__members__:
-        number = int(signal.Signals[f"SIG{word}"])
+    elif word[:1] != "_" and hasattr(signal, f"SIG{word}"):  # SIG_IGN and the like are none
+        number = int(getattr(signal, f"SIG{word}"))
     elif word[6:].isascii() and word[6:].isdecimal() and len(word) < 9:
         number = {"RTMIN+": first + int(word[6:]), "RTMAX-": last - int(word[6:])}.get(word[:6], 0)
         number = number if first <= number else 0

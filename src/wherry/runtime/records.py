@@ -17,9 +17,9 @@ All are replaced whole. A pid means nothing without its start time and boot: see
 
 from __future__ import annotations
 
-import json
 import os
 
+from wherry import lean_json as json
 from wherry.fs.atomic import replace_file
 
 TYPE_CHECKING = False

@@ -9,9 +9,9 @@ Measured: reading, parsing and evaluating the default profile takes 0.2 ms, so n
 
 from __future__ import annotations
 
-import json
 import os
 
+from wherry import lean_json as json
 from wherry.errors import InputError, InvalidSpec
 
 TYPE_CHECKING = False

@@ -9,11 +9,12 @@ and takes the other end's closing as the order to end the step: however wherry d
 
 from __future__ import annotations
 
-import ctypes
 import marshal
 import os
 import select
 import sys
+
+from wherry import lean_ctypes as ctypes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

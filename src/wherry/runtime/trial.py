@@ -5,9 +5,9 @@ The trial starts a container whose program does not exist. A runtime that works 
 
 from __future__ import annotations
 
-import json
 import os
 
+from wherry import lean_json as json
 from wherry.errors import CommandNotFound, HostError
 from wherry.fs.atomic import replace_file
 from wherry.host import Command

@@ -7,11 +7,11 @@ Spec: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from wherry.errors import IntegrityError, NotFound
 from wherry.fs.atomic import fsync_dir, write_all
 from wherry.fs.private import private_folder
+from wherry.lean import suppress
 from wherry.oci.digest import Digest, small_sha256
 
 TYPE_CHECKING = False

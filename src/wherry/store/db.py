@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from _thread import get_ident  # threading itself costs 1 ms of every start
 from binascii import crc32
-from collections.abc import Callable
-from contextlib import suppress
 
 from wherry.errors import DiskFull, HostError, Locked, WherryError
 from wherry.fs.private import private_folder
+from wherry.lean import suppress
+from wherry.lean_sqlite import sqlite3
 from wherry.store import schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = ["Database"]

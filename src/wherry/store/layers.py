@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 
 from wherry.errors import IntegrityError, NotFound, Unsupported
 from wherry.fs.private import private_folder
+from wherry.lean import suppress
 from wherry.oci.digest import DiffID, Digest
 
 TYPE_CHECKING = False
@@ -217,7 +217,7 @@ class LayerStore:
 
     def read_record(self, diff_id: DiffID) -> Layer | None:
         """What `layer.json` says; None when there is no such layer folder."""
-        import json
+        from wherry import lean_json as json
 
         try:
             with open(f"{self._folder}/{diff_id.hex}/layer.json", "rb") as file:
@@ -241,7 +241,7 @@ def _unpack_with_recipe(stream: Reader, folder: str, limits: Limits, cancel: Can
 
 
 def _write_record(folder: str, layer: Layer) -> None:
-    import json
+    from wherry import lean_json as json
 
     doc = {"diffID": layer.diff_id, "size": layer.size}
     if layer.blob:

@@ -7,14 +7,13 @@ transaction; whoever leases before that is seen, whoever leases after it finds t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from wherry.lean import contextmanager
 from wherry.store.owner import Owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from wherry.host import Host
     from wherry.oci.digest import DiffID, Digest

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from wherry.fs.private import private_folder
+from wherry.lean import contextmanager, suppress
 from wherry.store.owner import Owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wherry.host import Host
     from wherry.settings import Paths
 
