@@ -9,7 +9,8 @@ from functools import cache
 __all__ = ["missing"]
 
 PROGRAMS = {
-    "runc", "nft", "ip", "mmdebstrap", "cosign", "docker", "docker-compose", "dockerd", "docker-registry", "skopeo", "umoci", "busybox",
+    "runc", "nft", "ip", "mmdebstrap", "cosign", "docker", "docker-compose", "dockerd", "docker-registry",
+    "skopeo", "umoci", "busybox",
     "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd", "ssh-agent", "fish",
     "zsh",
 }  # fmt: skip
