@@ -6,6 +6,8 @@ first line is `context = ComposeContext(engine, args, out)`. `args.outer` holds 
 
 from __future__ import annotations
 
+import os
+
 from wherry.cli.flags import Flag, FlagError, Verb
 
 TYPE_CHECKING = False
@@ -78,6 +80,7 @@ class ComposeContext:
         self.engine, self.args, self.out = engine, args, out
         self.outer = args.outer if args.outer is not None else _no_options()
         self.env = engine.settings.env
+        self._warned: set[str] = set()
         self.is_dry = self.outer.on("dry-run") or args.on("dry-run")
         self.progress_mode = self._one_of("progress", "COMPOSE_PROGRESS", _PROGRESS)
         self.ansi = "never" if self.outer.on("no-ansi") else self._one_of("ansi", "COMPOSE_ANSI", _ANSI)
@@ -105,7 +108,18 @@ class ComposeContext:
         """
         from wherry.compose.load import load
 
-        return load(self.request(services))
+        return load(self.request(services), stdin=self.stdin, warn=self.warn)
+
+    def warn(self, text: str) -> None:
+        """What is wrong with the files, but not fatal: each once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.out.error(f"wherry: warning: {text}")
+
+    def stdin(self) -> bytes:
+        """The file `-`, whole."""
+        with open(os.dup(self.out.in_fd), "rb", buffering=0) as stream:
+            return stream.read()
 
     def project_or_name(self, services: Sequence[str] = ()) -> tuple[Project | None, str]:
         """The project, or its name alone where labels suffice: with -p and no -f, files are not looked for.
@@ -126,9 +140,22 @@ class ComposeContext:
         return project, project.name
 
     def name(self) -> str:
-        """The project's name. Files are read only when nothing else says it."""
+        """The project's name, for what labels know. Files are read only when nothing else says it.
+
+        Differs from docker: of the files no more than their `name` counts, so that `exec` and `ps` work when they are
+        broken. Raises: ComposeError.
+        """
         given = self.outer.text("project-name") or self.env.get("COMPOSE_PROJECT_NAME", "")
-        return given or self.project().name
+        if given:
+            return given
+        if not any(self.outer.given(name) for name in ("file", "project-directory", "workdir", "env-file")):
+            from wherry.compose.quick_name import quick_name
+
+            if name := quick_name(self.engine.settings.cwd, self.env):
+                return name
+        from wherry.compose.read import read_name
+
+        return read_name(self.request(), stdin=self.stdin, warn=self.warn)
 
     def progress(self, title: str = "Running", *, quiet: bool = False) -> Renderer:
         """Who shows what happens; a context manager, closed before anything else is printed. `title` heads
@@ -160,6 +187,7 @@ class ComposeContext:
             env_files=outer.all("env-file"),
             profiles=outer.all("profile"),
             services=tuple(services),
+            all_resources=outer.on("all-resources"),
             compatibility=self._is_compatible(),
         )
 

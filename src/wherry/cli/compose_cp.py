@@ -45,7 +45,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     if not service:
         raise InputError("unknown copy direction", hint="SERVICE:PATH names a file in a service's container")
     context = ComposeContext(engine, args, out)
-    _, name = context.project_or_name()
+    name = context.name()
     index = args.number("index") or 0
     found = containers(observe(engine, name), [service], all=True, one_off=args.on("all"), index=index)
     if not found:

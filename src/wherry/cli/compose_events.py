@@ -34,7 +34,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine.events_read import EventQuery
     from wherry.engine.filters import parse_moment
 
-    _, name = ComposeContext(engine, args, out).project_or_name()
+    name = ComposeContext(engine, args, out).name()
     now = time.time_ns()
     since, until = (parse_moment(args.text(key), now) if args.text(key) else 0 for key in ("since", "until"))
     filters = {"type": ["container"], "label": [f"com.docker.compose.project={name}"]}

@@ -30,7 +30,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.compose.observe import observe
 
     check_format(args.text("format"))
-    _, name = ComposeContext(engine, args, out).project_or_name()
+    name = ComposeContext(engine, args, out).name()
     found = containers(observe(engine, name), args.rest, all=True)
     rows = used(engine, sorted(found, key=lambda one: one.name))
     if args.on("quiet"):

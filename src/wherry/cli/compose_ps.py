@@ -40,15 +40,20 @@ _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
+    from wherry.engine.containers_list import labelled
+
     context = ComposeContext(engine, args, out)
     statuses = [*args.all("status"), *_filtered(args.all("filter"))]
-    project, name = context.project_or_name(args.rest)
     wanted: Sequence[str] = args.rest
+    project, name = None, ""
+    if args.rest or not args.on("orphans"):
+        project, name = context.project_or_name(args.rest)
     if project:
         check_services(project, args.rest)
         if not args.rest and not args.on("orphans"):
             wanted = tuple(project.services)
-    found = engine.containers.list({"label": [f"{_PROJECT}={name}"]}, all=True)
+    name = name or context.name()
+    found = labelled(engine, _PROJECT, name)
     all_of_them = args.on("all")
     shown = [
         one for one in found
@@ -87,7 +92,8 @@ def _print(engine: Engine, args: Args, out: Output, shown: Sequence[Summary]) ->
             out.line(name)
     else:
         format = args.text("format")
-        rows = [_row(engine, one, whole=args.on("no-trunc")) for one in shown]
+        is_template = format not in {"", "table", "json"}
+        rows = [_row(engine, one, whole=args.on("no-trunc"), is_template=is_template) for one in shown]
         listing(out, _listing(), rows, format)
 
 
@@ -100,7 +106,7 @@ def _listing() -> Listing:
     return Listing("formatter.ContainerContext", {**HEADERS, **own}, _COLUMNS)
 
 
-def _row(engine: Engine, one: Summary, *, whole: bool) -> Row:
+def _row(engine: Engine, one: Summary, *, whole: bool, is_template: bool) -> Row:
     from wherry.cli import ps
 
     labels = one.row.labels
@@ -110,7 +116,7 @@ def _row(engine: Engine, one: Summary, *, whole: bool) -> Row:
         "Health": (one.state.health or {}).get("Status", ""),
         "Name": one.row.name,
         "Project": labels[_PROJECT],
-        "Publishers": lambda: _publishers(engine, one),
+        "Publishers": lambda: (_as_go if is_template else _as_json)(_publishers(engine, one)),
         "Service": labels[_SERVICE],
     }
 
@@ -119,11 +125,23 @@ def _number(value: int) -> Any:
     return value
 
 
-def _publishers(engine: Engine, one: Summary) -> list[dict[str, Any]] | None:
-    """docker-compose's list of ports, by what is published now; the others have port 0. None: there are none."""
+def _publishers(engine: Engine, one: Summary) -> list[dict[str, Any]]:
+    """docker-compose's list of ports, by what is published now; the others have port 0."""
     from wherry.engine.containers_list import published_places
 
     return [
-        {"URL": ip, "TargetPort": port, "PublishedPort": host_port, "Protocol": protocol}
+        {"URL": ip.strip("[]"), "TargetPort": port, "PublishedPort": host_port, "Protocol": protocol}
         for port, protocol, ip, host_port in published_places(engine, one)
-    ] or None
+    ]
+
+
+def _as_json(found: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    return found or None
+
+
+def _as_go(found: list[dict[str, Any]]) -> Any:
+    """As a template prints it: [{0.0.0.0 80 8080 tcp}]."""
+    from wherry.gotemplate.values import List, Struct, Type
+
+    kind = Type("struct", "api.PortPublisher")
+    return List(Type("slice", "api.PortPublishers", kind), [Struct(kind, one) for one in found], is_nil=not found)

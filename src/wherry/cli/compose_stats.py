@@ -31,6 +31,6 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.compose.choose import containers
     from wherry.compose.observe import observe
 
-    _, name = ComposeContext(engine, args, out).project_or_name()
+    name = ComposeContext(engine, args, out).name()
     found = containers(observe(engine, name), args.rest, all=args.on("all"), one_off=True)
     return stats.show(engine, [one.id[:12] for one in found] or None, args, out)

@@ -20,7 +20,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.compose.choose import containers
     from wherry.compose.observe import observe
 
-    _, name = ComposeContext(engine, args, out).project_or_name()
+    name = ComposeContext(engine, args, out).name()
     for one in sorted(containers(observe(engine, name), args.rest), key=lambda one: one.name):
         header, *rows = engine.containers.top(one.id, ())
         lines = [header, *([clean(cell) for cell in row] + [""] * (len(header) - len(row)) for row in rows)]
