@@ -7,7 +7,7 @@ from wherry.compose.diverge import Standard, divergence
 from wherry.compose.order import in_order
 from wherry.compose.plan import Cause
 from wherry.compose.record import EMPTY
-from wherry.errors import ComposeError
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Decision(NamedTuple):
 def decide(
     project: Project, observed: Observed, standard: Standard, options: ReconcileOptions
 ) -> dict[str, Decision]:  # fmt: skip
-    """By service, in dependency order. Services with a provider have no containers. Raises: ComposeError."""
+    """By service, in dependency order; none for those with a provider. Raises: InputError, ComposeError."""
     found: dict[str, Decision] = {}
     # One that is not active stays as it is: who shares with it goes on doing so
     first = {
@@ -121,7 +121,7 @@ def _decide(
 def _scale(service: Service, options: ReconcileOptions) -> int:
     count = options.scale.get(service.name, service.replicas)
     if count > 1 and service.container_name:
-        raise ComposeError(
+        raise InputError(
             f'WARNING: The "{service.name}" service is using the custom container name "{service.container_name}". '
             "Docker requires each container to have a unique name. Remove the custom name to scale the service."
         )

@@ -131,14 +131,14 @@ def depends_on(container: ObservedContainer) -> dict[str, tuple[str, bool]]:
 
 
 def observe(engine: Engine, project: str) -> Observed:
-    """All that is there of `project`."""
+    """All that is there of `project`. What has its labels from an image that it built, and so no hash, is not."""
     from wherry.engine import labelled
 
     joined, mounted = labelled.joined(engine), labelled.mounted(engine)
     found = [
         _container(row, state, joined, mounted)
         for row, state in labelled.containers(engine, labels.PROJECT, project)
-        if labels.SERVICE in row.labels
+        if labels.SERVICE in row.labels and labels.CONFIG_HASH in row.labels
     ]
     found.sort(key=lambda one: (one.service, one.one_off, one.number, one.created_ns))
     return Observed(project, tuple(found), _networks(engine), _volumes(engine))

@@ -38,8 +38,7 @@ def dependencies(service: Service) -> set[str]:
 def with_parents(service: Service, containers: Mapping[str, str]) -> Service:
     """With the ids of `containers` (by service) where it names services: what its config hash is made of, as
     docker-compose does, so that it is another one when a parent was made anew."""
-    shared = parents(service)
-    if not shared:
+    if not parents(service) and not service.volumes_from:
         return service
     changes: dict[str, object] = {}
     for field, _ in _MODES:

@@ -26,7 +26,7 @@ def reconcile(project: Project, observed: Observed, standard: Standard, options:
     """What `up` does (with `start`), or `create`.
 
     Raises: NotFound (an external network or volume, a service to scale), Conflict (a network of another key),
-    ComposeError (container_name with more than one container, a cycle).
+    InputError (container_name with more than one container), ComposeError (a cycle).
     """
     for name in options.scale:
         if name not in project.services:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.compose.fingerprint import fingerprint
+from wherry.compose.model import Network
 from wherry.errors import Conflict, NotFound
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Set
     from typing import NamedTuple
 
-    from wherry.compose.model import Network, Project, Volume
+    from wherry.compose.model import Project, Volume
     from wherry.compose.observe import Observed, ObservedNetwork, ObservedVolume
 else:
     from wherry.lean import NamedTuple
@@ -84,7 +84,11 @@ def resources(project: Project, observed: Observed, recreate_volumes: Set[str] =
 
 def _has_drifted(wanted: Network | Volume, there: ObservedNetwork | ObservedVolume, project: str) -> bool:
     """One of somebody else's, or without a hash, is never said to have."""
-    return there.project == project and there.config_hash not in ("", fingerprint(wanted))
+    if there.project != project or not there.config_hash:
+        return False
+    from wherry.compose.config_hash import network_hash, volume_hash
+
+    return there.config_hash != (network_hash(wanted) if isinstance(wanted, Network) else volume_hash(wanted))
 
 
 def _networks(project: Project, observed: Observed) -> tuple[list[str], list[str], list[str]]:

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from wherry.compose import labels
+from wherry.compose.config_hash import network_hash, volume_hash
 from wherry.compose.container_names import container_name
 from wherry.compose.decide import ReconcileOptions
 from wherry.compose.diverge import Standard
-from wherry.compose.fingerprint import fingerprint
 from wherry.compose.model import Network, Project, Volume
 from wherry.compose.model_parts import Dependency, Hook, Mount, Provider
 from wherry.compose.model_service import Service
@@ -135,11 +135,11 @@ def observed(text: str, desired: Project) -> Observed:
         owner = has.get("project", "shop")
         if words[0] == "network":
             name, wanted = has.get("name", f"shop_{words[1]}"), desired.networks.get(words[1])
-            mark = "old" if "drifted" in has else fingerprint(wanted) if wanted and "nohash" not in has else ""
+            mark = "old" if "drifted" in has else network_hash(wanted) if wanted and "nohash" not in has else ""
             networks[name] = ObservedNetwork(name, f"{place:02x}" * 32, words[1] if owner else "", owner, mark)
         elif words[0] == "volume":
             name, there = has.get("name", f"shop_{words[1]}"), desired.volumes.get(words[1])
-            mark = "old" if "drifted" in has else fingerprint(there) if there and "nohash" not in has else ""
+            mark = "old" if "drifted" in has else volume_hash(there) if there and "nohash" not in has else ""
             volumes[name] = ObservedVolume(name, words[1] if owner else "", owner, mark)
         else:
             containers.append(_container(f"{place:02x}" * 32, place, words, desired, containers))

@@ -31,7 +31,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def add(engine: Engine, name: str, options: str = "{}", **given: str) -> str:
     """A container with compose's labels; its id begins with the count of those there."""
     count = engine.db.read().execute("SELECT count(*) FROM container").fetchone()[0]
-    has = {f"com.docker.compose.{key}": value for key, value in given.items()}
+    has = {f"com.docker.compose.{key}": value for key, value in {"config-hash": "h", **given}.items() if value}
     id = f"{count:x}" * 64
     row = containers_rows.ContainerRow(
         id, name, IMAGE, "image", count + 1, "ready", "", ("x",), has, (), False, options
@@ -47,6 +47,7 @@ def test_only_containers_of_the_project_with_a_service_are_seen(engine: Engine) 
     add(engine, "liar", note='"com.docker.compose.project": "shop"', service="web")
     add(engine, "bare", project="shop")
     add(engine, "plain")
+    add(engine, "run-of-a-built-image", project="shop", service="web", **{"config-hash": ""})
     found = observe(engine, "shop")
     assert [(one.name, one.number, one.status) for one in found.containers] == [
         ("shop-web-1", 1, "created"),
