@@ -43,7 +43,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "volume import": ("volume", "files"),
     **dict.fromkeys(("build", "copy", "registry serve"), ("files",)),
     **dict.fromkeys(
-        ("compose build", "compose pull", "compose push", "compose events",
+        ("compose build", "compose config", "compose pull", "compose push", "compose events",
          "compose images", "compose logs", "compose ps", "compose stats", "compose top",
          "compose volumes"), ("service",)),
     **dict.fromkeys(("compose attach", "compose export", "compose port"), ("service", "nothing")),

@@ -71,6 +71,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "compose attach": ("compose_exec", "Attach local standard streams to a service's running container"),
     "compose build": ("compose_build", "Build or rebuild services"),
     "compose commit": ("compose_export", "Create a new image from a service container's changes"),
+    "compose config": ("compose_config", "Parse, resolve and render compose file in canonical format"),
     "compose cp": ("compose_cp", "Copy files/folders between a service container and the local filesystem"),
     "compose events": ("compose_events", "Receive real time events from containers"),
     "compose exec": ("compose_exec", "Execute a command in a running container"),
@@ -155,4 +156,5 @@ ALIASES = {
     "network list": "network ls", "network remove": "network rm",
     "gpu list": "gpu ls",
     "volume list": "volume ls", "volume remove": "volume rm",
+    "compose convert": "compose config",
 }  # fmt: skip

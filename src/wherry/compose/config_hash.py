@@ -15,16 +15,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.compose.model import Network, Service, Volume
 
-__all__ = ["network_hash", "service_hash", "volume_hash"]
+__all__ = ["network_hash", "service_hash", "shown_hash", "volume_hash"]
 
-_NO_MATTER = frozenset({"build", "pull_policy", "scale", "depends_on", "profiles"})
+_BUILD_ONLY = frozenset({"build", "pull_policy", "scale"})
+_NO_MATTER = _BUILD_ONLY | {"depends_on", "profiles"}
 
 
 def service_hash(service: Service) -> str:
     """Hash a service (64 hex digits) without what changes no container: build, pull policy, replicas, dependencies."""
-    if service.deploy is not None and service.deploy.replicas is not None:
-        service = service.replace(deploy=service.deploy.replace(replicas=None))
-    return _hash(Present(as_json=True).service(service, _NO_MATTER))
+    return _hash(Present(as_json=True).service(_without_replicas(service), _NO_MATTER))
+
+
+def shown_hash(service: Service) -> str:
+    """Hash a service as `docker-compose config --hash` of 2.26 does: with its dependencies and profiles."""
+    return _hash(Present(as_json=True).service(_without_replicas(service), _BUILD_ONLY))
+
+
+def _without_replicas(service: Service) -> Service:
+    if service.deploy is None or service.deploy.replicas is None:
+        return service
+    return service.replace(deploy=service.deploy.replace(replicas=None))
 
 
 def network_hash(network: Network) -> str:
