@@ -45,7 +45,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("compose build", "compose config", "compose pull", "compose push", "compose events",
          "compose images", "compose logs", "compose ps", "compose stats", "compose top",
-         "compose volumes"), ("service",)),
+         "compose volumes", "compose watch"), ("service",)),
     **dict.fromkeys(("compose attach", "compose export", "compose port"), ("service", "nothing")),
     "compose commit": ("service", "image"), "compose cp": ("service:files",), "compose exec": ("service", "files"),
     "commit": ("container", "image"), "completion": ("shell",), "cp": ("container:files",),

@@ -87,6 +87,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "compose top": ("compose_top", "Display the running processes"),
     "compose version": ("compose_version", "Show the version information"),
     "compose volumes": ("compose_volumes", "List volumes"),
+    "compose watch": (
+        "compose_watch", "Watch build context for service and rebuild/refresh containers when files are updated"
+    ),
     "context create": ("context", "Create a context"),
     "context export": ("context", "Export a context to a tar archive FILE or a tar stream on STDOUT."),
     "context import": ("context", "Import a context from a tar or zip file"),
