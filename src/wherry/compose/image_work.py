@@ -54,14 +54,6 @@ class PushWishes(NamedTuple):
     quiet: bool = False
 
 
-class _NoLock:
-    """Images belong to no project: two builds at once are the builder's own business."""
-
-    def acquire(self) -> None: ...
-
-    def release(self) -> None: ...
-
-
 def chosen(project: Project, names: Sequence[str], *, with_dependencies: bool) -> list[Service]:
     """The services of these names (all of the project without any), with those that they depend on, by name."""
     wanted = set(names or project.services)
@@ -244,6 +236,6 @@ def _push(engine: Engine, service: Service, progress: Progress, cancel: Cancel, 
 
 
 def _execute(plan: Plan, work: Work, cancel: Cancel, limit: int) -> None:
-    from wherry.compose.execute import execute
+    from wherry.compose.execute import NO_LOCK, execute
 
-    execute(plan, work, cancel=cancel, lock=_NoLock(), limit=limit)
+    execute(plan, work, cancel=cancel, lock=NO_LOCK, limit=limit)

@@ -77,15 +77,28 @@ def name_in(text: str) -> str | None:
     In a block mapping, what stands in the first column is a key of the document, unless it is a comment, a marker, a
     bracket, or the rest of a quoted text: in doubt a parser is asked.
     """
-    found = ""
+    found, depth, last = "", 0, ""
     for line in text.splitlines():
-        if not line or line[0] in " #":
+        if not line.strip() or line[0] == "#":
+            continue
+        is_inside = line[0] == " "
+        # Of a text or a bracket that goes on in the next line, of a name, or of a mapping that is indented as a whole
+        if (
+            line.count('"') % 2
+            or line.count("'") % 2
+            or (is_inside and last in {"", "name"})
+            or (depth and not is_inside)
+        ):
+            return None
+        depth += line.count("[") + line.count("{") - line.count("]") - line.count("}")
+        if is_inside:
             continue
         if line[0] not in _KEY:
             return None
         key, colon, value = line.partition(":")
         if not colon or not key.replace("-", "").replace("_", "").replace(".", "").isalnum():
             return None
+        last = key
         if key != "name":
             continue
         value = value.partition(" #")[0].strip()
