@@ -135,6 +135,7 @@ class ComposeError(InputError):
     """A fault in a Compose file or an env file. `where`: "file:line:column"; `source`: the lines and a caret, or ""."""
 
     code = "invalid-compose"
+    exit_code = 15
 
     def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, source: str = "") -> None:
         super().__init__(message, hint=hint, where=where)
