@@ -40,11 +40,14 @@ class Changes(NamedTuple):
 class Pace(NamedTuple):
     """A batch ends when nothing has happened for `quiet_s`, or after `longest_s` when it never ends.
 
-    While `is_busy` says so (git writes a working tree), it goes on for up to `busy_s`. `poll_s` is how often to look
-    where nobody tells.
+    One of `many` paths or more is no edit but a program at work, which may pause: it ends after `many_quiet_s`. While
+    `is_busy` says so (git writes a working tree), it goes on for up to `busy_s`. `poll_s` is how often to look where
+    nobody tells.
     """
 
     quiet_s: float = 0.05
+    many: int = 5
+    many_quiet_s: float = 0.25
     longest_s: float = 2.0
     busy_s: float = 30.0
     poll_s: float = 0.5
@@ -113,7 +116,7 @@ class TreeWatch:
         began = 0.0
         while True:
             cancel.check()
-            waiting = self._pace.quiet_s if self._before else _TURN_S
+            waiting = self._quiet_s() if self._before else _TURN_S
             happened = self._turn(waiting, cancel)
             now = time.monotonic()
             if not self._before:
@@ -135,6 +138,9 @@ class TreeWatch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _quiet_s(self) -> float:
+        return self._pace.quiet_s if len(self._before) < self._pace.many else self._pace.many_quiet_s
 
     def _is_over(self, happened: bool, age_s: float) -> bool:
         if self._pace.is_busy():
@@ -214,7 +220,7 @@ class TreeWatch:
         return any(folder == root or folder.startswith(_join(root, "")) for root in self._roots)
 
     def _look(self, folder: str, name: str, *, written: bool = False) -> bool:
-        """How the entry is now, and all below when it came or went; whether that is a change."""
+        """How the entry is now, and all below when it came or went; whether it is a part of the batch."""
         known = self._folders.get(folder)
         if known is None or (name not in self._pins.get(folder, ()) and not self._is_whole(folder)):
             return False
@@ -224,8 +230,10 @@ class TreeWatch:
         except OSError:
             new = None
         kind = new or old
-        if kind is None or self._is_skipped(path, kind) or (old == new and not written):
+        if kind is None or self._is_skipped(path, kind):
             return False
+        if old == new and not written:
+            return path in self._before  # somebody is still at work there
         if self._is_whole(path):
             self._before.setdefault(path, old)
             if written:
