@@ -47,6 +47,15 @@ def test_the_record_of_dockers_commands_is_what_docker_says() -> None:
     assert commands == coverage.read_record()[1]
 
 
+@pytest.mark.requires("docker-compose")
+def test_the_record_of_composes_commands_is_what_docker_compose_says() -> None:
+    version, commands = coverage.from_compose()
+    record = coverage.read_record(coverage.COMPOSE_RECORD)
+    if version != record[0]:
+        pytest.skip(f"this is docker-compose {version}; the record is of {record[0]}")
+    assert commands == record[1]
+
+
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.page}:{line.number}")
 def test_a_command_in_the_documentation_is_one_that_wherry_takes(line: Line) -> None:
     options = flags.parse("wherry", main._GLOBAL, words_of(line))

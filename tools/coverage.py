@@ -1,9 +1,9 @@
 """Writes docs/coverage.md: each command and flag of docker's CLI, and what wherry does with it (`make docs`).
 
     python tools/coverage.py            the page, from the record of docker's help and wherry's own declarations
-    python tools/coverage.py --docker   the record anew, by asking the `docker` that is installed
+    python tools/coverage.py --docker   the records anew, by asking the `docker` and `docker-compose` that are installed
 
-The record is tests/cases/docker-cli.txt: a line for each command, with its flags.
+The records are tests/cases/docker-cli.txt and docker-compose-cli.txt: a line for each command, with its flags.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from wherry.cli.unsupported import flag_reason, reason_of
 PROJECT = Path(__file__).resolve().parents[1]
 TARGET = PROJECT / "docs" / "coverage.md"
 RECORD = PROJECT / "tests" / "cases" / "docker-cli.txt"
+COMPOSE_RECORD = PROJECT / "tests" / "cases" / "docker-compose-cli.txt"
 HEAD = """\
 # What of docker's command line there is
 
 <!-- Written by `make docs` from docker's --help and the commands' own declarations: do not edit. -->
 
-Every command of docker's CLI {version} with its flags. *yes*: it is there and does what
+Every command of docker's CLI {version}, and of docker-compose {compose}, with its flags. *yes*: it is there and does what
 docker's does (what differs on purpose is in [differences](differences.md)); *refused*: it is answered with the reason
 that stands here; *no*: it is unknown to wherry. Nothing is ignored silently.
 """
@@ -42,18 +43,29 @@ class Command(NamedTuple):
     flags: tuple[str, ...]
 
 
-def asked(*words: str) -> str:
-    done = subprocess.run(["docker", *words, "--help"], capture_output=True, text=True, check=False)
+def asked(program: str, *words: str) -> str:
+    done = subprocess.run([program, *words, "--help"], capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
 def from_docker() -> tuple[str, list[Command]]:
     """(version, every command that is no plugin's), by its own help."""
     version = subprocess.run(["docker", "--version"], capture_output=True, text=True, check=True).stdout
+    return version.split()[2].rstrip(","), walked("docker")
+
+
+def from_compose() -> tuple[str, list[Command]]:
+    """(version, every command), by its own help."""
+    version = subprocess.run(["docker-compose", "version", "--short"], capture_output=True, text=True, check=True)
+    found = [Command(f"compose {one.name}", one.flags) for one in walked("docker-compose")]
+    return version.stdout.strip(), found
+
+
+def walked(program: str) -> list[Command]:
     found: list[Command] = []
 
     def walk(words: tuple[str, ...]) -> None:
-        text = asked(*words)
+        text = asked(program, *words)
         below = [name for part in _LIST.findall(text) for name in _COMMAND.findall(part) if not name.endswith("*")]
         if not below:
             flags = sorted(set(_FLAG.findall(text)) - {"help"})
@@ -62,16 +74,19 @@ def from_docker() -> tuple[str, list[Command]]:
             walk((*words, name))
 
     walk(())
-    return version.split()[2].rstrip(","), sorted(found)
+    return sorted(found)
 
 
-def write_record(version: str, commands: list[Command]) -> None:
-    lines = [f"docker {version}", *(f"{one.name}: {' '.join(one.flags)}".rstrip() for one in commands)]
-    RECORD.write_text("\n".join(lines) + "\n")
+def write_record(record: Path, version: str, commands: list[Command]) -> None:
+    lines = [
+        f"{record.stem.removesuffix('-cli')} {version}",
+        *(f"{one.name}: {' '.join(one.flags)}".rstrip() for one in commands),
+    ]
+    record.write_text("\n".join(lines) + "\n")
 
 
-def read_record() -> tuple[str, list[Command]]:
-    head, *lines = RECORD.read_text().splitlines()
+def read_record(record: Path = RECORD) -> tuple[str, list[Command]]:
+    head, *lines = record.read_text().splitlines()
     commands = []
     for line in lines:
         name, _, flags = line.partition(":")
@@ -132,7 +147,9 @@ def counts(commands: list[Command]) -> list[str]:
 def page() -> str:
     """The whole page."""
     version, commands = read_record()
-    lines = [HEAD.format(version=version), *counts(commands), "## Commands", ""]
+    compose, of_compose = read_record(COMPOSE_RECORD)
+    commands = sorted([*commands, *of_compose])
+    lines = [HEAD.format(version=version, compose=compose), *counts(commands), "## Commands", ""]
     for command in commands:
         lines += section(command)
     own = sorted(set(table.SUMMARIES) - {ours(one.name) for one in commands})
@@ -142,6 +159,7 @@ def page() -> str:
 
 if __name__ == "__main__":
     if "--docker" in sys.argv:
-        write_record(*from_docker())
+        write_record(RECORD, *from_docker())
+        write_record(COMPOSE_RECORD, *from_compose())
     TARGET.write_text(page())
     print(f"wrote {TARGET}", file=sys.stderr)
