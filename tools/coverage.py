@@ -28,8 +28,8 @@ HEAD = """\
 <!-- Written by `make docs` from docker's --help and the commands' own declarations: do not edit. -->
 
 Every command of docker's CLI {version}, and of docker-compose {compose}, with its flags. *yes*: it is there and does
-what docker's does (what differs on purpose is in [differences](differences.md)); *refused*: it is answered with the reason
-that stands here; *no*: it is unknown to wherry. Nothing is ignored silently.
+what docker's does (what differs on purpose is in [differences](differences.md)); *refused*: it is answered with the
+reason that stands here; *no*: it is unknown to wherry. Nothing is ignored silently.
 """
 _FLAG = re.compile(r"^\s+(?:-\w, +)?--([\w-]+)", re.MULTILINE)
 _LIST = re.compile(r"^(?:\w+ )?Commands:\n((?:  .*\n)+)", re.MULTILINE)
