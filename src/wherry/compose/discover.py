@@ -51,6 +51,7 @@ def find(request: LoadRequest, variables: Variables) -> Found:
     asked = tuple(request.env_files) or tuple(filter(None, shell.get("COMPOSE_ENV_FILES", "").split(",")))
     env_files = tuple(absolute(request.current_dir, path) for path in asked)
     search = _Search(request, dict(shell), variables, env_files, _wants_env(shell))
+    search.find_files()
     search.take_env()
     search.find_files()
     search.take_env()
@@ -81,7 +82,7 @@ class _Search:
         self._env_files, self._wants_env = env_files, wants_env
         self._seen: set[tuple[str, ...]] = set()
         self.environment = environment
-        self.files = [self._absolute(file) for file in request.files]
+        self.files: list[str] = []
 
     def _absolute(self, path: str) -> str:
         return path if path == "-" else absolute(self._request.current_dir, path)
@@ -94,7 +95,7 @@ class _Search:
         return self._request.current_dir if first is None else posixpath.dirname(first)
 
     def take_env(self) -> None:
-        """Take the variables of env files where the shell has none. Twice: the files say where the second `.env` is."""
+        """Take the variables of env files where there are none yet."""
         paths = tuple(self._env_files)
         if not paths and self._wants_env:
             default = posixpath.join(self.working_dir, ".env")
@@ -106,6 +107,8 @@ class _Search:
         self.environment = {**found, **self.environment}
 
     def find_files(self) -> None:
+        """Twice, with `take_env` after each: `.env` of the folder that was found may say COMPOSE_FILE."""
+        self.files = [self._absolute(file) for file in self._request.files]
         if self.files:
             return
         said = self.environment.get("COMPOSE_FILE")
@@ -173,7 +176,8 @@ def read_file(path: str) -> bytes:
             data = file.read(_MOST_BYTES + 1)
     except OSError as fault:
         reason = (fault.strerror or str(fault)).lower()
-        raise ComposeError(f"open {path}: {reason}") from None
+        verb = "read" if isinstance(fault, IsADirectoryError) else "open"
+        raise ComposeError(f"{verb} {path}: {reason}") from None
     if len(data) > _MOST_BYTES:
         raise ComposeError(f"{path}: more than {_MOST_BYTES >> 20} MB, which no such file has")
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any
 
 from wherry.compose.source import fault_in
@@ -18,6 +19,7 @@ __all__ = ["absolute", "is_remote_file", "resolve_paths"]
 
 _REMOTE_CONTEXTS = ("https://", "http://", "git://", "ssh://", "github.com/", "git@")
 _REMOTE_FILES = ("oci://", *_REMOTE_CONTEXTS)
+_WINDOWS = re.compile(r"[a-zA-Z]:[\\/]|\\\\[^\\/.][^\\/]*[\\/][^\\/.][^\\/]*[\\/]")
 
 
 def is_remote_file(path: str) -> bool:
@@ -137,7 +139,5 @@ def _apply(holder: Tree, key: str, resolve: Resolve) -> None:
 
 
 def _is_windows(path: str) -> bool:
-    """`C:\\folder` and `\\\\server\\share`."""
-    if path[1:2] == ":" and path[:1].isascii() and path[:1].isalpha():
-        return path[2:3] in {"\\", "/"}
-    return path.startswith("\\\\") and len(path) > 4 and path[2] not in "\\/."
+    """`C:\\folder` and `\\\\server\\share\\folder`."""
+    return _WINDOWS.match(path) is not None

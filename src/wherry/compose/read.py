@@ -63,7 +63,7 @@ def read(request: LoadRequest, steps: Steps, *, stdin: Callable[[], bytes], warn
     Raises:
         ComposeError: with file, line, column, the lines and a caret.
     """
-    variables = Variables(request.environment, warn)
+    variables = Variables(request.environment, _once(warn))
     found = find(request, variables)
     if not found.files:
         raise ComposeError("no configuration file provided: not found", hint="`-f FILE` says which one to take")
@@ -89,6 +89,17 @@ def read_name(request: LoadRequest, *, stdin: Callable[[], bytes], warn: Callabl
     found = find(request, variables)
     sources = [] if request.project_name else [_source(file, stdin) for file in found.files]
     return _name(request, found, sources, variables.over(found.environment))
+
+
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    told: set[str] = set()
+
+    def once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            warn(text)
+
+    return once
 
 
 def _source(file: str, stdin: Callable[[], bytes]) -> Source:

@@ -91,7 +91,7 @@ class _Reader:
         self._anchors: dict[str, _Anchor] = {}
         self._nodes = 0
         self._by_alias = 0
-        self._depth = 0
+        self._path: list[str] = []  # of the node that is read
         self.has_tags = False
         self._faults = yaml.YAMLError
         self._scalar: type = yaml.ScalarEvent
@@ -136,11 +136,9 @@ class _Reader:
         if event.anchor is not None:
             self._anchors[event.anchor] = anchor
         tag: str | None = event.tag
-        self._depth += 1
-        if self._depth > _DEEPEST:
+        if len(self._path) >= _DEEPEST:
             raise self._fault(event, f"yaml: exceeded max depth of {_DEEPEST}")
         tree = self._mapping_of() if kind is self._mapping else self._sequence_of()
-        self._depth -= 1
         if tag in {"!reset", "!override"}:
             self.has_tags = True
             tree = RESET if tag == "!reset" else Override(tree)
@@ -166,11 +164,14 @@ class _Reader:
         items: list[Tree] = []
         marks: list[Mark | None] = []
         source, following, end = self._source, self._next, self._sequence_end
+        self._path.append("")
         while type(event := following()) is not end:
             place = event.start_mark
             line, column = place.line + 1, place.column + 1
+            self._path[-1] = f"[{len(items)}]"
             marks.append(Mark(source, line, column, line, column))
             items.append(self._node(event))
+        self._path.pop()
         return Seq(items, marks)
 
     def _mapping_of(self) -> Map:
@@ -179,8 +180,12 @@ class _Reader:
         merged: Tree = None
         merge_place: Any = None
         source, following, end = self._source, self._next, self._mapping_end
+        path = self._path
+        path.append("")
         while type(event := following()) is not end:
+            path[-1] = ""
             key = self._key(event)
+            path[-1] = key
             place, value_event = event.start_mark, following()
             value_place = value_event.start_mark
             mark = Mark(source, place.line + 1, place.column + 1, value_place.line + 1, value_place.column + 1)
@@ -193,6 +198,7 @@ class _Reader:
                 raise self._twice(mark, key, marks[key])
             marks[key] = mark
             tree[key] = self._node(value_event)
+        path.pop()
         if merge_place is not None:
             self._merge(tree, merged, merge_place)
         return tree
@@ -207,7 +213,7 @@ class _Reader:
                     anchor = self._anchors[event.anchor] = _Anchor()
                     anchor.tree, anchor.nodes = key, 1
                 return key
-            shown = event.value
+            shown = "<nil>" if key is None else scalars.go_text(key)
         elif kind is self._alias:
             key = self._aliased(event)
             if isinstance(key, str):
@@ -215,9 +221,9 @@ class _Reader:
             shown = f"*{event.anchor}"
         else:
             raise self._fault(event, "a key must be text: this is a list or a mapping")
-        where = "at top level" if self._depth == 1 else "here"
-        hint = f'write it with quotes: "{shown}"'
-        raise self._fault(event, f"Non-string key {where}: {shown or 'null'}", hint=hint)
+        where = "".join(f".{part}" if part[:1] not in {"[", ""} else part for part in self._path)[1:]
+        hint = f'write it with quotes: "{event.value if kind is self._scalar else shown}"'
+        raise self._fault(event, f"Non-string key {f'in {where}' if where else 'at top level'}: {shown}", hint=hint)
 
     def _aliased(self, event: Any) -> Tree:
         anchor = self._anchors.get(event.anchor)

@@ -33,7 +33,7 @@ def test_a_later_file_wins_and_the_service_over_all(tmp_path: Path) -> None:
 def test_a_file_that_is_not_required_may_be_missing(tmp_path: Path) -> None:
     files = (EnvFile(path=f"{tmp_path}/none", required=False),)
     assert environment(service(env_file=files), {}) == {}
-    with pytest.raises(ComposeError, match="env file /.*/none not found: stat /.*/none: no such file or directory"):
+    with pytest.raises(ComposeError, match=r"env file /.*/none not found: stat /.*/none: no such file or directory"):
         environment(service(env_file=(EnvFile(path=f"{tmp_path}/none"),)), {})
 
 

@@ -73,7 +73,7 @@ def test_a_merge_key_in_quotes_is_a_key() -> None:
         ("a: &a [*a]", "yaml: anchor 'a' value contains itself", "1:8"),
         ("a: {<<: 1}", "yaml: map merge requires map or sequence of maps as the value", "1:9"),
         ("1: x", "Non-string key at top level: 1", "1:1"),
-        ("a:\n  2: x", "Non-string key here: 2", "2:3"),
+        ("a:\n  2: x", "Non-string key in a: 2", "2:3"),
         ("? [a]\n: x", "a key must be text: this is a list or a mapping", "1:3"),
         ("a: !!int b", "yaml: cannot decode !!str `b` as a !!int", "1:4"),
         ("[" * 1000, "yaml: exceeded max depth of 200", "1:201"),
