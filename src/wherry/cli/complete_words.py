@@ -45,7 +45,9 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("compose build", "compose config", "compose pull", "compose push", "compose events",
          "compose images", "compose logs", "compose ps", "compose stats", "compose top",
-         "compose volumes", "compose watch"), ("service",)),
+         "compose volumes", "compose watch", "compose create", "compose down", "compose kill", "compose pause",
+         "compose restart", "compose rm", "compose start", "compose stop", "compose unpause", "compose up",
+         "compose wait"), ("service",)),
     **dict.fromkeys(("compose attach", "compose export", "compose port"), ("service", "nothing")),
     "compose commit": ("service", "image"), "compose cp": ("service:files",), "compose exec": ("service", "files"),
     "commit": ("container", "image"), "completion": ("shell",), "cp": ("container:files",),

@@ -101,14 +101,25 @@ class ComposeContext:
         """Whether standard output gets colours."""
         return self.ansi == "always" or (self.ansi == "auto" and self.out.color)
 
-    def project(self, services: Sequence[str] = ()) -> Project:
+    def project(self, services: Sequence[str] = (), *, with_dependencies: bool = True) -> Project:
         """The project of the files. `services` are those that the command line names; their profiles are enabled.
+        Not `with_dependencies`, nothing else is active.
 
         Raises: what compose.load raises; NotFound for a service that there is not.
         """
         from wherry.compose.load import load
 
-        return load(self.request(services), stdin=self.stdin, warn=self.warn)
+        request = self.request(services).replace(with_dependencies=with_dependencies)
+        return load(request, stdin=self.stdin, warn=self.warn)
+
+    def confirm(self, question: str) -> bool:
+        """Ask; the end of standard input, and anything but a yes, means no."""
+        self.out.write(f"{question} [yN] ")
+        self.out.flush()
+        answer = self.out.read_line()
+        if not self.out.in_is_terminal:
+            self.out.line()
+        return answer.strip().lower() in {"y", "yes", "t", "true", "1"}
 
     def warn(self, text: str) -> None:
         """What is wrong with the files, but not fatal: each once."""

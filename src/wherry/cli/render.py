@@ -76,6 +76,10 @@ class Output:
         self._out.flush()
         return sys.stdin.readline().strip().lower() == "y"
 
+    def read_line(self) -> str:
+        """A line of standard input with its end; "" behind the last one."""
+        return sys.stdin.readline()
+
     def secret(self, prompt: str) -> bytes:
         """One line from standard input without its end; on a terminal it is asked for, and not shown as it is typed."""
         fd = sys.stdin.fileno()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import Protocol
 
-__all__ = ["Lock", "Work", "execute"]
+__all__ = ["NO_LOCK", "Lock", "Work", "execute"]
 
 # More at once than a machine has use for makes each of them slow, and a failure late
 _MOST = 16
@@ -42,6 +42,16 @@ class Lock(Protocol):
     def acquire(self) -> None: ...
 
     def release(self) -> None: ...
+
+
+class _NoLock:
+    def acquire(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
+NO_LOCK: Lock = _NoLock()
+"""For steps that change no project: images belong to nobody."""
 
 
 def execute(
