@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
     from wherry.compose.model import Service
 
-__all__ = ["dependencies", "in_order", "parents", "sort", "with_parents"]
+__all__ = ["MODES", "dependencies", "in_order", "parents", "sort", "with_parents"]
 
-_MODES = (("network_mode", "network namespace"), ("ipc", "IPC namespace"), ("pid", "PID namespace"))
+MODES = (("network_mode", "network namespace"), ("ipc", "IPC namespace"), ("pid", "PID namespace"))
 
 
 def parents(service: Service) -> dict[str, str]:
     """The services whose containers this one's are made of, and what they share: namespaces and volumes."""
     found: dict[str, str] = {}
-    for field, what in _MODES:
+    for field, what in MODES:
         kind, _, name = str(getattr(service, field)).partition(":")
         if kind == "service" and name:
             found.setdefault(name, what)
@@ -41,7 +41,7 @@ def with_parents(service: Service, containers: Mapping[str, str]) -> Service:
     if not parents(service) and not service.volumes_from:
         return service
     changes: dict[str, object] = {}
-    for field, _ in _MODES:
+    for field, _ in MODES:
         kind, _, name = str(getattr(service, field)).partition(":")
         if kind == "service" and name in containers:
             changes[field] = f"container:{containers[name]}"

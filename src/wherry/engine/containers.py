@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.containers_commit import CommitRequest
+    from wherry.engine.containers_files import PlacedFile
     from wherry.engine.containers_list import Filters, Summary
     from wherry.engine.containers_rows import ContainerRow
     from wherry.engine.containers_stats import Stats
@@ -122,12 +123,15 @@ class Containers:
 
         return observe(self.bundle(id), self._engine.host)
 
-    def create(self, image: str, options: RunOptions) -> ContainerRow:
-        """Reserve a name and write the row: nothing runs yet. Raises: NotFound (image), Conflict (name), InputError."""
+    def create(self, image: str, options: RunOptions, files: Sequence[PlacedFile] = ()) -> ContainerRow:
+        """Reserve a name and write the row: nothing runs yet. `files` are the container's own, mounted read-only.
+
+        Raises: NotFound (image), Conflict (name), InputError.
+        """
         from wherry.engine import containers_create
 
         self._need_root("wherry create")
-        return containers_create.create(self._engine, image, options)
+        return containers_create.create(self._engine, image, options, files)
 
     def start(self, name: str, streams: Streams | None = None) -> int | None:
         """Start it; no-op when it runs. With `streams` attached first, so that no byte of output is lost: then waits,
@@ -140,11 +144,12 @@ class Containers:
         self._need_root("wherry start")
         return containers_start.start(self._engine, self.find(name), streams)
 
-    def spawn_monitor(self) -> Monitor:
-        """A monitor for a `run` that is to come: spawned first of all, it is ready when the plan is."""
+    def spawn_monitor(self, module: str = "monitor") -> Monitor:
+        """A monitor for a `run` that is to come ("monitor_exec": an `exec`): spawned first of all, before anything is
+        opened, it is ready when the plan is."""
         from wherry.runtime.launch import spawn
 
-        return spawn(self._engine.host, self.tool_env)
+        return spawn(self._engine.host, self.tool_env, module, early=True)
 
     def run(
         self, image: str, options: RunOptions, streams: Streams | None = None, monitor: Monitor | None = None
@@ -276,11 +281,13 @@ class Containers:
 
         return containers_top.top(self._engine, self.find(name), ps_args)
 
-    def exec(self, name: str, options: ExecOptions, streams: Streams | None = None) -> int | None:
+    def exec(
+        self, name: str, options: ExecOptions, streams: Streams | None = None, monitor: Monitor | None = None
+    ) -> int | None:
         """Run another program in it; its exit code (126, 127 when it can't be started), None when detached."""
         from wherry.engine import containers_exec
 
-        return containers_exec.exec(self._engine, self.find(name), options, streams)
+        return containers_exec.exec(self._engine, self.find(name), options, streams, monitor)
 
     def changes(self, name: str) -> Sequence[Change]:
         """What differs from its image, sorted by path; volumes are not looked at."""

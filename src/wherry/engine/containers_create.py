@@ -15,7 +15,10 @@ from wherry.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wherry.engine import Engine
+    from wherry.engine.containers_files import PlacedFile
     from wherry.oci.config import ImageConfig
     from wherry.runtime.options import RunOptions
     from wherry.store.images import ImageRecord
@@ -23,10 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["create", "prepare", "store"]
 
 
-def create(engine: Engine, image: str, options: RunOptions) -> ContainerRow:
+def create(engine: Engine, image: str, options: RunOptions, files: Sequence[PlacedFile] = ()) -> ContainerRow:
     """See Containers.create."""
     row = prepare(engine, image, options)
-    store(engine, row)
+    if files:
+        from wherry.engine.containers_files import with_mounts
+        from wherry.runtime.parse_mounts import check_requests
+
+        options = with_mounts(row.options(), engine.containers.bundle(row.id), files)
+        check_requests(options.mounts)
+        row = row._replace(options_json=json.dumps(options.to_json(), separators=(",", ":")))
+    store(engine, row, files)
     containers_rows.set_phase(engine.db, row.id, "ready")
     return row._replace(phase="ready", owner="")
 
@@ -130,7 +140,7 @@ def _published(config: ImageConfig, options: RunOptions) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ports))
 
 
-def store(engine: Engine, row: ContainerRow) -> None:
+def store(engine: Engine, row: ContainerRow, files: Sequence[PlacedFile] = ()) -> None:
     """Reserve the name, make the folder and the volumes. All or nothing. Raises: Conflict, InputError."""
     options = row.options()
     if options.cidfile and os.path.lexists(options.cidfile):
@@ -143,17 +153,21 @@ def store(engine: Engine, row: ContainerRow) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(lock_path(engine, row.id))
             raise
-        _make(engine, row, options)
+        _make(engine, row, options, files)
     engine.events.container(row, "create")
 
 
-def _make(engine: Engine, row: ContainerRow, options: RunOptions) -> None:
+def _make(engine: Engine, row: ContainerRow, options: RunOptions, files: Sequence[PlacedFile]) -> None:
     """The folder and the volumes of a row that is there; nothing of it when that fails."""
     try:
         bundle = engine.containers.bundle(row.id)
         private_folder(bundle)
         for folder in ("/upper", "/work", "/rootfs"):
             os.makedirs(bundle + folder, mode=0o755, exist_ok=True)
+        if files:
+            from wherry.engine import containers_files
+
+            containers_files.make(bundle, files)
         from wherry.engine.containers_mounts import settle
 
         settle(engine, row, make=True)
