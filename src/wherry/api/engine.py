@@ -15,6 +15,7 @@ from wherry.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wherry.api.compose import Compose
     from wherry.build.progress import Progress
     from wherry.engine.push import Pushed
     from wherry.registry.watch import TransferWatch
@@ -102,6 +103,23 @@ class Engine(composition.Engine):
     def ps(self, *, all: bool = False) -> list[Container]:
         """Those that run, or all, the newest first."""
         return [Container(self, one.row.id) for one in self.containers.list(all=all)]
+
+    def compose(
+        self, folder: str | os.PathLike[str] = ".", *, files: Sequence[str] = (), name: str = "",
+        profiles: Sequence[str] = (), env_files: Sequence[str] = (),
+    ) -> Compose:  # fmt: skip
+        """The project in `folder` (or of `files`, relative to it), as `wherry compose` finds and reads it.
+
+        Raises: ComposeError, with the place in the file.
+        """
+        from wherry.api.compose import Compose
+        from wherry.compose.load import LoadRequest, load
+
+        request = LoadRequest(
+            current_dir=os.path.abspath(folder), environment=self.settings.env, files=tuple(files), project_name=name,
+            profiles=tuple(profiles), env_files=tuple(env_files),
+        )  # fmt: skip
+        return Compose(self, load(request))
 
     def pull(self, image: str, *, platform: str = "", watch: TransferWatch | None = None) -> ImageRecord:
         """Raises: NotFound, Unauthorized, Unreachable, RegistryError, IntegrityError."""

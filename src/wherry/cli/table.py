@@ -95,6 +95,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "compose ps": ("compose_ps", "List containers"),
     "compose pull": ("compose_pull", "Pull service images"),
     "compose push": ("compose_pull", "Push service images"),
+    "compose run": ("compose_run", "Run a one-off command on a service"),
     "compose stats": ("compose_stats", "Display a live stream of container(s) resource usage statistics"),
     "compose top": ("compose_top", "Display the running processes"),
     "compose version": ("compose_version", "Show the version information"),
