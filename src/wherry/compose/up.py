@@ -17,14 +17,14 @@ from wherry.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NamedTuple
 
     from wherry.cancel import Cancel
     from wherry.compose.image_plan import LocalImage
     from wherry.compose.lock import ProjectLock
-    from wherry.compose.model import Project
-    from wherry.compose.observe import Observed
+    from wherry.compose.model import Project, Service
+    from wherry.compose.observe import Observed, ObservedContainer
     from wherry.compose.perform import Performer
     from wherry.compose.plan import ContainerRef, Operation, Plan
     from wherry.compose.progress import Progress
@@ -33,9 +33,6 @@ else:
     from wherry.lean import NamedTuple
 
 __all__ = ["Up", "UpOptions", "dry_run", "is_start", "up"]
-
-BUILD_EXIT, PULL_EXIT = 17, 18
-"""docker-compose's exit codes for a failed build, and a failed pull."""
 
 
 def _refuse(question: str) -> bool:
@@ -195,9 +192,27 @@ def _reconciled(engine: Engine, project: Project, observed: Observed, options: U
     from wherry.compose.reconcile import Standard, drifted_volumes, reconcile
 
     agreed = [key for key in drifted_volumes(project, observed) if options.agree(_question(project, key))]
-    standard = Standard(project, service_hash, _image_ids(engine, project), _mounted_images(engine, project))
+    standard = Standard(
+        project, service_hash, _image_ids(engine, project), _mounted_images(engine, project),
+        keys_of=lambda service, container: _changed_keys(engine, project, service, container),
+    )  # fmt: skip
     wanted = options.reconcile._replace(recreate_volumes=frozenset(agreed))
     return reconcile(project, observed, standard, wanted)
+
+
+def _changed_keys(engine: Engine, project: Project, service: Service, container: ObservedContainer) -> Sequence[str]:
+    """What is another than when it was made; nothing where its successor can't be made: then that will be said."""
+    from wherry.compose.changes import changed_keys
+    from wherry.compose.create import facts_of
+    from wherry.compose.run_options import Identity, container_request
+    from wherry.errors import WherryError
+
+    try:
+        facts = facts_of(engine, project, service)
+        request = container_request(project, service, Identity(container.name, container.number), facts)
+    except WherryError:
+        return ()
+    return changed_keys(container.options_json, request.options, [file.target for file in request.files])
 
 
 def _question(project: Project, key: str) -> str:
