@@ -57,7 +57,7 @@ class Look(Protocol):
         """Raises: NotFound."""
 
     def last_lines(self, ref: ContainerRef, count: int) -> Sequence[str]:
-        """The end of its log; () when it can't be read."""
+        """The end of the log of its last run; () when it can't be read."""
 
 
 def await_condition(wait: WaitFor, look: Look, progress: Progress, cancel: Cancel) -> None:

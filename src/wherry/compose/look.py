@@ -54,7 +54,8 @@ class EngineLook:
 
         try:
             row = find(self._engine, ref)
-            lines = [line for _, line in self._engine.containers.logs(row.id, LogQuery(tail=count))]
+            query = LogQuery(tail=count, since_ns=self._engine.containers.state(row.id).started_ns)
+            lines = [line for _, line in self._engine.containers.logs(row.id, query)]
         except (WherryError, OSError):
             return ()
         return [line.decode("utf-8", "replace").rstrip("\r\n") for line in lines]

@@ -130,25 +130,27 @@ def _start(work: Performer, step: Step, cancel: Cancel) -> None:
         row = find(work.engine, ref)
         try:
             work.engine.containers.start(row.id)
-        except Conflict as fault:
-            raise _named(work.engine, fault) from None
+        except WherryError as fault:
+            raise _named(work.engine, ref, fault) from None
         work.started(ref._replace(id=row.id), since_ns)
 
 
-def _named(engine: Engine, fault: Conflict) -> WherryError:
-    """A port that is taken: by which service of which project."""
+def _named(engine: Engine, ref: ContainerRef, fault: WherryError) -> WherryError:
+    """With who it was that could not start; of a port that is taken: by which service of which project."""
     from wherry.compose import labels
 
+    # `run`'s exit codes (126, 127) are about its one container: as docker-compose, 1
+    fault.exit_code = 1
+    fault.message = f"container {ref.name} could not start: {fault.message}"
     holder = str(getattr(fault, "container_id", ""))
     if not holder:
         return fault
     with suppress(NotFound):
         marks = engine.containers.find(holder).labels
-        if service := marks.get(labels.SERVICE):
-            owner = f"service {service} of project {marks.get(labels.PROJECT, '?')}"
-            text = f"{fault.message}, which is {owner}"
-            return Conflict(text, hint=f"publish another port, or stop that one: wherry compose -p "
-                            f"{marks.get(labels.PROJECT, '?')} stop {service}")  # fmt: skip
+        project, service = marks.get(labels.PROJECT, ""), marks.get(labels.SERVICE, "")
+        if project and service:
+            fault.message += f", which is service {service} of project {project}"
+            fault.hint = f"publish another port, or stop that one: wherry compose -p {project} stop {service}"
     return fault
 
 

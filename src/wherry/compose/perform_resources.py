@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from wherry.compose import plan as plans
 from wherry.compose.progress import DONE, ERROR, WARNING, WORDS, WORKING, Event, network, volume
-from wherry.errors import Cancelled, Conflict, NotFound
+from wherry.errors import Cancelled, Conflict, NotFound, WherryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wherry.cancel import Cancel
     from wherry.compose.perform import Performer
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["perform"]
 
+# docker-compose's
+_BUILD_EXIT, _PULL_EXIT = 17, 18
 _IN_USE, _NONE = "Resource is still in use", "No resource found to remove"
 
 
@@ -80,14 +84,23 @@ def _remove(work: Performer, id: str, if_unused: bool, remove: Callable[[], obje
 def _pull(work: Performer, operation: plans.PullImage, cancel: Cancel) -> None:
     from wherry.compose.pulling import pull
 
-    pull(
-        work.engine,
-        work.service(operation.service),
-        operation.image,
-        work.progress,
-        cancel,
-        or_build=operation.or_build,
-    )
+    with _exits(_PULL_EXIT):
+        pull(
+            work.engine, work.service(operation.service), operation.image, work.progress, cancel,
+            or_build=operation.or_build, quiet=work.quiet_pull,
+        )  # fmt: skip
+
+
+@contextmanager
+def _exits(code: int) -> Iterator[None]:
+    """What goes wrong in the body is the command's exit code, but a ^C."""
+    try:
+        yield
+    except Cancelled:
+        raise
+    except WherryError as fault:
+        fault.exit_code = code
+        raise
 
 
 def _provide(work: Performer, operation: plans.RunProvider, cancel: Cancel) -> None:
@@ -110,7 +123,8 @@ def _build(work: Performer, step: Step, operation: plans.BuildImage, cancel: Can
     say, words = work.progress.event, WORDS["build"]
     say(Event(service.name, WORKING, words[0]))
     try:
-        build_service(work.engine, project, service, work.progress.build(service.name), cancel)
+        with _exits(_BUILD_EXIT):
+            build_service(work.engine, project, service, work.progress.build(service.name), cancel)
     except Cancelled:
         raise
     except Exception as fault:
