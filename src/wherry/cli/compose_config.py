@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wherry.cli.render import Output
     from wherry.compose.load import LoadRequest
     from wherry.compose.model import Project
+    from wherry.compose.tree import Tree
     from wherry.engine import Engine
 
 VERB = compose_verb(
@@ -65,9 +66,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
             return 0
     check_format(args.text("format"))
     if args.on("no-interpolate"):
-        from wherry.compose.load import load_tree
-
-        text = tree_text(load_tree(request, stdin=context.stdin, warn=context.warn).tree, args.text("format"))
+        text = tree_text(_load_tree(context, request), args.text("format"))
     else:
         project = _load(context, request)
         if args.on("resolve-image-digests"):
@@ -104,6 +103,18 @@ def _load(context: ComposeContext, request: LoadRequest) -> Project:
     from wherry.compose.load import load
 
     return load(request, stdin=context.stdin, warn=context.warn)
+
+
+def _load_tree(context: ComposeContext, request: LoadRequest) -> Tree:
+    """The merged tree; its faults exit with 1 here, as docker's."""
+    from wherry.compose.load import load_tree
+    from wherry.errors import ComposeError
+
+    try:
+        return load_tree(request, stdin=context.stdin, warn=context.warn).tree
+    except ComposeError as fault:
+        fault.exit_code = 1
+        raise
 
 
 def _images(project: Project) -> list[str]:
@@ -145,11 +156,10 @@ def _hashes(context: ComposeContext, request: LoadRequest, names: str) -> int:
 
 def _variables(context: ComposeContext, request: LoadRequest) -> int:
     from wherry.cli.compose_lists import print_list
-    from wherry.compose.load import load_tree
     from wherry.compose.variables import variables
 
-    loaded = load_tree(request.replace(interpolate=False), stdin=context.stdin, warn=context.warn)
-    rows = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in variables(loaded.tree)]
+    tree = _load_tree(context, request.replace(interpolate=False))
+    rows = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in variables(tree)]
     headings = ("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE")
     print_list(context.out, headings, headings, [(*row, "") for row in rows], "table")
     return 0

@@ -266,7 +266,7 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
     Device: dict.fromkeys(("source", "target", "permissions"), to.text),
     EnvFile: {"path": to.text, "required": to.flag, "format": to.text},
     Extends: {"file": to.text, "service": to.text},
-    FileReference: {**dict.fromkeys(("source", "target", "uid", "gid"), to.text), "mode": to.integer},
+    FileReference: {**dict.fromkeys(("source", "target", "uid", "gid"), to.text), "mode": to.unsigned},
     Healthcheck: {
         **dict.fromkeys(("timeout", "interval", "start_period", "start_interval"), to.duration),
         "test": to.health_test, "retries": to.integer, "disable": to.flag,
@@ -281,7 +281,7 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
         "selinux": to.text, "propagation": to.text, "create_host_path": to.flag, "recursive": to.text,
     },
     VolumeOptions: {"labels": to.labels, "nocopy": to.flag, "subpath": to.text},
-    TmpfsOptions: {"size": to.size, "mode": to.integer},
+    TmpfsOptions: {"size": to.size, "mode": to.unsigned},
     ImageOptions: {"subpath": to.text},
     Port: {
         **dict.fromkeys(("name", "mode", "host_ip", "published", "protocol", "app_protocol"), to.text),

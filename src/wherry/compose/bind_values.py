@@ -66,6 +66,13 @@ def integer(value: Any) -> int:
     return int(value)
 
 
+def unsigned(value: Any) -> int:
+    """A whole number, which is not written as text."""
+    if isinstance(value, str):
+        raise _wrong("uint32", value)
+    return integer(value)
+
+
 def single(value: Any) -> float:
     """A number of single precision, with its shortest digits."""
     if isinstance(value, str):

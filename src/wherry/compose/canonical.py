@@ -214,7 +214,7 @@ class _Canonical:
 
     def ulimits(self, value: Any, path: tuple[str, ...]) -> Any:
         for name, each in value.items() if isinstance(value, dict) else ():
-            if not isinstance(each, dict) and type(each) is not int and not self.is_lenient:
+            if not isinstance(each, dict) and type(each) is not int:
                 dotted = f"{'.'.join(path)}.{name}"
                 raise self.fault((*path, name), f"{dotted}: invalid type {go_type(each)} for external")
         return value

@@ -46,5 +46,7 @@ def _sorted(value: Any, *, natural: bool) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(entry, natural=natural) for key, entry in sorted_map(value, natural=natural).items()}
     if isinstance(value, list):
+        if not value and not natural:
+            return None  # As docker's JSON, for which an empty list is none
         return [_sorted(entry, natural=natural) for entry in value]
     return value

@@ -37,7 +37,8 @@ _SHORT = {
     "\0": "0", "\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e",
     '"': '"', "\\": "\\", "\x85": "N", "\xa0": "_", "\u2028": "L", "\u2029": "P",
 }  # fmt: skip
-_BREAKS = "\r\n\x85\u2028\u2029"
+_BREAK = re.compile("[\u2028\u2029]+")
+_SPACED_BREAK = re.compile(" [\u2028\u2029]|[\u2028\u2029] ")
 _FIRST = frozenset("#,[]{}&*!|>'\"%@`")
 
 
@@ -128,7 +129,15 @@ def _text(value: str, indent: str, *, is_key: bool = False) -> str:
         return '""'
     if not _is_clean(value):
         return _double(value)
+    if _BREAK.search(value):
+        return _broken(value, indent)
     return value if _can_be_plain(value) else "'" + value.replace("'", "''") + "'"
+
+
+def _broken(value: str, indent: str) -> str:
+    """Unicode's line breaks end a line: what comes behind them is indented."""
+    text = _BREAK.sub(lambda match: match[0] + f"{indent}  " * (match.end() < len(value)), value)
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _means_something(value: str) -> bool:
@@ -173,7 +182,7 @@ def _is_clean(value: str) -> bool:
     """Whether single quotes may hold it: printable, no tabs or breaks."""
     if value.isascii():
         return value.isprintable()
-    return all(map(_is_printable, value)) and not any(each in value for each in "\u2028\u2029\x85")
+    return all(map(_is_printable, value)) and not _SPACED_BREAK.search(value)
 
 
 def _can_be_plain(value: str) -> bool:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from wherry.compose.model import Project
+    from wherry.compose.model import Project, Service
     from wherry.compose.read import Loaded
     from wherry.compose.tree import Tree
 
@@ -71,7 +71,8 @@ class _Steps:
             from wherry.compose.paths import resolve_paths
 
             resolve_paths(tree, base, self.request.environment.get("HOME"))
-        take_environment(tree, environment)
+        if self.request.interpolate:
+            take_environment(tree, environment)
         return tree
 
 
@@ -90,7 +91,8 @@ def load_tree(
     if request.normalize:
         from wherry.compose.complete import normalize
 
-        normalize(loaded.tree, loaded.name, loaded.environment)
+        loaded.tree["name"] = loaded.name
+        normalize(loaded.tree, loaded.name, loaded.environment if request.interpolate else {})
     return loaded
 
 
@@ -122,6 +124,7 @@ def load(
     project = with_profiles(_bound(loaded), _profiles(request, loaded))
     if request.consistency:
         check_consistency(project, loaded.tree)
+        project = project.replace(services={name: _scaled(each) for name, each in project.services.items()})
     project = enable(project, request.services)
     if request.resolve_environment:
         project = _with_files_read(project, told)
@@ -173,6 +176,11 @@ def _each(tree: Tree, kind: str, bind: Callable[[Any], Any]) -> dict[str, Any]:
             path = (kind, name, *fault.path)
             raise fault_in(tree, path, f"{dotted(path)}: {fault}") from None
     return made
+
+
+def _scaled(service: Service) -> Service:
+    """`scale` and `deploy.replicas` say the same once they were found not to differ."""
+    return service if service.scale is None or service.deploy is None else service.scaled(service.scale)
 
 
 def _with_files_read(project: Project, warn: Callable[[str], None]) -> Project:

@@ -126,6 +126,7 @@ class ServiceNetwork(Record):
 
     priority: int = 0
     gw_priority: int = 0
+    # Differs from docker: 2.26 forgets it while it copies the model; later ones keep it
     aliases: Sequence[str] = ()
     interface_name: str = ""
     ipv4_address: str = ""

@@ -57,6 +57,8 @@ class Present:
             special = _WHOLE.get(type(value))
             return special(self, value) if special else self.record(value)
         if isinstance(value, tuple | list):
+            if not value and self.as_json and isinstance(value, list):
+                return None  # As docker's, in `x-` keys: an empty list of a file is none
             return [self.value(each) for each in value]
         if isinstance(value, dict) or hasattr(value, "keys"):
             return self.map(value)

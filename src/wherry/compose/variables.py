@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from wherry.lean import NamedTuple
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import NamedTuple
 
     from wherry.compose.tree import Tree
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Variable", "variables"]
 
