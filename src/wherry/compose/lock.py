@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from hashlib import sha256
 
 from wherry.errors import Cancelled
 from wherry.fs.private import private_folder
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ProjectLock"]
 
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+_LONGEST = 64
+
 _LOOK_S = 0.05
 
 
@@ -32,9 +34,7 @@ class ProjectLock:
 
     def __init__(self, folder: str, project: str, verb: str, *, say: Callable[[str], None], cancel: Cancel) -> None:
         """`folder` is made when missing; `verb` is what others are told that we do."""
-        # A project's name can be longer than a file's
-        name = sha256(project.encode()).hexdigest()[:32]
-        self._path = f"{folder}/{name}"
+        self._path = f"{folder}/{_file_name(project)}"
         self._project, self._verb, self._say, self._cancel = project, verb, say, cancel
         self._fd = -1
         self._has_said = False
@@ -99,3 +99,13 @@ class ProjectLock:
         except FileNotFoundError:
             return False
         return there.st_ino == os.fstat(fd).st_ino
+
+
+def _file_name(project: str) -> str:
+    """The project's own, when a file can have it: names that `load` gives are of these characters, those of -p may not
+    be."""
+    if project and len(project) <= _LONGEST and _PLAIN.issuperset(project):
+        return project
+    from hashlib import sha256
+
+    return f"={sha256(project.encode('utf-8', 'surrogatepass')).hexdigest()}"

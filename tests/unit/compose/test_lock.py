@@ -88,6 +88,7 @@ def test_waiting_can_be_cancelled(tmp_path: Path) -> None:
         _lock(tmp_path, cancel=cancel).acquire()
 
 
-def test_a_project_with_a_very_long_name_has_a_lock(tmp_path: Path) -> None:
-    with _lock(tmp_path, "x" * 300):
-        pass
+@pytest.mark.parametrize("name", ["x" * 300, "../../etc", "a/b", "", "=", "\udcff"])
+def test_whatever_a_project_is_called_it_has_a_lock_in_the_folder(tmp_path: Path, name: str) -> None:
+    with _lock(tmp_path, name):
+        assert len(os.listdir(tmp_path / "compose")) == 1
