@@ -14,6 +14,10 @@ import os
 import select
 import sys
 
+if __name__ == "__main__":
+    # A script of its own, in an isolated interpreter: nobody else says where wherry is
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+
 from wherry import lean_ctypes as ctypes
 
 TYPE_CHECKING = False
