@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.compose.model import Service
 
-__all__ = ["container_name", "is_temporary", "temporary_name"]
+__all__ = ["container_name", "final_name", "is_temporary", "temporary_name"]
 
 _TEMPORARY = re.compile(r"[0-9a-f]{12}_(.+)", re.DOTALL)
 
@@ -21,6 +21,12 @@ def container_name(project: str, service: Service, number: int) -> str:
 def temporary_name(old_id: str, name: str) -> str:
     """What the container that is to be called `name` is called while the old one still has that name."""
     return f"{old_id[:12]}_{name}"
+
+
+def final_name(name: str) -> str:
+    """What a container is called in the end, by the name that it has now."""
+    found = _TEMPORARY.fullmatch(name)
+    return found[1] if found is not None else name
 
 
 def is_temporary(name: str, final_name: str) -> bool:

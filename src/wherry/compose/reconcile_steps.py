@@ -253,7 +253,7 @@ class Steps:
         needs += [self.volumes[source] for source in mounted if source in self.volumes]
         # A provider's answers are variables of those that depend on it
         needs += [self.providers[name] for name in dependencies(service) if name in self.providers]
-        # Namespaces, volumes and links are those of containers, by their ids
+        # Namespaces and volumes are those of containers, by their ids; links are made of what containers there are
         linked = {link.partition(":")[0] for link in service.links}
         for name in {*parents(service), *linked}:
             needs += self.created.get(name, ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wherry.compose.container_names import final_name
+from wherry.network.model import BY_NAME
 from wherry.runtime import parse_names, parse_networks, parse_ports
 from wherry.runtime.options import NetworkJoin, PortRequest
 
@@ -47,15 +49,17 @@ def _ports(port: Port) -> list[PortRequest]:
 
 def _joins(project: Project, service: Service, identity: Identity, containers: Containers) -> dict[str, Any]:
     mode = service.network_mode
-    links = _links(project, service, identity, containers)
     mac = parse_networks.mac_address(service.mac_address) if service.mac_address else ""
     if mode in project.networks:
         mode = project.networks[mode].name
     if mode or not service.networks:
         # As docker-compose: on no network at all when the file leaves none
         mode = mode or "none"
-        on_bridge = mode in ("bridge", "default") or parse_networks.is_user_defined(mode)
-        return {"network": mode, "mac_address": mac, "links": links if on_bridge else ()}
+        by_id = mode in ("bridge", "default")
+        has_links = by_id or parse_networks.is_user_defined(mode)
+        links = _links(project, service, identity, containers, by_id=by_id) if has_links else ()
+        return {"network": mode, "mac_address": mac, "links": links}
+    links = _links(project, service, identity, containers, by_id=False)
     joins = [
         _join(project, service, key, identity, links, is_first=not place)
         for place, key in enumerate(service.networks_by_priority())
@@ -88,20 +92,29 @@ def _join(
     )
 
 
-def _links(project: Project, service: Service, identity: Identity, containers: Containers) -> tuple[str, ...]:
+def _links(
+    project: Project, service: Service, identity: Identity, containers: Containers, *, by_id: bool
+) -> tuple[str, ...]:
     """CONTAINER:ALIAS, by docker-compose's rule: three names for each container of a linked service (the number in two
-    of them is this container's own); a one-off knows its service's containers; external ones are as they are said."""
+    of them is this container's own); a one-off knows its service's containers; external ones are as they are said.
+
+    On networks of its own they hold by name, as with docker: they outlive a container that is made anew."""
     found: list[str] = []
+
+    def target(id: str, name: str) -> str:
+        return id if by_id else BY_NAME + final_name(name)
+
     for link in service.links:
         name, _, alias = link.partition(":")
-        for id, _ in containers.get(name, ()):
+        for id, container in containers.get(name, ()):
             names = (alias or name, f"{name}-{identity.number}", f"{project.name}-{name}-{identity.number}")
-            found += [f"{id}:{one}" for one in names]
+            found += [f"{target(id, container)}:{one}" for one in names]
     if identity.one_off and identity.use_aliases:
         for id, container in containers.get(service.name, ()):
-            names = (service.name, container.removeprefix(f"{project.name}-"), container)
-            found += [f"{id}:{one}" for one in names]
+            called = final_name(container)
+            names = (service.name, called.removeprefix(f"{project.name}-"), called)
+            found += [f"{target(id, container)}:{one}" for one in names]
     for link in service.external_links:
         name, _, alias = link.partition(":")
-        found.append(f"{name}:{alias or name}")
+        found.append(f"{target(name, name)}:{alias or name}")
     return tuple(dict.fromkeys(found))

@@ -10,6 +10,7 @@ from wherry.errors import Conflict, InputError, NotFound
 from wherry.network import address, apply
 from wherry.network.address import Pool
 from wherry.network.model import (
+    BY_NAME,
     OPTION_BRIDGE,
     OPTION_HOST_IP,
     OPTION_ICC,
@@ -179,10 +180,13 @@ def _check_options(options: Mapping[str, str]) -> None:
 
 
 def link_ids(engine: Engine, links: Sequence[str]) -> tuple[str, ...]:
-    """NAME_OR_ID[:ALIAS] each → ID:ALIAS. Raises: NotFound."""
+    """NAME_OR_ID[:ALIAS] each → ID:ALIAS, but those BY_NAME. Raises: NotFound."""
     found = []
     for link in links:
         name, _, alias = link.partition(":")
+        if name.startswith(BY_NAME):
+            found.append(link)
+            continue
         try:
             found.append(f"{engine.containers.find(name).id}:{alias or name.removeprefix('/')}")
         except NotFound as fault:

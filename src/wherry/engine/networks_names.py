@@ -16,6 +16,7 @@ from wherry.engine import networks_files as host_files
 from wherry.errors import Conflict
 from wherry.fs.atomic import replace_file
 from wherry.network import dns
+from wherry.network.model import BY_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ __all__ = ["hosts_links", "link_env", "resolv_of", "resolver_file", "tell", "tur
 def resolver_file(kernel: Kernel, joined: Sequence[Joined], servers: Sequence[str]) -> str:
     """What a container's own resolver is told, as JSON."""
     mine = [one for one in joined if not one.network.is_default]
-    links = {link.partition(":")[2].lower(): link.partition(":")[0] for one in mine for link in one.links}
+    links = {
+        alias.lower(): target.removeprefix(BY_NAME).lower()
+        for target, _, alias in (link.partition(":") for one in mine for link in one.links)
+    }
     # As docker: a container that can't reach the world asks it nothing either
     forwards = any(one.endpoint.gateway for one in joined)
     return json.dumps({

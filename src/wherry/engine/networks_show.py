@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from wherry.network.address import Pool
-from wherry.network.model import EVERY_IPV4, Attachment, Endpoint, Join, Joined, Network, NetworkRequest, Published
+from wherry.network.model import (
+    BY_NAME,
+    EVERY_IPV4,
+    Attachment,
+    Endpoint,
+    Join,
+    Joined,
+    Network,
+    NetworkRequest,
+    Published,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +86,7 @@ def _place(endpoint: Endpoint | None, network: Network | None) -> dict[str, obje
 def _membership(asked: NetworkRequest, join: Join, one: Joined | None) -> dict[str, object]:
     names = None
     if one and not one.network.is_default:
-        names = [asked.name, *join.aliases, one.endpoint.container_id[:12]]
+        names = list(dict.fromkeys((asked.name, *join.aliases, one.endpoint.container_id[:12])))
     config: dict[str, object] = {
         key: value
         for key, value in (
@@ -86,12 +96,17 @@ def _membership(asked: NetworkRequest, join: Join, one: Joined | None) -> dict[s
     }  # fmt: skip
     return {
         "IPAMConfig": config or None,
-        "Links": [link.partition(":")[0][:12] + ":" + link.partition(":")[2] for link in join.links] or None,
+        "Links": [_link(link) for link in join.links] or None,
         "Aliases": list(join.aliases) or None,
         **_place(one.endpoint if one else None, one.network if one else None),
         "DriverOpts": dict(text.partition("=")[::2] for text in join.driver_opts) or None,
         "DNSNames": names,
     }
+
+
+def _link(link: str) -> str:
+    target, colon, alias = link.partition(":")
+    return (target.removeprefix(BY_NAME) if target.startswith(BY_NAME) else target[:12]) + colon + alias
 
 
 def _endpoint_id(container_id: str, network: int) -> str:

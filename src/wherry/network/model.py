@@ -12,6 +12,7 @@ else:
     from wherry.lean import NamedTuple
 
 __all__ = [
+    "BY_NAME",
     "EVERY_IPV4",
     "Attachment",
     "Endpoint",
@@ -25,6 +26,9 @@ __all__ = [
     "PortMapping",
     "Published",
 ]
+
+BY_NAME = "name="
+"""Before the target of a link: whichever container has that name at the time, not the one that has it at first."""
 
 EVERY_IPV4 = "0.0.0.0"  # noqa: S104  what -p without an address means in messages
 

@@ -80,7 +80,8 @@ class Names:
         target = self._own.get().get("links", {}).get(name)
         for network, members in self._members():
             wanted = name.removesuffix(f".{network.lower()}")
-            found = [one for one in members if one[0] == target] if target else []
+            # By id, or by the container's name, which is the first of its names
+            found = [one for one in members if target in (one[0], *one[1][:1])] if target else []
             found = found or [one for one in members if name in one[1] or wanted in one[1]]
             if found:
                 return found

@@ -142,8 +142,12 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"links": ("db:database", "db"), "external_links": ("old:legacy", "plain")},
-        {"links": (*(f"{PARENT[0]}:{name}" for name in ("database", "db-1", "shop-db-1", "db")), "old:legacy",
-                   "plain:plain")},
+        {"links": (*(f"name=shop-db-1:{name}" for name in ("database", "db-1", "shop-db-1", "db")),
+                   "name=old:legacy", "name=plain:plain")},
+    ),
+    (
+        {"networks": {}, "network_mode": "bridge", "links": ("db",)},
+        {"links": tuple(f"{PARENT[0]}:{name}" for name in ("db", "db-1", "shop-db-1"))},
     ),
     (
         {"ports": (Port(target=80, published="8080", protocol="tcp"), Port(target=53, protocol="udp"),
@@ -339,11 +343,11 @@ def test_the_hash_of_one_that_shares_is_that_of_what_it_shares_with() -> None:
 
 
 def test_one_off_containers_have_a_slug_and_know_their_service() -> None:
-    facts = Facts("i", IMAGE, {"web": (("w" * 64, "shop-web-1"),)})
+    facts = Facts("i", IMAGE, {"web": (("w" * 64, "0a0a0a0a0a0a_shop-web-1"),)})
     request = ask(facts, Identity("shop-web-run-ab", one_off=True, slug="ab" * 32))
     assert request.options.labels[labels.ONE_OFF] == "True"
     assert request.options.labels[labels.SLUG] == "ab" * 32
-    assert request.options.links == tuple(f"{'w' * 64}:{name}" for name in ("web", "web-1", "shop-web-1"))
+    assert request.options.links == tuple(f"name=shop-web-1:{name}" for name in ("web", "web-1", "shop-web-1"))
     assert request.options.network_aliases == ("shop-web-run-ab", "web")
     plain = ask(facts, Identity("shop-web-run-ab", one_off=True, use_aliases=False)).options
     assert plain.network_aliases == ("shop-web-run-ab",)

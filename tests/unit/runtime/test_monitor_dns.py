@@ -116,6 +116,17 @@ def test_a_link_is_a_name_for_one_container_alone(tmp_path: Path) -> None:
     assert Names(str(files.own)).find(asked("store")) == [b"\x0a\0\0\2"]
 
 
+def test_a_link_by_name_is_to_whoever_has_that_name_now(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.put("own", {"servers": [], "networks": [str(tmp_path / "n1")], "links": {"store": "shop-db-1"}})
+    names = Names(str(files.own))
+    # "store" of another one, as an alias, is not what was linked to
+    files.network("n1", "one", ("c1", ["shop-db-1", "db"], "10.0.0.2", ""), ("c2", ["x", "shop-db-1"], "10.0.0.3", ""))
+    assert names.find(asked("store")) == [b"\x0a\0\0\2"]
+    files.network("n1", "one", ("c3", ["shop-db-1", "db"], "10.0.0.4", ""))
+    assert names.find(asked("store")) == [b"\x0a\0\0\4"]
+
+
 def test_an_address_has_its_containers_name(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.network("n1", "one", ("c1", ["db"], "10.0.0.2", ""))
