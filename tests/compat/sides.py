@@ -93,8 +93,9 @@ class Wherry(Side):
         super().__init__(folder)
         (folder / "main.py").write_text(_MAIN)
         command = f'#!/bin/sh\nexec {sys.executable} {folder}/main.py --root {folder}/root "$@"\n'
-        (folder / "bin" / "docker").write_text(command)
-        (folder / "bin" / "docker").chmod(0o755)
+        for name, text in (("docker", command), ("docker-compose", command.replace('"$@"', 'compose "$@"'))):
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
         source = Path(__file__).parents[2] / "src"
         self.env["PYTHONPATH"] = str(source)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from wherry.cli.flags import Flag, FlagError, Verb
+from wherry.cli.flags import Flag, Verb
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def compose_verb(
 class ComposeContext:
     """What one command line means: the project it is about, how to show progress, how much at once.
 
-    Raises FlagError when an option before the command has a value that it can't have.
+    Raises InputError when an option before the command has a value that it can't have.
     """
 
     def __init__(self, engine: Engine, args: Args, out: Output) -> None:
@@ -87,12 +88,12 @@ class ComposeContext:
 
     @property
     def parallel(self) -> int:
-        """How many operations at once; -1: as many as there are. Raises: FlagError."""
+        """How many operations at once; -1: as many as there are. Raises: InputError."""
         number = self.outer.number("parallel")
         text = self.env.get("COMPOSE_PARALLEL_LIMIT", "")
         if not self.outer.given("parallel") and text:
             if not text.removeprefix("-").isdecimal():
-                raise FlagError(f"COMPOSE_PARALLEL_LIMIT must be an integer (found: {text!r})")
+                raise InputError(f"COMPOSE_PARALLEL_LIMIT must be an integer (found: {text!r})")
             number = int(text)
         return number if number is not None and number > 0 else -1
 
@@ -164,9 +165,9 @@ class ComposeContext:
 
             if name := quick_name(self.engine.settings.cwd, self.env):
                 return name
-        from wherry.compose.read import read_name
+        from wherry.compose.quick_name import name_of_files
 
-        return read_name(self.request(), stdin=self.stdin, warn=self.warn)
+        return name_of_files(self.request(), stdin=self.stdin, warn=self.warn)
 
     def progress(self, title: str = "Running", *, quiet: bool = False) -> Renderer:
         """Who shows what happens; a context manager, closed before anything else is printed. `title` heads
@@ -181,7 +182,7 @@ class ComposeContext:
         if not self.outer.given(flag):
             text = self.env.get(variable) or text
         if text not in known:
-            raise FlagError(f'unsupported --{flag} value "{text}": one of {", ".join(known)}')
+            raise InputError(f'unsupported --{flag} value "{text}"', hint=f"one of {', '.join(known)}")
         return text
 
     def request(self, services: Sequence[str] = ()) -> LoadRequest:

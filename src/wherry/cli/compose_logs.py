@@ -34,6 +34,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """All lines go to standard output, as with docker-compose."""
     from wherry.cli.compose_printer import LogPrinter
     from wherry.cli.logs import query_of
+    from wherry.compose.choose import one_of
     from wherry.compose.logs import Following, source_of
     from wherry.compose.observe import observe
 
@@ -43,8 +44,11 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         check_services(project, args.rest)
     query, index = query_of(args), args.number("index") or 0
     wanted = set(args.rest or (project.services if project else ()))
+    observed = observe(engine, name)
+    for service in args.rest if index else ():
+        one_of(observed, service, index=index, all=True)
     found = [
-        one for one in observe(engine, name).containers
+        one for one in observed.containers
         if not one.one_off and (not wanted or one.service in wanted) and index in {0, one.number}
     ]  # fmt: skip
     sources = [source_of(one, name) for one in found]

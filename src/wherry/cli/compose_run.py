@@ -146,7 +146,8 @@ def _wish(context: ComposeContext, project: Project, args: Args) -> OneOff:
 
 
 def _environment(context: ComposeContext, project: Project, args: Args) -> dict[str, str | None]:
-    """A name alone takes its value from where the files' variables come from: the shell, and .env."""
+    """A name alone takes its value from where the files' variables come from, the shell and .env; without one there, it
+    stays what the service says."""
     found: dict[str, str | None] = {}
     entries: list[str] = []
     for path in args.all("env-from-file"):
@@ -156,5 +157,6 @@ def _environment(context: ComposeContext, project: Project, args: Args) -> dict[
         entries += key_value_file(read_file(context.engine.settings.cwd, path), path, project.environment)
     for text in (*entries, *args.all("env")):
         name, equals, value = text.partition("=")
-        found[name] = value if equals else project.environment.get(name)
+        if equals or name in project.environment:
+            found[name] = value if equals else project.environment[name]
     return found

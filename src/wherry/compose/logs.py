@@ -112,10 +112,11 @@ class Following:
 
         try:
             row = containers_rows.find(self._engine.db, source.id)
+            was_running = self._engine.containers.state(source.id).is_running
             with _Pause(self._engine.containers.bundle(source.id), is_needed=query.follow) as pause:
                 for batch in containers_logs.batches(self._engine, row, query, self._cancel, pause):
                     self._sink.lines(source, batch)
-            if query.follow:
+            if query.follow and was_running:
                 self._sink.ended(source, self._engine.containers.state(source.id).exit_code)
         except Cancelled:
             pass

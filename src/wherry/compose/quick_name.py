@@ -9,9 +9,11 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["name_in", "quick_name"]
+    from wherry.compose.load import LoadRequest
+
+__all__ = ["name_in", "name_of_files", "quick_name"]
 
 # The order in which discover looks for them
 _FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -49,6 +51,19 @@ def quick_name(current_dir: str, environment: Mapping[str, str]) -> str:
         return found
     base = os.path.basename(folder)
     return base if base and _is_plain(base) else ""
+
+
+def name_of_files(request: LoadRequest, *, stdin: Callable[[], bytes], warn: Callable[[str], None]) -> str:
+    """As `read.read_name`, but where there are no files there is no project. Raises: ComposeError."""
+    from wherry.compose.discover import find
+    from wherry.compose.interpolate import Variables
+    from wherry.compose.read import read_name
+    from wherry.errors import ComposeFileMissing
+
+    found = find(request, Variables(request.environment, lambda _text: None))
+    if not found.files and not found.environment.get("COMPOSE_PROJECT_NAME"):
+        raise ComposeFileMissing("no configuration file provided: not found", hint="`-f FILE` says which one to take")
+    return read_name(request, stdin=stdin, warn=warn)
 
 
 def _may_decide(folder: str) -> bool:
