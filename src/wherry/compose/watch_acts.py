@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from threading import Lock
 
+from wherry.cancel import Cancel
 from wherry.compose import labels
 from wherry.compose.watch import Replica
 from wherry.errors import Conflict, InputError, NotFound
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from wherry.cancel import Cancel
     from wherry.compose.model import Project, Service
     from wherry.compose.model_parts import Hook
     from wherry.compose.plan import Operation
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
 
 __all__ = ["EngineActor", "share"]
+
+_TURN_S = 0.1
 
 
 class EngineActor:
@@ -95,6 +98,7 @@ class EngineActor:
         """Build first: whatever fails there leaves the containers alone."""
         from wherry.compose.build_request import build_service
 
+        cancel = _OfOneRebuild(cancel)
         with self._rebuilding, self._progress() as progress:
             found = self._project.service(service)
             if found is None:
@@ -129,6 +133,25 @@ class EngineActor:
         record = self._engine.images.resolve(image_id)
         if not record.references:
             self._engine.images.remove(image_id)
+
+
+class _OfOneRebuild(Cancel):
+    """Set with the watch's own, but not the other way round: a step that fails ends its build's others by it."""
+
+    def __init__(self, whole: Cancel) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def is_set(self) -> bool:
+        if self._whole.is_set():
+            self.set(self._whole.reason)
+        return super().is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        end = time.monotonic() + timeout_s
+        while not self.is_set() and (left := end - time.monotonic()) > 0:
+            super().wait(min(left, _TURN_S))
+        return self.is_set()
 
 
 def share(project: Project, service: str) -> frozenset[str]:
