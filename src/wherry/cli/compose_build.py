@@ -36,7 +36,7 @@ VERB = compose_verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """Services side by side; one without a build section is left out. A failed build exits 17."""
-    from wherry.cancel import Cancel
+    from wherry.cli.compose_work import interrupts
     from wherry.compose.build_request import BuildWishes
     from wherry.compose.image_work import PushWishes, build_images, chosen, push_images
     from wherry.compose.progress import DONE, Event
@@ -53,16 +53,16 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         out.json(_bake(project, services), indent=2)
         return 0
     wishes = BuildWishes(args.on("no-cache"), args.on("pull"), _pairs(args.all("build-arg"), context.env))
-    with context.progress("Building", quiet=args.on("quiet")) as progress:
+    with interrupts() as found, context.progress("Building", quiet=args.on("quiet")) as progress:
         if args.text("memory"):
             progress.warn("--memory has no effect: steps have the limits of the machine")
         if context.is_dry:
             for service in services:
                 progress.event(Event(service.name, DONE, "Built"))
             return 0
-        build_images(engine, project, services, progress, Cancel(), wishes=wishes, limit=context.parallel)
+        build_images(engine, project, services, progress, found.cancel, wishes=wishes, limit=context.parallel)
         if args.on("push"):
-            push_images(engine, project, services, progress, Cancel(), PushWishes(quiet=args.on("quiet")))
+            push_images(engine, project, services, progress, found.cancel, PushWishes(quiet=args.on("quiet")))
     return 0
 
 

@@ -43,7 +43,7 @@ VERB = {
 
 def run(name: str, engine: Engine, args: Args, out: Output) -> int:
     """Each image once, side by side. A failed pull exits 18."""
-    from wherry.cancel import Cancel
+    from wherry.cli.compose_work import interrupts
     from wherry.compose.image_work import PullWishes, PushWishes, chosen, pull_images, push_images
     from wherry.compose.progress import DONE, Event
     from wherry.errors import InputError
@@ -52,7 +52,8 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
     project = context.project(args.rest)
     is_pull, quiet = name == "compose pull", args.on("quiet")
     services = chosen(project, args.rest, with_dependencies=args.on("include-deps"))
-    with context.progress("Pulling" if is_pull else "Pushing", quiet=quiet) as progress:
+    title = "Pulling" if is_pull else "Pushing"
+    with interrupts() as found, context.progress(title, quiet=quiet) as progress:
         if context.is_dry:
             for service in services:
                 progress.event(Event(service.name, DONE, "Pulled" if is_pull else "Pushed"))
@@ -62,10 +63,10 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
                 raise InputError(f'invalid --policy "{policy}"', hint="missing or always")
             wishes = PullWishes(policy, args.on("ignore-pull-failures"), args.on("ignore-buildable"), quiet)
             limit = 1 if args.on("no-parallel") else context.parallel
-            pull_images(engine, project, services, progress, Cancel(), wishes, limit=limit)
+            pull_images(engine, project, services, progress, found.cancel, wishes, limit=limit)
         else:
             push_images(
-                engine, project, services, progress, Cancel(), PushWishes(args.on("ignore-push-failures"), quiet),
+                engine, project, services, progress, found.cancel, PushWishes(args.on("ignore-push-failures"), quiet),
                 limit=context.parallel,
             )  # fmt: skip
     return 0

@@ -55,7 +55,7 @@ VERB = compose_verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """The command's own exit code. What the service depends on is started first, as `up` does."""
-    from wherry.cancel import Cancel
+    from wherry.cli.compose_work import interrupts
     from wherry.cli.container_streams import joined
     from wherry.compose import one_off
     from wherry.errors import CommandNotFound, NotExecutable
@@ -63,16 +63,11 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     context = ComposeContext(engine, args, out)
     project = context.project(args.rest[:1], with_dependencies=not args.on("no-deps"))
     wish = _wish(context, project, args)
-    cancel = Cancel()
     if context.is_dry:
         return _dry(context, project, wish)
-    with context.progress(quiet=args.on("quiet")) as progress:
-        try:
-            project = one_off.prepare(engine, project, wish, progress, cancel)
-            row = one_off.create(engine, project, wish, progress)
-        except KeyboardInterrupt:
-            cancel.set()
-            raise
+    with interrupts() as found, context.progress(quiet=args.on("quiet")) as progress:
+        project = one_off.prepare(engine, project, wish, progress, found.cancel)
+        row = one_off.create(engine, project, wish, progress)
     try:
         if wish.detach:
             one_off.start(engine, row, None)

@@ -42,7 +42,7 @@ ABORTING = "Aborting on container exit..."
 class AttachOptions(NamedTuple):
     """`services` are those whose logs are shown. `abort_on` is "" or whose end ends all: "exit" of any container, or
     only a "failure". `exit_code_from` names the service whose exit code is the command's. `stopped` are the services
-    that stop at the end, () all of them.
+    that stop at the end, () all of them. `timestamps` puts each line's time before it.
     """
 
     services: frozenset[str]
@@ -50,6 +50,8 @@ class AttachOptions(NamedTuple):
     exit_code_from: str = ""
     stopped: tuple[str, ...] = ()
     timeout_s: int | None = None
+    goes_on: bool = False
+    timestamps: bool = False
 
 
 class Attached:
@@ -69,7 +71,7 @@ class Attached:
         self._alive: set[str] = set()
         self._first_end: tuple[str, int] | None = None
         self._is_stopping = False
-        self._following = Following(work.engine, self, LogQuery(follow=True), self._over)
+        self._following = Following(work.engine, self, LogQuery(follow=True, timestamps=options.timestamps), self._over)
         work.on_start = self._started
 
     def run(self, plan: Plan) -> int:
@@ -106,7 +108,7 @@ class Attached:
         """Until nothing that is shown runs any more. Raises: Cancelled."""
         self._following.join(self._work.project.name, self._services())
         with self._changed:
-            while self._alive and self._first_end is None:
+            while (self._alive or self._options.goes_on) and self._first_end is None:
                 self._work.cancel.check()
                 self._changed.wait(_LOOK_S)
             if self._first_end is None:
