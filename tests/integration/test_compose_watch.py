@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, wherry: Wherry, folder: Path, *args: str) -> None:
         self._process = wherry.spawn(
-            "compose", "--project-directory", str(folder), "-f", str(folder / "compose.yaml"), "watch", *args,
+            "compose", "--project-directory", str(folder), "-f", str(folder / "compose.yaml"), *args,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.lines: list[str] = []
@@ -79,8 +79,8 @@ class Lab:
             "compose", "--project-directory", str(self.folder), "-f", f"{self.folder}/compose.yaml", *args
         ).stdout
 
-    def watch(self, *args: str) -> Watch:
-        watch = Watch(self.wherry, self.folder, *args)
+    def watch(self, *args: str, command: tuple[str, ...] = ("watch",)) -> Watch:
+        watch = Watch(self.wherry, self.folder, *command, *args)
         self.watches.append(watch)
         watch.wait_for("Watch enabled")
         return watch
@@ -270,3 +270,18 @@ def test_what_cannot_be_watched_ends_it_before_anything_is_started(lab: Lab) -> 
     done = lab.wherry(*argv, code=1)
     assert "none of the selected services is configured for watch" in done.stderr
     assert lab.wherry("ps", "-aq").stdout == ""
+
+
+def test_up_watches_beside_the_logs_until_it_is_stopped(lab: Lab) -> None:
+    lab.write("compose.yaml", "services:\n  web:\n    image: busybox\n" + NO_NETWORK + (
+        "    init: true\n    stop_signal: KILL\n    command: sh -c 'echo reads; cat /etc/app.conf; sleep 1000'\n"
+        "    develop:\n      watch:\n        - {path: ./app.conf, action: sync+restart, target: /etc/app.conf}\n"
+    ))  # fmt: skip
+    lab.write("app.conf", "one\n")
+    watch = lab.watch(command=("up", "--watch"))
+    watch.wait_for("web-1  | reads")
+    lab.write("app.conf", "two\n")
+    watch.wait_for("web-1  | two")
+    assert any(line.startswith(" \u29bf Syncing service") for line in watch.lines)
+    assert watch.stop() == 130
+    assert lab.wherry.status("demo-web-1") == "exited"

@@ -112,7 +112,7 @@ def _wanted(args: Args, project: Project) -> AttachOptions:
     if args.on("abort-on-container-exit") or source:
         abort_on = "exit"
     return AttachOptions(
-        shown, abort_on, source, tuple(args.rest), args.number("timeout"), args.on("timestamps")
+        shown, abort_on, source, tuple(args.rest), args.number("timeout"), args.on("timestamps"), args.on("watch")
     )  # fmt: skip
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from functools import partial
 
 from wherry.cli.compose import ComposeContext, compose_verb
+from wherry.cli.compose_work import interrupts
 from wherry.cli.flags import Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from wherry.cancel import Cancel
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
@@ -31,12 +29,11 @@ VERB = compose_verb(
 )
 
 _INTERRUPTED = 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """Ends with ^C: the services go on, as with docker-compose."""
-    from wherry.cancel import Cancel
+    from wherry.cli.compose_progress import renderer
     from wherry.compose.watch_session import WatchOptions, bring_up, check, watch_project
     from wherry.errors import Cancelled
 
@@ -48,16 +45,18 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         for rule in selection.rules:
             out.line(f"{rule.service}: {rule.action} {rule.filter.root}" + (f" -> {rule.target}" * bool(rule.target)))
         return 0
-    cancel, is_quiet = Cancel(), args.on("quiet")
-    with interruptible(cancel):
+    is_quiet = args.on("quiet")
+    with interrupts() as found:
         try:
             with context.progress("Running", quiet=is_quiet) as progress:
                 for text in selection.warnings:
                     progress.warn(text)
                 if not args.on("no-up"):
-                    bring_up(engine, project, options, progress, cancel)
-            shows = partial(context.progress, "Rebuilding", quiet=is_quiet)
-            watch_project(engine, project, options, shows, teller(out), cancel)
+                    bring_up(engine, project, options, progress, found.cancel)
+            # In plain lines: others are synced, and say so, while one is built
+            mode = "quiet" if is_quiet else "plain"
+            shows = partial(renderer, out, mode, "never", context.env)
+            watch_project(engine, project, options, shows, teller(out), found.cancel)
         except Cancelled:
             pass
     return _INTERRUPTED
@@ -77,20 +76,3 @@ def teller(out: Output, prefix: str = "") -> Callable[[str], None]:
             out.flush()
 
     return say
-
-
-@contextmanager
-def interruptible(cancel: Cancel) -> Iterator[None]:
-    """The first ^C (or SIGTERM) sets `cancel`, so that all is brought to its end; the second one interrupts."""
-
-    def stop(_signo: int, _frame: object) -> None:
-        if cancel.is_set():
-            raise KeyboardInterrupt
-        cancel.set("interrupted")
-
-    before = [signal.signal(signo, stop) for signo in _SIGNALS]
-    try:
-        yield
-    finally:
-        for signo, handler in zip(_SIGNALS, before, strict=True):
-            signal.signal(signo, handler)

@@ -42,7 +42,8 @@ ABORTING = "Aborting on container exit..."
 class AttachOptions(NamedTuple):
     """`services` are those whose logs are shown. `abort_on` is "" or whose end ends all: "exit" of any container, or
     only a "failure". `exit_code_from` names the service whose exit code is the command's. `stopped` are the services
-    that stop at the end, () all of them. `timestamps` puts each line's time before it.
+    that stop at the end, () all of them. `timestamps` puts each line's time before it. `goes_on`: the end of all
+    containers is not the end, since a watch makes new ones.
     """
 
     services: frozenset[str]
@@ -50,8 +51,8 @@ class AttachOptions(NamedTuple):
     exit_code_from: str = ""
     stopped: tuple[str, ...] = ()
     timeout_s: int | None = None
-    goes_on: bool = False
     timestamps: bool = False
+    goes_on: bool = False
 
 
 class Attached:
