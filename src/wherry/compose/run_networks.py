@@ -117,4 +117,4 @@ def _links(
     for link in service.external_links:
         name, _, alias = link.partition(":")
         found.append(f"{target(name, name)}:{alias or name}")
-    return tuple(dict.fromkeys(found))
+    return tuple(found)

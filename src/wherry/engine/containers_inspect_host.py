@@ -109,7 +109,7 @@ def _security_options(options: RunOptions) -> list[str] | None:
     shown = list(options.security_opt) or _security_words(options)
     is_open = options.privileged or "host" in (options.pid, options.ipc)
     if is_open and not options.label_options:
-        return ["label=disable"]
+        return [*shown, "label=disable"]
     return shown if shown or options.system_paths_unconfined else None
 
 

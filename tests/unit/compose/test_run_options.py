@@ -142,7 +142,7 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"links": ("db:database", "db"), "external_links": ("old:legacy", "plain")},
-        {"links": (*(f"name=shop-db-1:{name}" for name in ("database", "db-1", "shop-db-1", "db")),
+        {"links": (*(f"name=shop-db-1:{name}" for name in ("database", "db-1", "shop-db-1", "db", "db-1", "shop-db-1")),
                    "name=old:legacy", "name=plain:plain")},
     ),
     (
