@@ -161,7 +161,7 @@ def _variables(context: ComposeContext, request: LoadRequest) -> int:
     tree = _load_tree(context, request.replace(interpolate=False))
     rows = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in variables(tree)]
     headings = ("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE")
-    print_list(context.out, headings, headings, [(*row, "") for row in rows], "table")
+    print_list(context.out, headings, headings, rows, "table")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wherry.compose.dotenv import parse
 from wherry.compose.paths import absolute
 from wherry.compose.source import Source
-from wherry.errors import ComposeError
+from wherry.errors import ComposeError, ComposeFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,7 +177,7 @@ def read_file(path: str) -> bytes:
     except OSError as fault:
         reason = (fault.strerror or str(fault)).lower()
         verb = "read" if isinstance(fault, IsADirectoryError) else "open"
-        raise ComposeError(f"{verb} {path}: {reason}") from None
+        raise ComposeFileMissing(f"{verb} {path}: {reason}") from None
     if len(data) > _MOST_BYTES:
         raise ComposeError(f"{path}: more than {_MOST_BYTES >> 20} MB, which no such file has")
     return data

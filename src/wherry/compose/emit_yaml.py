@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from wherry.compose.go_values import format_float
+from wherry.compose.scalars import Timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def _key(key: str, indent: str) -> str:
 def scalar(value: Any, indent: str = "") -> str:
     """Give a scalar as it stands behind `key: ` or `- ` at `indent` (block text goes on below it)."""
     if isinstance(value, str):
+        if isinstance(value, Timestamp):
+            return value
         if _SAFE.fullmatch(value) and value not in _WORDS:
             return value
         return _text(value, indent)
@@ -208,7 +211,8 @@ def _literal(value: str, indent: str) -> str:
     body = value.removesuffix("\n") if chomp != "-" else value
     inner = f"{indent}  "
     text = "\n".join(f"{inner}{line}" if line else "" for line in body.split("\n"))
-    return f"|{hint}{chomp}\n{text}"
+    # go-yaml takes a line break at the start for the one behind the bar
+    return f"|{hint}{chomp}{'' if value[0] == chr(10) else chr(10)}{text}"
 
 
 def _double(value: str) -> str:

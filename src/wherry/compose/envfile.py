@@ -9,7 +9,7 @@ from wherry.compose.discover import read_file
 from wherry.compose.dotenv import parse, parse_raw
 from wherry.compose.interpolate import Variables
 from wherry.compose.source import Source
-from wherry.errors import ComposeError
+from wherry.errors import ComposeError, ComposeFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ def _of_file(
     if not os.path.exists(file.path):
         if not file.required:
             return {}
-        raise ComposeError(
+        raise ComposeFileMissing(
             f"env file {file.path} not found: stat {file.path}: no such file or directory",
             hint=f"service {service} names it; `required: false` leaves it out when it is not there",
         )
@@ -69,7 +69,7 @@ def service_labels(service: Service, warn: Callable[[str], None]) -> dict[str, s
     variables = Variables({}, warn)
     for path in service.label_file:
         if not os.path.exists(path):
-            raise ComposeError(
+            raise ComposeFileMissing(
                 f"label file {path} not found: stat {path}: no such file or directory",
                 hint=f"service {service.name} names it",
             )

@@ -13,7 +13,7 @@ from wherry.compose.interpolate import copied
 from wherry.compose.merge import merged_service
 from wherry.compose.paths import absolute, is_remote_file, resolve_paths
 from wherry.compose.resets import take_away
-from wherry.compose.source import Source, fault
+from wherry.compose.source import Source, fault, missing
 from wherry.compose.tree import Map
 from wherry.errors import nearest
 
@@ -105,12 +105,12 @@ class _Extender:
         return services, real, taken
 
     def _read(self, path: str, at: Mark | None) -> bytes:
-        from wherry.errors import ComposeError
+        from wherry.errors import ComposeError, ComposeFileMissing
 
         try:
             return read_file(path)
         except ComposeError as wrong:
-            raise fault(at, str(wrong)) from None
+            raise (missing if isinstance(wrong, ComposeFileMissing) else fault)(at, str(wrong)) from None
 
     def _unknown(self, name: str, ref: str, file: str, services: Map, at: Mark | None, why: str) -> Exception:
         near = nearest(ref, list(services))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wherry.compose.discover import read_env_files, read_file
 from wherry.compose.paths import absolute, is_remote_file
-from wherry.compose.source import Source, fault
+from wherry.compose.source import Source, fault, missing
 from wherry.compose.tree import Map, Seq
-from wherry.errors import ComposeError
+from wherry.errors import ComposeError, ComposeFileMissing
 
 if TYPE_CHECKING:
     from wherry.compose.read import Reading
@@ -98,7 +98,9 @@ def _included(one: _Include, reading: Reading, included: tuple[str, ...]) -> Tre
         found = read_env_files(env_files, variables)
         sources = [Source(file, read_file(file)) for file in files]
     except ComposeError as wrong:
-        raise wrong if wrong.where else fault(one.mark, str(wrong)) from None
+        if wrong.where:
+            raise
+        raise (missing if isinstance(wrong, ComposeFileMissing) else fault)(one.mark, str(wrong)) from None
     inner = reading.other(variables.over({**found, **variables.values}), folder)
     base = folder if posixpath.isabs(one.project_directory) else posixpath.relpath(folder, reading.folder)
     return inner.model(sources, included, base=base)
@@ -111,7 +113,7 @@ def _env_files(one: _Include, outer: str, folder: str) -> list[str]:
             if os.path.isdir(file):
                 raise fault(one.mark, f"{file} is not a file")
             if not os.path.exists(file):
-                raise fault(one.mark, f"stat {file}: no such file or directory")
+                raise missing(one.mark, f"stat {file}: no such file or directory")
         return files
     default = posixpath.join(folder, ".env")
     return [default] if os.path.exists(default) and not os.path.isdir(default) else []

@@ -127,7 +127,7 @@ def load(
         project = project.replace(services={name: _scaled(each) for name, each in project.services.items()})
     project = enable(project, request.services)
     if request.resolve_environment:
-        project = _with_files_read(project, told)
+        project = _with_files_read(project, request.current_dir, told)
     if not request.all_resources:
         project = without_unused(project)
     project = select(project, request.services, with_dependencies=request.with_dependencies)
@@ -183,18 +183,25 @@ def _scaled(service: Service) -> Service:
     return service if service.scale is None or service.deploy is None else service.scaled(service.scale)
 
 
-def _with_files_read(project: Project, warn: Callable[[str], None]) -> Project:
-    """Read `env_file` and `label_file` of all active services; the keys go then, as with docker."""
+def _with_files_read(project: Project, folder: str, warn: Callable[[str], None]) -> Project:
+    """Read `env_file` and `label_file` of all active services; the keys go then, as with docker.
+
+    Paths that were not resolved are below `folder`.
+    """
+    from posixpath import join
+
     from wherry.compose.envfile import service_environment, service_labels
 
     services = {}
     for name, service in project.services.items():
         changes: dict[str, Any] = {}
         if service.env_file or None in service.environment.values():
-            changes["environment"] = service_environment(service, project.environment, warn)
+            files = [file.replace(path=join(folder, file.path)) for file in service.env_file]
+            changes["environment"] = service_environment(service.replace(env_file=files), project.environment, warn)
             changes["env_file"] = ()
         if service.label_file:
-            changes["labels"] = service_labels(service, warn)
+            label_files = [join(folder, path) for path in service.label_file]
+            changes["labels"] = service_labels(service.replace(label_file=label_files), warn)
             changes["label_file"] = ()
         services[name] = service.replace(**changes) if changes else service
     return project.replace(services=services)

@@ -19,7 +19,7 @@ from wherry.compose.template import TemplateFault
 from wherry.compose.tree import Map
 from wherry.compose.unique import made_unique
 from wherry.compose.yaml_reader import Override, documents
-from wherry.errors import ComposeError
+from wherry.errors import ComposeError, ComposeFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ def read(request: LoadRequest, steps: Steps, *, stdin: Callable[[], bytes], warn
     variables = Variables(request.environment, _once(warn))
     found = find(request, variables)
     if not found.files:
-        raise ComposeError("no configuration file provided: not found", hint="`-f FILE` says which one to take")
+        raise ComposeFileMissing("no configuration file provided: not found", hint="`-f FILE` says which one to take")
     sources = [_source(file, stdin) for file in found.files]
     variables = variables.over(found.environment)
     name = _name(request, found, sources, variables)

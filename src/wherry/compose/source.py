@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wherry.errors import ComposeError
+from wherry.errors import ComposeError, ComposeFileMissing
 
 if TYPE_CHECKING:
     from wherry.compose.tree import Mark, Path, Tree
 
-__all__ = ["Source", "fault", "fault_at", "fault_in"]
+__all__ = ["Source", "fault", "fault_at", "fault_in", "missing"]
 
 
 class Source:
@@ -67,6 +67,12 @@ def fault_in(tree: Tree, path: Path, message: str, *, key: bool = False, hint: s
     from wherry.compose.tree import find
 
     return fault(find(tree, path), message, key=key, hint=hint)
+
+
+def missing(mark: Mark | None, message: str) -> ComposeFileMissing:
+    """A fault at an entry that names a file which can't be read."""
+    found = fault(mark, message)
+    return ComposeFileMissing(found.message, where=found.where, source=found.source)
 
 
 def _word(rest: str) -> int:
