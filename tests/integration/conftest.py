@@ -13,6 +13,7 @@ from tests.integration.container_lab import Wherry, add_busybox, eventually, tra
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tests.integration.compose_lab import Compose
     from tests.integration.lesson import Lesson
 
 
@@ -67,3 +68,13 @@ def wherry(session_root: Wherry) -> Iterator[Wherry]:
     yield session_root
     session_root.remove_all()
     eventually(lambda: not traces(session_root.paths), f"traces go: {traces(session_root.paths)}", 10)
+
+
+@pytest.fixture
+def compose(wherry: Wherry, tmp_path: Path) -> Iterator[Compose]:
+    """A Compose project over the session's root; at the end it is gone."""
+    from tests.integration.compose_lab import Compose
+
+    found = Compose(wherry, tmp_path / "project")
+    yield found
+    found.clean()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wherry.cli.render import Output
     from wherry.compose.lifecycle import Lifecycle
     from wherry.compose.lifecycle_plan import Subject
+    from wherry.compose.model import Project
     from wherry.compose.plan import Plan
     from wherry.engine import Engine
 
@@ -87,8 +88,18 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
             return _wait(context, args)
 
 
+def _whole(context: ComposeContext) -> tuple[Project | None, str]:
+    """With all services that are active, and those that are asked for: what depends on these may come along."""
+    project, name = context.project_or_name()
+    if project is not None:
+        from wherry.compose.selection import enable
+
+        project = enable(project, context.args.rest)
+    return project, name
+
+
 def _do(context: ComposeContext, verb: str, make: Callable[[Subject], Plan], *, nothing: str = "") -> int:
-    project, name = context.project_or_name(context.args.rest)
+    project, name = _whole(context)
     from wherry.compose.lifecycle import Lifecycle
 
     with interrupts() as found, context.progress() as progress:
@@ -107,7 +118,7 @@ def _remove(context: ComposeContext, args: Args) -> int:
     """As docker-compose: stops first, then asks about what is there to be removed."""
     from wherry.compose.lifecycle import Lifecycle, plan_remove, plan_stop, removable
 
-    project, name = context.project_or_name(args.rest)
+    project, name = _whole(context)
     with interrupts() as found:
         with context.progress() as progress:
             work = Lifecycle(
@@ -144,7 +155,7 @@ def _wait(context: ComposeContext, args: Args) -> int:
     from wherry.compose.lifecycle import Lifecycle, wait_first
     from wherry.compose.progress import Quiet
 
-    project, name = context.project_or_name(args.rest)
+    project, name = _whole(context)
     from wherry.cancel import Cancel
 
     services = tuple(args.rest)

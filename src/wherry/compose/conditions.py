@@ -6,6 +6,7 @@ Spec: compose-spec 05-services, depends_on, https://github.com/compose-spec/comp
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
 
 from wherry.compose import plan as plans
@@ -32,6 +33,8 @@ RUNNING = "running_or_healthy"
 """What `up --wait` waits for: healthy, or running where there is no health check."""
 
 _LOOK_S = 0.2
+# One that ends at once has not become running: docker-compose too looks only after half a second
+_SETTLED_NS = 500_000_000
 _LINES = 10
 
 
@@ -132,7 +135,7 @@ def judge(wait: WaitFor, ref: ContainerRef, found: Looked, look: Look) -> bool:
                 f"{prefix}container {found.name} has no healthcheck configured",
                 hint=f"give service {wait.service} a healthcheck, or wait for service_started",
             )
-        return state.status == "running"
+        return state.status == "running" and time.time_ns() - state.started_ns > _SETTLED_NS
     health = str((state.health or {}).get("Status", "starting"))
     if health == "unhealthy" and _is_of_this_run(found):
         raise ConditionFailed(f"{prefix}container {found.name} is unhealthy{_probed(state)}")

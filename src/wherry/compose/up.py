@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from wherry.compose.decide import ReconcileOptions
 from wherry.compose.image_plan import ImageOptions
-from wherry.compose.plan import RunHook, StartContainer, WaitFor
+from wherry.compose.plan import BuildImage, PullImage, RunHook, StartContainer, WaitFor
 from wherry.compose.progress import DONE, WORDS, Event
 from wherry.compose.progress import container as resource
 from wherry.errors import NotFound
@@ -91,7 +91,8 @@ class Up:
             from wherry.compose.prepare import prepare
 
             self.project, self._provided = prepare(self.engine, self.project, self.progress, self.cancel)
-        plan = image_plan(self.engine, self.project, self.options.images)
+        plan, absent = image_plan(self.engine, self.project, self.options.images)
+        _refuse_absent(self.project, absent)
         if plan.is_empty:
             return
         from wherry.compose.execute import NO_LOCK, execute
@@ -153,12 +154,12 @@ def dry_run(engine: Engine, project: Project, options: UpOptions) -> str:
         from wherry.compose.models import implied
 
         project = implied(project)
-    images = image_plan(engine, project, options.images)
+    images, _ = image_plan(engine, project, options.images)
     return images.text() + _reconciled(engine, project, observe(engine, project.name), options).text()
 
 
-def image_plan(engine: Engine, project: Project, options: ImageOptions) -> Plan:
-    """Which images are pulled and built. Raises: InputError."""
+def image_plan(engine: Engine, project: Project, options: ImageOptions) -> tuple[Plan, frozenset[str]]:
+    """Which images are pulled and built, and the names of those that will not be here afterwards. Raises: InputError."""
     import time
 
     from wherry.compose.image_plan import plan_images
@@ -168,7 +169,22 @@ def image_plan(engine: Engine, project: Project, options: ImageOptions) -> Plan:
         name = service.image_name(project.name)
         if name not in here and (found := _local(engine, name, service.platform)):
             here[name] = found
-    return plan_images(project, here, options, time.time_ns())
+    plan = plan_images(project, here, options, time.time_ns())
+    coming = {step.operation.image for step in plan.steps if isinstance(step.operation, PullImage | BuildImage)}
+    names = {one.image_name(project.name) for one in project.services.values() if one.provider is None}
+    return plan, frozenset(names - here.keys() - coming)
+
+
+def _refuse_absent(project: Project, absent: frozenset[str]) -> None:
+    """Before anything is made. Raises: NotFound."""
+    for service in project.services.values():
+        name = service.image_name(project.name)
+        if name in absent:
+            what = "build" if service.build is not None else "pull"
+            raise NotFound(
+                f"No such image: {name}, and service {service.name} does not let it be pulled or built here",
+                hint=f"wherry compose {what} {service.name}",
+            )
 
 
 def _local(engine: Engine, name: str, platform: str) -> LocalImage | None:

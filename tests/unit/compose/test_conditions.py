@@ -139,7 +139,9 @@ def test_a_dependency_that_is_not_required_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_running_is_enough_where_there_is_no_probe(tmp_path: Path) -> None:
-    await_condition(_wait(RUNNING), _Look(tmp_path, ContainerState("running", 1, 1), probe=False), Quiet(), Cancel(20))
+    await_condition(
+        _wait(RUNNING), _Look(tmp_path, ContainerState("running", 1, 1, started_ns=1), probe=False), Quiet(), Cancel(20)
+    )
     text, _ = _fails(_wait(RUNNING), _Look(tmp_path, ContainerState("exited", exit_code=1), probe=False))
     assert text == "container demo-db-1 exited (1)"
 
