@@ -40,7 +40,7 @@ def text(value: Any) -> str:
 
 def any_text(value: Any) -> str:
     """A text of any scalar."""
-    return value if isinstance(value, str) else go_text(value)
+    return value if type(value) is str else go_text(value)
 
 
 def flag(value: Any) -> bool:
