@@ -159,7 +159,7 @@ def dry_run(engine: Engine, project: Project, options: UpOptions) -> str:
 
 
 def image_plan(engine: Engine, project: Project, options: ImageOptions) -> tuple[Plan, frozenset[str]]:
-    """Which images are pulled and built, and the names of those that will not be here afterwards. Raises: InputError."""
+    """Which images are pulled and built, and the names of those that will not be here then. Raises: InputError."""
     import time
 
     from wherry.compose.image_plan import plan_images
@@ -189,18 +189,19 @@ def _refuse_absent(project: Project, absent: frozenset[str]) -> None:
 
 def _local(engine: Engine, name: str, platform: str) -> LocalImage | None:
     from wherry.compose.image_plan import LocalImage
+    from wherry.engine.image_ids import look_up
 
-    try:
-        record = engine.images.resolve(name)
-    except NotFound:
+    found = look_up(engine, [name]).get(name)
+    if found is None:
         return None
     fits = True
     if platform:
+        from wherry.oci.digest import Digest
         from wherry.oci.platform import Platform
 
-        have, want = engine.images.config(record.id).platform, Platform.parse(platform)
+        have, want = engine.images.config(Digest(found[0])).platform, Platform.parse(platform)
         fits = (have.os, have.architecture) == (want.os, want.architecture)
-    return LocalImage(record.id, record.added_ns, fits)
+    return LocalImage(*found, fits)
 
 
 def _reconciled(engine: Engine, project: Project, observed: Observed, options: UpOptions) -> Plan:
@@ -247,10 +248,9 @@ def _mounted_images(engine: Engine, project: Project) -> Mapping[str, str]:
 
 
 def _ids(engine: Engine, names: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, name in names.items():
-        try:
-            found[key] = engine.images.resolve(name).id
-        except NotFound:
-            continue
-    return found
+    if not names:
+        return {}
+    from wherry.engine.image_ids import look_up
+
+    here = look_up(engine, names.values())
+    return {key: here[name][0] for key, name in names.items() if name in here}
