@@ -75,7 +75,7 @@ class Watch:
             records = (self._setup.wherry.folder / "root" / "containers").glob("*/monitor.json")
             found = [json.loads(record.read_bytes())["pid"] for record in records]
             # Not what a monitor becomes at its end: a command that cleans up
-            return [pid for pid in found if b"runtime.monitor import" in _command(pid)]
+            return [pid for pid in found if b"wherry.runtime.monitor" in _command(pid)]
         found, mine = list(self._setup.docker.pids), str(self._setup.docker.folder).encode()
         for folder in Path("/proc").glob("[0-9]*"):
             line = _command(int(folder.name))

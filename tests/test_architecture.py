@@ -166,6 +166,15 @@ def test_what_runs_a_container_loads_nothing_heavy() -> None:
     assert not (HEAVY | STOOD_FOR) & set(done.stdout.split())
 
 
+def test_the_command_itself_loads_nothing_heavy() -> None:
+    """As it is installed: `re` and what it brings would cost it a third of `wherry --version`."""
+    command = Path(sys.executable).with_name("wherry")
+    argv = [sys.executable, "-X", "importtime", str(command), "--version"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={})
+    assert "wherry version" in done.stdout
+    assert not (HEAVY | STOOD_FOR) & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
 def test_a_run_without_devices_loads_next_to_nothing_of_gpus() -> None:
     modules = "cli.run, cli.run_options, engine.containers_start, engine.containers_create, gpu.torch"
     imports = "; ".join(f"import wherry.{name}" for name in modules.split(", "))

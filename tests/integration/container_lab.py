@@ -28,7 +28,7 @@ from wherry.settings import Paths, Settings
 
 BUSYBOX = "/bin/busybox"
 _SOURCES = str(Path(package.__file__).parents[1])
-_MAIN = f"import sys; sys.path.insert(0, {_SOURCES!r}); from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
+_MAIN = f"import sys; sys.path.insert(0, {_SOURCES!r}); from wherry.cli.main import entry; entry()"
 _ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -306,6 +308,26 @@ def test_the_monitor_stays_small(wherry: Wherry) -> None:
     assert rss <= 12 * 1024
 
 
+def test_the_monitor_keeps_nothing_of_the_command_that_began_it(wherry: Wherry) -> None:
+    reads, writes = os.pipe()
+    os.set_inheritable(writes, True)
+    argv = wherry.argv("run", "-d", "--network", "none", "--name", "twin", "busybox", "sleep", "1000")
+    env = {"PATH": os.environ["PATH"], "SECRET": "hush"}
+    subprocess.run(argv, env=env, check=True, close_fds=False, stdout=subprocess.DEVNULL)
+    os.close(writes)
+    try:
+        assert os.read(reads, 1) == b"", "the monitor holds the caller's pipe"
+    finally:
+        os.close(reads)
+    pid = wherry.monitor_pid("twin")
+    assert Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") == b"wherry.runtime.monitor"
+    assert Path(f"/proc/{pid}/environ").read_bytes().strip(b"\0") == b""
+    files = {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    assert not [one for one in files if one.endswith((".db", "-wal", "-shm")) or "/locks/" in one or "/dev/pts/" in one]
+    assert os.getsid(pid) == pid
+    wherry("rm", "-f", "twin")
+
+
 def test_the_monitor_loads_nothing_of_wherry_but_itself() -> None:
     import sys
 
@@ -346,3 +368,50 @@ def test_run_and_exec_ask_a_runtime_again_that_could_not_seal_its_copy(wherry: W
     assert wherry("--runtime", runtime, "exec", "sealed", "echo", "here").stdout == "here\n"
     assert len((tmp_path / "runs").read_text().split()) == 3
     wherry("rm", "-f", "sealed")
+
+
+def _promise(wherry: Wherry, id: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with wherry.engine() as engine:
+        sock.connect(f"{engine.containers.run_folder_path(id)}/attach")
+    sock.send(b"C")
+    return sock
+
+
+def _end(wherry: Wherry, name: str) -> None:
+    """Kill the container, and wait until its monitor (and the cleaner that it may become) is gone."""
+    monitor = os.pidfd_open(wherry.monitor_pid(name))
+    try:
+        with wherry.engine() as engine:
+            os.kill(engine.containers.state(engine.containers.find(name).id).pid, signal.SIGKILL)
+        assert select.select([monitor], [], [], 30)[0]
+    finally:
+        os.close(monitor)
+
+
+def test_who_promises_to_clean_up_spares_the_monitor_a_cleaner(wherry: Wherry) -> None:
+    id = sleeper(wherry, "promised")
+    sock = _promise(wherry, id)
+    try:
+        _end(wherry, "promised")
+    finally:
+        sock.close()
+    with wherry.engine() as engine:
+        assert os.path.exists(engine.containers.run_folder_path(id)), "nobody has cleaned up yet"
+    wherry("rm", "promised")
+    with wherry.engine() as engine:
+        assert not os.path.exists(engine.containers.run_folder_path(id))
+
+
+def test_a_promise_of_who_left_before_the_end_is_void(wherry: Wherry) -> None:
+    id = sleeper(wherry, "void")
+    _promise(wherry, id).close()
+    later = _promise(wherry, id)
+    later.send(b"R7 7")
+    resized = ("events", "--since", "1h", "--until", "0s", "--filter", "event=resize", "--filter", f"container={id}")
+    eventually(lambda: wherry(*resized).stdout, "the monitor has heard what came later, too")
+    later.close()
+    _end(wherry, "void")
+    with wherry.engine() as engine:
+        assert not os.path.exists(engine.containers.run_folder_path(id))
+    wherry("rm", "void")

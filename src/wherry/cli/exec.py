@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
+    from wherry.runtime.launch import Monitor
 
 VERB = Verb(
     "[OPTIONS] CONTAINER COMMAND [ARG...]",
@@ -35,6 +36,16 @@ VERB = Verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """The command's own exit code; 126 and 127 when it can't be started, 1 when the container does not run."""
+    # First of all, so that it is ready when the plan is
+    monitor = engine.containers.spawn_monitor("monitor_exec")
+    try:
+        return _run(engine, args, out, monitor)
+    except BaseException:
+        monitor.abandon()
+        raise
+
+
+def _run(engine: Engine, args: Args, out: Output, monitor: Monitor) -> int:
     from wherry.cli.container_streams import joined
     from wherry.runtime.exec_options import ExecOptions
     from wherry.runtime.parse_names import key_value_file
@@ -59,10 +70,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         detach_keys=args.text("detach-keys"),
     )
     if options.detach:
-        engine.containers.exec(name, options)
+        engine.containers.exec(name, options, None, monitor)
         return 0
     streams = joined(out, stdin=options.stdin, tty=options.tty, signals=False, detach_keys=options.detach_keys)
-    return engine.containers.exec(name, options, streams) or 0
+    return engine.containers.exec(name, options, streams, monitor) or 0
 
 
 def variable(text: str, caller: Mapping[str, str], verb: str = "exec") -> str:

@@ -45,7 +45,7 @@ def entry() -> NoReturn:
 
     # Imports alone make enough objects for two full collections: 5 ms of each start
     gc.set_threshold(100_000, 20, 20)
-    code = main(_words(sys.argv))
+    code = main(_words(sys.argv), is_alone=True)
     # Nor is there a need to take every object apart at the end: 4 ms
     try:
         sys.stderr.flush()
@@ -59,8 +59,8 @@ def _words(argv: Sequence[str]) -> list[str]:
     return ["compose", *argv[1:]] if is_compose else list(argv[1:])
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code."""
+def main(argv: Sequence[str], *, is_alone: bool = False) -> int:
+    """Run one command line and return its exit code. `is_alone`: nothing else is done by this process."""
     from wherry.cli.render import Output
 
     _open_streams()
@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     options = None
     try:
         options = flags.parse("wherry", _GLOBAL, argv)
-        code = _dispatch(options, out)
+        code = _dispatch(options, out, is_alone=is_alone)
         out.flush()
         return code
     except KeyboardInterrupt:
@@ -141,7 +141,7 @@ def _report_other(fault: Exception, options: flags.Args | None, out: Output) -> 
 
 
 def _verb_of(words: Sequence[str]) -> str:
-    """ " compose up": the command, for a message."""
+    """The command, for a message, with a space before each of its words."""
     if words and words[0] in table.OPTIONS and (outer := _outer(words)):
         words = [words[0], *outer.rest]
     return "".join(f" {word}" for word in words[: 2 if words[:1] and words[0] in table.GROUPS else 1])
@@ -162,7 +162,7 @@ def _report(fault: WherryError, out: Output) -> int:
     return fault.exit_code
 
 
-def _dispatch(options: flags.Args, out: Output) -> int:
+def _dispatch(options: flags.Args, out: Output, *, is_alone: bool) -> int:
     if options.on("version"):
         from wherry._version import __version__
 
@@ -196,11 +196,12 @@ def _dispatch(options: flags.Args, out: Output) -> int:
         return 0
     args = flags.parse(f"wherry {name}", verb, rest)
     args.outer = outer
-    return _run(options, name, module, args, out)
+    engine = _engine(options, is_alone=is_alone)
+    return _run(engine, name, module, args, out)
 
 
-def _run(options: flags.Args, name: str, module: ModuleType, args: flags.Args, out: Output) -> int:
-    with _engine(options) as engine:
+def _run(engine: Engine, name: str, module: ModuleType, args: flags.Args, out: Output) -> int:
+    with engine:
         try:
             if isinstance(module.VERB, dict):
                 code: int = module.run(name, engine, args, out)
@@ -273,7 +274,7 @@ def _wants_help(verb: flags.Verb, rest: Sequence[str]) -> bool:
     return False
 
 
-def _engine(options: flags.Args) -> Engine:
+def _engine(options: flags.Args, *, is_alone: bool) -> Engine:
     from wherry.engine import Engine
     from wherry.host.linux import LinuxHost
     from wherry.settings import Paths, Settings
@@ -285,7 +286,7 @@ def _engine(options: flags.Args) -> Engine:
     if options.given("config"):
         env["DOCKER_CONFIG"] = os.path.abspath(options.text("config"))
     settings = Settings(paths, env, os.geteuid(), os.getcwd(), jobs=os.cpu_count() or 2, runtime=runtime)
-    return Engine(settings, LinuxHost(env))
+    return Engine(settings, LinuxHost(env, is_alone=is_alone))
 
 
 def _group(name: str, rest: Sequence[str], out: Output) -> int:

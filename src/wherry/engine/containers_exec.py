@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["exec"]
 
 
-def exec(engine: Engine, row: ContainerRow, options: ExecOptions, streams: Streams | None) -> int | None:
+def exec(
+    engine: Engine,
+    row: ContainerRow,
+    options: ExecOptions,
+    streams: Streams | None,
+    monitor: launch.Monitor | None = None,
+) -> int | None:
     """See Containers.exec."""
-    monitor = launch.spawn(engine.host, engine.containers.tool_env, "monitor_exec")
+    monitor = monitor or launch.spawn(engine.host, engine.containers.tool_env, "monitor_exec")
     folder = ""
     try:
         state = repair(engine, row)

@@ -9,11 +9,13 @@ import time
 from wherry.engine.containers_lock import held
 from wherry.engine.containers_repair import repair, repair_locked
 from wherry.errors import Conflict, NotFound, RuntimeFailure
-from wherry.lean import suppress
+from wherry.lean import contextmanager, suppress
 from wherry.runtime import launch, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
@@ -61,12 +63,13 @@ def _stop_locked(
         own = row.options().stop_timeout_s
         timeout_s = _DEFAULT_TIMEOUT_S if own is None else own
     _mark_stopped(engine, row, by_hand=by_hand)
-    _signal(engine, row, state, signo)
-    if state.status == "paused":
-        # A frozen process gets no signal before it thaws
-        _thaw(engine, row)
-    if not _await_end(engine, row, None if timeout_s < 0 else timeout_s, cancel):
-        end_now(engine, row)
+    with _cleaning_after(engine, row):
+        _signal(engine, row, state, signo)
+        if state.status == "paused":
+            # A frozen process gets no signal before it thaws
+            _thaw(engine, row)
+        if not _await_end(engine, row, None if timeout_s < 0 else timeout_s, cancel):
+            end_now(engine, row)
     engine.events.container(row, "stop")
 
 
@@ -106,6 +109,23 @@ def _poke(engine: Engine, row: ContainerRow, word: bytes) -> None:
         sock.close()
 
 
+@contextmanager
+def _cleaning_after(engine: Engine, row: ContainerRow) -> Iterator[None]:
+    """Its monitor leaves the clean-up to us, if the container ends while the body runs: else it starts a Python for it.
+
+    The lock is held by the caller, who cleans; one that is killed leaves it to whoever looks next.
+    """
+    sock = None
+    with suppress(RuntimeFailure, OSError):
+        sock = launch.connect(_socket_path(engine, row))
+        sock.send(b"C")
+    try:
+        yield
+    finally:
+        if sock is not None:
+            sock.close()
+
+
 def _socket_path(engine: Engine, row: ContainerRow) -> str:
     return f"{engine.containers.run_folder_path(row.id)}/attach"
 
@@ -117,7 +137,9 @@ def end_now(engine: Engine, row: ContainerRow, *, killed: bool = False) -> None:
     """
     _mark_stopped(engine, row)
     state = engine.containers.state(row.id)
-    if state.is_running:
+    if not state.is_running:
+        return
+    with _cleaning_after(engine, row):
         if not killed:
             _signal(engine, row, state, _KILL)
         if state.status == "paused":

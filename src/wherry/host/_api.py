@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NamedTuple, Protocol
 else:
     from wherry.lean import NamedTuple, Protocol
@@ -113,6 +113,11 @@ class Host(Protocol):
         self, command: Command, *, stdin: int = -1, stdout: int = -1, stderr: int = -1, session: bool = False
     ) -> int:
         """Start and return the pid; -1 gives /dev/null. `session` makes it a session leader. The caller reaps."""
+
+    def twin(self, work: Callable[[], None], title: str, env: Mapping[str, str], keep: int) -> int | None:
+        """A copy of this process that does `work`, called `title`, with no file but `keep`: the pid; the caller reaps.
+        None where that can't be: `spawn` a program then.
+        """
 
     def signal(self, pid: int, start_time: int, signo: int) -> bool:
         """Signal that very process: False, and nothing sent, when `pid` is gone or was started at another time."""

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wherry.errors import HostError
 from wherry.host._api import Command, Completed, FileSystem, Mount, Overlay
@@ -99,6 +99,9 @@ class FakeHost:
         pid = 100_000 + len(self.processes)
         self.processes[pid] = 1
         return pid
+
+    def twin(self, work: Callable[[], None], title: str, env: Mapping[str, str], keep: int) -> int | None:
+        return None
 
     def signal(self, pid: int, start_time: int, signo: int) -> bool:
         if self.processes.get(pid) != start_time:

@@ -11,7 +11,7 @@ from wherry.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["LinuxHost"]
 
@@ -22,9 +22,10 @@ _MOVE_F_EMPTY_PATH = 0x4
 
 class LinuxHost:
     """Acts on this machine. `env` is what programs get when a Command names none, with the system's folders at the end
-    of its PATH."""
+    of its PATH. `is_alone` says that this process is a command of ours and nothing else, so that it may copy itself."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], *, is_alone: bool = False) -> None:
+        self._is_alone = is_alone
         # `su` without a login keeps a user's PATH, which leads to neither nft nor runc
         path = f"{env.get('PATH', '')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".lstrip(":")
         self._env = {**env, "PATH": path}
@@ -71,6 +72,13 @@ class LinuxHost:
         self, command: Command, *, stdin: int = -1, stdout: int = -1, stderr: int = -1, session: bool = False
     ) -> int:
         return process.spawn(command, self._env, (stdin, stdout, stderr), session=session)
+
+    def twin(self, work: Callable[[], None], title: str, env: Mapping[str, str], keep: int) -> int | None:
+        if not self._is_alone:
+            return None
+        from wherry.host import twin
+
+        return twin.make(work, title=title, env=env, keep=keep)
 
     def signal(self, pid: int, start_time: int, signo: int) -> bool:
         try:

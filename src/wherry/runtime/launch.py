@@ -158,21 +158,37 @@ class Monitor:
             pass
 
 
-def spawn(host: Host, env: Mapping[str, str], module: str = "monitor") -> Monitor:
+def spawn(host: Host, env: Mapping[str, str], module: str = "monitor", *, early: bool = False) -> Monitor:
     """A fresh monitor, waiting for its plan. It ends by itself when this process does before `go`.
 
-    `module` "monitor_exec" gives one for an exec session.
+    `module` "monitor_exec" gives one for an exec session. `early` says that nothing is open yet: then it may be a copy
+    of this process.
     """
     _reap_left(host)
     mine, theirs = _pair()
     try:
-        fd = theirs.fileno()
-        statement = f"from wherry.runtime.{module} import main; main()"
-        argv = [*python_argv(statement, site=False), str(fd)]
-        pid = host.spawn(Command(argv, env=env, pass_fds=[fd]), session=True)
+        fd, pid = theirs.fileno(), None
+        if early:
+            pid = host.twin(lambda: _watch(module, fd), f"wherry.runtime.{module}", env, fd)
+        if pid is None:
+            statement = f"from wherry.runtime.{module} import main; main()"
+            argv = [*python_argv(statement, site=False), str(fd)]
+            pid = host.spawn(Command(argv, env=env, pass_fds=[fd]), session=True)
     finally:
         theirs.close()
     return Monitor(pid, mine, host.start_time(pid))
+
+
+def _watch(module: str, control_fd: int) -> None:
+    """What a monitor does, in a copy of this process."""
+    if module == "monitor_exec":
+        from wherry.runtime import monitor_exec
+
+        monitor_exec.main(control_fd)
+    else:
+        from wherry.runtime import monitor
+
+        monitor.main(control_fd)
 
 
 def _reap_left(host: Host) -> None:

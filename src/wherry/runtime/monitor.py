@@ -243,7 +243,8 @@ class Monitor:
         elif kind == b"Q" and self._waiting and os.path.exists(f"{self.bundle}/stopped"):
             self._give_up()
         elif kind == b"":
-            self._cleaned = self._cleaned or client.cleans
+            # A promise of who went before the end was about an end that did not come
+            self._cleaned = self._cleaned or (client.cleans and self._over)
             if "i" in client.wants and self.plan["stdin_once"]:
                 self.stdio.input(client, b"")
 
@@ -275,7 +276,9 @@ class Monitor:
     def run(self) -> None:
         while not (self._over and self.clients.is_drained() and self.clients.owner() is None):
             self.loop.turn()
-        if self._cleaned:
+        for _ in range(2):  # who came a moment ago: let them in, and hear what they say
+            self.loop.turn(0)
+        if self._cleaned or self.clients.is_cleaned_after():
             self._remove_cgroups()
             os._exit(0)
         become_cleaner(self.plan, self._spaces)
@@ -356,8 +359,9 @@ def fail(control: kernel.Socket, log: str, error: str) -> None:
     os._exit(1)
 
 
-def main() -> None:
-    control = kernel.Socket(fileno=int(sys.argv[1]))
+def main(control_fd: int = -1) -> None:
+    """`control_fd`: the engine's socket; -1: its number is the first argument."""
+    control = kernel.Socket(fileno=control_fd if control_fd >= 0 else int(sys.argv[1]))
     _, plan, root_fds = receive(control)
     host_spaces = (os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC),
                    os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))  # fmt: skip

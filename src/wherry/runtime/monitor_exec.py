@@ -85,8 +85,9 @@ class Session:
             self._loop.turn()
 
 
-def main() -> None:
-    control = kernel.Socket(fileno=int(sys.argv[1]))
+def main(control_fd: int = -1) -> None:
+    """`control_fd`: the engine's socket; -1: its number is the first argument."""
+    control = kernel.Socket(fileno=control_fd if control_fd >= 0 else int(sys.argv[1]))
     _, plan, _ = receive(control)
     try:
         kernel.become_subreaper()

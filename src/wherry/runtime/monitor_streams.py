@@ -2,8 +2,8 @@
 
 The attach protocol runs over a SEQPACKET unix socket; the first byte of each packet says what it is.
 To the monitor: `A` + which of "ioe" the client wants (stdin, stdout, stderr; must come first on the public socket),
-`I` + input (empty: end of input), `R` + "ROWS COLUMNS", `C`: this client cleans up after the container, `Q`: look for
-the `stopped` record (a restart that waits is given up).
+`I` + input (empty: end of input), `R` + "ROWS COLUMNS", `C`: this client cleans up after the container, if it is there
+at its end, `Q`: look for the `stopped` record (a restart that waits is given up).
 From the monitor: `O` and `E` + output, `x` + the exit record as JSON; then it closes.
 """
 
@@ -45,9 +45,9 @@ class Loop:
         self._timers.append((time.monotonic() + delay_s, call))
         self._timers.sort(key=lambda one: one[0])
 
-    def turn(self) -> None:
-        wait_ms = None
-        if self._timers:
+    def turn(self, wait_ms: int | None = None) -> None:
+        """Wait for something (so long at most), and handle all that is there."""
+        if wait_ms is None and self._timers:
             wait_ms = max(0, int((self._timers[0][0] - time.monotonic()) * 1000) + 1)
         for fd, events in self._poll.poll(wait_ms):
             if fd in self._calls:
@@ -180,6 +180,10 @@ class Clients:
 
     def owner(self) -> Client | None:
         return next((client for client in self._all if client.owner), None)
+
+    def is_cleaned_after(self) -> bool:
+        """Whether one of them has promised to clean up."""
+        return any(client.cleans for client in self._all)
 
     def close_others(self) -> None:
         """The container is over and they had time to read its end: only the owner is waited for."""
