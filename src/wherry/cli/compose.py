@@ -144,12 +144,28 @@ class ComposeContext:
         if given and not self.outer.all("file") and not self.env.get("COMPOSE_FILE"):
             return None, given
         try:
-            project = self.project(services)
+            project = self._with_models(services)
         except WherryError:
             if name := self.env.get("COMPOSE_PROJECT_NAME", ""):
                 return None, name
             raise
         return project, project.name
+
+    def _with_models(self, services: Sequence[str]) -> Project:
+        """The project with the services that serve its models: `logs model-llm` and `down` know them too."""
+        from wherry.errors import NotFound
+
+        try:
+            project = self.project(services)
+        except NotFound:
+            whole = self.project()
+            if not whole.models:
+                raise
+            project = implied(whole)
+            if not project.services.keys() >= set(services):
+                raise
+            return project
+        return implied(project)
 
     def name(self) -> str:
         """The project's name, for what labels know. Files are read only when nothing else says it.
@@ -207,6 +223,15 @@ class ComposeContext:
         if self.outer.given("compatibility"):
             return self.outer.on("compatibility")
         return self.env.get("COMPOSE_COMPATIBILITY", "").lower() in {"1", "t", "true"}
+
+
+def implied(project: Project) -> Project:
+    """As `compose.models.implied`, which only a project with models loads."""
+    if not any(service.models for service in project.services.values()):
+        return project
+    from wherry.compose import models
+
+    return models.implied(project)
 
 
 def _no_options() -> Args:

@@ -132,7 +132,8 @@ def _words(wishes: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
 
 
 def expand(project: Project, places: Mapping[str, Place]) -> Project:
-    """The project with a service for each model, and its address and name in the services that use it.
+    """The project with a service for each model, and its address and name in the services that use it. Idempotent: they
+    have no `models` any more.
 
     Raises: InputError (a name that is taken, a service that can't reach another by name, a wrong x-wherry).
     """
@@ -217,7 +218,8 @@ def _told(service: Service, model_id: str, key: str, wishes: Server) -> Service:
     }
     condition = HEALTHY if wishes.healthcheck or wishes.image == _IMAGE else STARTED
     depends = {**service.depends_on, service_name(key): Dependency(condition=condition)}
-    return service.replace(environment=environment, depends_on=depends)
+    others = {name: one for name, one in service.models.items() if name != key}
+    return service.replace(environment=environment, depends_on=depends, models=others)
 
 
 def implied(project: Project) -> Project:

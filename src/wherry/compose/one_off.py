@@ -107,6 +107,11 @@ def prepare(engine: Engine, project: Project, wish: OneOff, progress: Progress, 
     """
     from wherry.compose.up import Up, UpOptions, up
 
+    if any(one.models for one in project.services.values()):
+        from wherry.compose.models_fetch import settle
+
+        # First of all: a model is a service that others depend on
+        project = settle(engine, project, progress, cancel)
     service = _service(project, wish.service)
     others = closure(project, service) if wish.dependencies else {}
     options = UpOptions(

@@ -79,6 +79,11 @@ def test_a_volume_of_the_engines_is_one_of_the_projects() -> None:
     assert (found.volumes["model-llm"].name, found.volumes["model-llm"].external) == ("wherry-artifact-1234", True)
 
 
+def test_a_project_that_has_its_services_stays_as_it_is() -> None:
+    found = implied(_project(Model(model="ai/m")))
+    assert implied(found) is found
+
+
 def test_a_project_without_models_stays_as_it_is() -> None:
     project = _project(Model(model="ai/m"), models={})
     assert implied(project) is project
