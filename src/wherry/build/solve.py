@@ -46,7 +46,8 @@ class Solver:
     """One build. `context` is the tree of the build context, None when there is none. `cache_folder` says where cache
     mounts live. With a tracer at the bench, RUN steps are keyed by what they read too.
 
-    `outcomes` tells of each vertex that is done what became of it.
+    `outcomes` tells of each vertex that is done what became of it. Builds whose benches share `underway`
+    make no step twice.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Solver:
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(max(2, jobs), thread_name_prefix="build")
-            running[self._pool.submit(self._told, vertex, lambda: self._make(job))] = vertex
+            running[self._pool.submit(self._told, vertex, lambda: self._make_once(job))] = vertex
             return True
         running[self._pool.submit(self._whole, vertex)] = vertex
         return True
@@ -166,9 +167,18 @@ class Solver:
         def work() -> _Layers:
             job = self._prepare(vertex)
             found = self._look_up(job)
-            return self._make(job) if found is None else found
+            return self._make_once(job) if found is None else found
 
         return self._told(vertex, work)
+
+    def _make_once(self, job: Job) -> _Layers:
+        """Make it; or, when another build of this process was making the same, take that."""
+        underway = self._bench.underway
+        if underway is None or job.vertex.no_cache or not self._cache.remembers:
+            return self._make(job)
+        with underway.alone(job.key, self._bench.cancel) as has_waited:
+            found = self._look_up(job) if has_waited else None
+            return self._make(job) if found is None else found
 
     def _told(self, vertex: Vertex, act: Callable[[], _T]) -> _T:
         """Do it; what goes wrong is shown, and gets its place in the Dockerfile."""

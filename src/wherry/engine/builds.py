@@ -271,6 +271,7 @@ class Builds:
         from wherry.build.solve import Solver
         from wherry.build.split.rules import Rules
         from wherry.build.travel_cache import LayersAway
+        from wherry.build.underway import HERE
         from wherry.engine.build_tracer import HostTracer
         from wherry.engine.builder_folders import BuilderFolders
         from wherry.engine.pull_layers import Ends
@@ -279,7 +280,7 @@ class Builds:
         split = Rules() if request.options.split_packages else None
         tracer = HostTracer(engine.host) if request.options.traced_cache else None
         attempt = Ends(cancel) if request.cache_from else cancel
-        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, attempt, split, tracer)
+        bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, attempt, split, tracer, HERE)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))
         try:

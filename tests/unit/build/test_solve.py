@@ -16,6 +16,7 @@ from wherry.build.options import Base, BuildOptions
 from wherry.build.plan import plan
 from wherry.build.progress import Quiet
 from wherry.build.solve import Solver
+from wherry.build.underway import Underway
 from wherry.cancel import Cancel
 from wherry.dockerfile import parse
 from wherry.errors import Cancelled, RuntimeFailure, StepFailed, WherryError
@@ -90,10 +91,12 @@ class World:
     def plan(self, text: str) -> Graph:
         return plan(parse(text.encode()), BuildOptions(), self.find)
 
-    def solve(self, text: str, executor: FakeExecutor, cancel: Cancel | None = None) -> tuple[DiffID, ...]:
+    def solve(
+        self, text: str, executor: FakeExecutor, cancel: Cancel | None = None, underway: Underway | None = None
+    ) -> tuple[DiffID, ...]:
         self.events = Events()
         with self.leases.hold("test") as lease:
-            bench = Bench(self.host, self.layers, lease, 0, cancel or Cancel())
+            bench = Bench(self.host, self.layers, lease, 0, cancel or Cancel(), underway=underway)
             hashes = FileHashes(self.db)
             solver = Solver(bench, StepCache(self.db), hashes, executor, self.events, None, lambda *_: "/nowhere")
             return solver.solve(self.plan(text), jobs=4)
@@ -209,3 +212,36 @@ def test_independent_stages_run_at_the_same_time(world: World) -> None:
     executor = FakeExecutor(lambda request: writes(request) if request.run.argv[-1] == "three" else act(request))
     world.solve(text, executor)
     assert sorted(executor.ran) == ["one", "three", "two"]
+
+
+def test_of_two_builds_at_once_that_want_the_same_step_one_makes_it(world: World) -> None:
+    underway, is_made = Underway(), threading.Event()
+    second: list[tuple[DiffID, ...]] = []
+    other = threading.Thread(
+        target=lambda: second.append(world.solve("FROM b\nRUN same\n", executor, underway=underway))
+    )
+
+    def slowly(request: StepRequest) -> int:
+        if not other.is_alive():
+            other.start()  # while this one is being made
+        is_made.wait(0.5)
+        return writes(request)
+
+    executor = FakeExecutor(slowly)
+    first = world.solve("FROM b\nRUN same\n", executor, underway=underway)
+    other.join(20)
+    assert executor.ran == ["same"]
+    assert second == [first]
+
+
+def test_a_build_that_waits_for_anothers_step_makes_it_when_that_failed_and_can_be_cancelled() -> None:
+    underway, cancel = Underway(), Cancel()
+    with underway.alone("key", cancel) as has_waited:
+        assert not has_waited
+        cancel.set()
+        with pytest.raises(Cancelled), underway.alone("key", cancel):
+            pytest.fail("two at once")
+        with underway.alone("another key", cancel) as has_waited:
+            assert not has_waited
+    with underway.alone("key", cancel) as has_waited:
+        assert not has_waited, "the other one is over"

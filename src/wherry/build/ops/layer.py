@@ -16,6 +16,7 @@ from wherry.oci.digest import DiffID
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.build.traced_run import Tracer
+    from wherry.build.underway import Underway
     from wherry.host import Host
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
@@ -28,6 +29,7 @@ class Bench(NamedTuple):
 
     `split` says which parts of a step's diff are layers of their own; None: every step gives one layer.
     `tracer` None: RUN steps are keyed by the layers below them only.
+    `underway` are the steps that other builds make at this moment; None: it is nobody's business.
     """
 
     host: Host
@@ -37,6 +39,7 @@ class Bench(NamedTuple):
     cancel: Cancel
     split: Rules | None = None
     tracer: Tracer | None = None
+    underway: Underway | None = None
 
     @property
     def shape(self) -> tuple[object, ...]:
