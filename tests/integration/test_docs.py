@@ -148,3 +148,11 @@ def test_the_page_on_compose_works_from_its_first_command_to_its_last(lesson: Le
     assert "\nservus\n" in said
     assert 'published: "80"' in said
     assert "a service of a profile, by its name" in said
+
+
+def test_the_page_on_watching_works_from_its_first_command_to_its_last(lesson: Lesson, tmp_path: Path) -> None:
+    page = Page(lesson, tmp_path, "compose-watch.md")
+    said = page.type_all(API_PORT=str(page.ports["8000"]))
+    assert 'Syncing service "api" after 1 changes were detected' in said
+    assert 'service "api" successfully built' in said
+    assert "1.0 million" in said
