@@ -82,6 +82,8 @@ def resolve(text: str) -> Any:
     """The value of a plain scalar."""
     if text[:1] not in _NUMERIC:
         return _KNOWN.get(text, text)
+    if text[0] != "0" and len(text) < 19 and text.isascii() and text.isdigit():
+        return int(text)  # most numbers that there are
     if text in _KNOWN:
         return _KNOWN[text]
     if text[0] == ".":

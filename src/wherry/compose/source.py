@@ -8,21 +8,32 @@ from wherry.errors import ComposeError, ComposeFileMissing
 
 if TYPE_CHECKING:
     from wherry.compose.tree import Mark, Path, Tree
+    from wherry.compose.yaml_reader import Document
 
 __all__ = ["Source", "fault", "fault_at", "fault_in", "missing"]
 
 
 class Source:
-    """A file's name as it is shown, and its bytes. Lines are cut only when a fault shows them."""
+    """A file: its name as it is shown, its bytes, and its YAML. Lines are cut only when a fault shows them."""
 
-    __slots__ = ("data", "name")
+    __slots__ = ("_documents", "data", "name")
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name = name
         self.data = data
+        self._documents: list[Document] | None = None
 
     def __repr__(self) -> str:
         return f"Source({self.name!r}, {len(self.data)} bytes)"
+
+    @property
+    def documents(self) -> list[Document]:
+        """The file's YAML, parsed at the first use. Raises: ComposeError."""
+        if self._documents is None:
+            from wherry.compose.yaml_reader import documents
+
+            self._documents = list(documents(self))
+        return self._documents
 
     @property
     def lines(self) -> tuple[str, ...]:

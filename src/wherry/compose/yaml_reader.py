@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wherry.compose.tree import Tree
     from wherry.errors import ComposeError
 
-__all__ = ["RESET", "Override", "documents"]
+__all__ = ["RESET", "Document", "Override", "documents"]
 
 _DEEPEST = 200  # levels; docker-compose takes 10,000, but no real file has more than twenty
 _MOST_BY_ALIAS = 100_000  # nodes that aliases stand for in one file, each time they are used
@@ -91,7 +91,7 @@ class _Reader:
         self._anchors: dict[str, _Anchor] = {}
         self._nodes = 0
         self._by_alias = 0
-        self._path: list[str] = []  # of the node that is read
+        self._path: list[str | Seq] = []  # of the node that is read: keys, and sequences as far as they are read
         self.has_tags = False
         self._faults = yaml.YAMLError
         self._scalar: type = yaml.ScalarEvent
@@ -161,18 +161,17 @@ class _Reader:
             raise self._fault(event, f"yaml: {wrong}") from None
 
     def _sequence_of(self) -> Seq:
-        items: list[Tree] = []
-        marks: list[Mark | None] = []
+        items = Seq()
+        marks = items.marks
         source, following, end = self._source, self._next, self._sequence_end
-        self._path.append("")
+        self._path.append(items)
         while type(event := following()) is not end:
             place = event.start_mark
             line, column = place.line + 1, place.column + 1
-            self._path[-1] = f"[{len(items)}]"
             marks.append(Mark(source, line, column, line, column))
             items.append(self._node(event))
         self._path.pop()
-        return Seq(items, marks)
+        return items
 
     def _mapping_of(self) -> Map:
         tree: Map = Map()
@@ -183,7 +182,6 @@ class _Reader:
         path = self._path
         path.append("")
         while type(event := following()) is not end:
-            path[-1] = ""
             key = self._key(event)
             path[-1] = key
             place, value_event = event.start_mark, following()
@@ -221,7 +219,8 @@ class _Reader:
             shown = f"*{event.anchor}"
         else:
             raise self._fault(event, "a key must be text: this is a list or a mapping")
-        where = "".join(f".{part}" if part[:1] not in {"[", ""} else part for part in self._path)[1:]
+        parts = (f".{part}" if isinstance(part, str) else f"[{len(part)}]" for part in self._path[:-1])
+        where = "".join(parts)[1:]
         hint = f'write it with quotes: "{event.value if kind is self._scalar else shown}"'
         raise self._fault(event, f"Non-string key {f'in {where}' if where else 'at top level'}: {shown}", hint=hint)
 
