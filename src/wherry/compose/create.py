@@ -30,7 +30,7 @@ def create(
     from wherry.compose.run_options import Identity, container_request
 
     service = _with_variables(project.services[operation.container.service], variables)
-    facts = facts_of(engine, project, service, operation.inherited)
+    facts = facts_of(engine, project, service, operation.inherited, dict(operation.shares))
     identity = Identity(operation.final_name, operation.container.number, replaces=operation.replaces)
     request = container_request(project, service, identity, facts)
     for text in request.warnings:
@@ -50,8 +50,12 @@ def _with_variables(service: Service, variables: Mapping[str, Mapping[str, str]]
     return service.replace(environment={**service.environment, **found}) if found else service
 
 
-def facts_of(engine: Engine, project: Project, service: Service, inherited: tuple[tuple[str, str], ...] = ()) -> Facts:
-    """What making a container of `service` needs to know. Raises: NotFound when its image is not here."""
+def facts_of(
+    engine: Engine, project: Project, service: Service, inherited: tuple[tuple[str, str], ...] = (),
+    shares: Mapping[str, int] | None = None,
+) -> Facts:  # fmt: skip
+    """What making a container of `service` needs to know. `shares`: the number of the container to share namespaces
+    with, by service. Raises: NotFound when its image is not here."""
     from wherry.compose.run_options import Facts
 
     name = service.image_name(project.name)
@@ -64,7 +68,7 @@ def facts_of(engine: Engine, project: Project, service: Service, inherited: tupl
     return Facts(
         image.id,
         engine.images.config(image.id),
-        _containers(engine, project.name) if needs_others else {},
+        _containers(engine, project.name, shares or {}) if needs_others else {},
         {one.source: engine.images.resolve(one.source).id for one in service.volumes if one.type == "image"},
         inherited,
         _read,
@@ -77,19 +81,22 @@ def _advice(service: Service, hint: str | None) -> str:
     return hint or f"wherry compose pull {service.name}"
 
 
-def _containers(engine: Engine, project: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    """(id, name) of each service's containers, by number; of one that is being replaced its successor."""
+def _containers(engine: Engine, project: str, first: Mapping[str, int]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """(id, name) of each service's containers, by number; of one that is being replaced its successor. `first` is the
+    number of the one that comes before the others."""
     from wherry.engine import containers_rows
 
     rows = [row for row in containers_rows.labelled(engine.db, labels.PROJECT, project) if row.phase != "removing"]
     replaced = {row.labels.get(labels.REPLACE) for row in rows}
-    found: dict[str, list[tuple[int, str, str]]] = {}
+    found: dict[str, list[tuple[bool, int, str, str]]] = {}
     for row in rows:
         if row.id not in replaced and row.labels.get(labels.ONE_OFF) == "False":
             number = row.labels.get(labels.NUMBER, "0")
             place = int(number) if number.isascii() and number.isdecimal() else 0
-            found.setdefault(row.labels.get(labels.SERVICE, ""), []).append((place, row.id, row.name))
-    return {service: tuple((id, name) for _, id, name in sorted(some)) for service, some in found.items()}
+            service = row.labels.get(labels.SERVICE, "")
+            is_later = place != first.get(service, place)
+            found.setdefault(service, []).append((is_later, place, row.id, row.name))
+    return {service: tuple((id, name) for *_, id, name in sorted(some)) for service, some in found.items()}
 
 
 def _read(path: str) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["Decision", "ReconcileOptions", "decide", "orphans"]
+__all__ = ["Decision", "ReconcileOptions", "decide", "first_number", "orphans"]
 
 
 class ReconcileOptions(NamedTuple):
@@ -90,9 +90,15 @@ def orphans(project: Project, observed: Observed) -> tuple[ObservedContainer, ..
 def _remember_first(decision: Decision, first: dict[str, str]) -> None:
     """The container that others share namespaces with is the lowest one that there will be; its id, if it stays."""
     there = {one.number: one.id for one in decision.keep}
-    numbers = [*there, *(one.number for one, _ in decision.recreate), *decision.new]
-    if numbers and (lowest := min(numbers)) in there:
+    lowest = first_number(decision)
+    if lowest in there:
         first[decision.service.name] = there[lowest]
+
+
+def first_number(decision: Decision) -> int:
+    """The lowest number that there will be; 0 when there will be none."""
+    numbers = [one.number for one in decision.keep] + [one.number for one, _ in decision.recreate]
+    return min((*numbers, *decision.new), default=0)
 
 
 def _decide(

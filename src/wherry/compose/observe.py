@@ -70,22 +70,24 @@ class ObservedContainer(NamedTuple):
 
 class ObservedNetwork(NamedTuple):
     """`key` is that in the file, "" for one of no project. `config_hash` "": docker-compose 2.26 made it, and nobody
-    can tell whether it drifted."""
+    can tell whether it drifted. `others` are the ids of running containers on it that are not the project's."""
 
     name: str
     id: str
     key: str = ""
     project: str = ""
     config_hash: str = ""
+    others: tuple[str, ...] = ()
 
 
 class ObservedVolume(NamedTuple):
-    """As ObservedNetwork."""
+    """As ObservedNetwork; `others` mount it, running or not."""
 
     name: str
     key: str = ""
     project: str = ""
     config_hash: str = ""
+    others: tuple[str, ...] = ()
 
 
 class Observed(NamedTuple):
@@ -141,7 +143,10 @@ def observe(engine: Engine, project: str) -> Observed:
         if labels.SERVICE in row.labels and labels.CONFIG_HASH in row.labels
     ]
     found.sort(key=lambda one: (one.service, one.one_off, one.number, one.created_ns))
-    return Observed(project, tuple(found), _networks(engine), _volumes(engine))
+    own = {one.id for one in found}
+    on = _users({id: names for id, names in joined.items() if id not in own})
+    using = _users({id: [name for _, name, _ in some] for id, some in mounted.items() if id not in own})
+    return Observed(project, tuple(found), _networks(engine, on), _volumes(engine, using))
 
 
 def projects(engine: Engine) -> dict[str, list[tuple[ContainerRow, ContainerState]]]:
@@ -188,23 +193,34 @@ def _wanted_networks(row: ContainerRow) -> tuple[str, ...]:
     return () if mode.startswith("container:") else ("bridge" if mode in ("", "default") else mode,)
 
 
-def _networks(engine: Engine) -> dict[str, ObservedNetwork]:
+def _users(named: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """Of {container: names}: {name: containers}."""
+    found: dict[str, tuple[str, ...]] = {}
+    for id, names in named.items():
+        for name in dict.fromkeys(names):
+            found[name] = (*found.get(name, ()), id)
+    return found
+
+
+def _networks(engine: Engine, others: Mapping[str, tuple[str, ...]]) -> dict[str, ObservedNetwork]:
     from wherry.engine import labelled
 
     found = {name: ObservedNetwork(name, name) for name in ("bridge", "host", "none")}
     for name, id, has in labelled.networks(engine):
         found[name] = ObservedNetwork(
-            name, id, has.get(labels.NETWORK, ""), has.get(labels.PROJECT, ""), has.get(labels.CONFIG_HASH, "")
-        )
+            name, id, has.get(labels.NETWORK, ""), has.get(labels.PROJECT, ""), has.get(labels.CONFIG_HASH, ""),
+            others.get(name, ()),
+        )  # fmt: skip
     return found
 
 
-def _volumes(engine: Engine) -> dict[str, ObservedVolume]:
+def _volumes(engine: Engine, others: Mapping[str, tuple[str, ...]]) -> dict[str, ObservedVolume]:
     from wherry.engine import labelled
 
     found = {}
     for name, has in labelled.volumes(engine):
         found[name] = ObservedVolume(
-            name, has.get(labels.VOLUME, ""), has.get(labels.PROJECT, ""), has.get(labels.CONFIG_HASH, "")
-        )
+            name, has.get(labels.VOLUME, ""), has.get(labels.PROJECT, ""), has.get(labels.CONFIG_HASH, ""),
+            others.get(name, ()),
+        )  # fmt: skip
     return found

@@ -105,13 +105,15 @@ class CreateContainer(NamedTuple):
 
     `final_name` is what it is called once all is done: labels and DNS names are made of that. `replaces` is the id of
     the container that it takes the place of (the label com.docker.compose.replace), `inherited` are the anonymous
-    volumes of that one: (target, name).
+    volumes of that one: (target, name). `shares` says with which container of another service it shares what the model
+    says: (service, number); the one of that number that replaces another counts.
     """
 
     container: ContainerRef
     final_name: str
     replaces: str = ""
     inherited: tuple[tuple[str, str], ...] = ()
+    shares: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         as_name = "" if self.container.name == self.final_name else f" as {self.container.name}"

@@ -31,10 +31,16 @@ def reconcile(project: Project, observed: Observed, standard: Standard, options:
     for name in options.scale:
         if name not in project.services:
             raise NotFound(f"no such service: {name}: not found")
-    wanted = resources(project, observed, options.recreate_volumes)
+    strays = orphans(project, observed)
+    going = {one.id for one in strays} if options.remove_orphans else set()
+    bystanders = [
+        one
+        for one in observed.containers
+        if (one.one_off or one.service not in project.services) and one.id not in going
+    ]
+    wanted = resources(project, observed, options.recreate_volumes, bystanders)
     renewed = frozenset(project.volumes[key].name for key in wanted.drifted_volumes)
     decisions = decide(project, observed, standard._replace(renewed_volumes=renewed), options)
-    strays = orphans(project, observed)
     warnings = wanted.warnings
     if strays and not options.remove_orphans:
         if not options.ignore_orphans:

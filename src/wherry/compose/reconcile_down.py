@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wherry.compose.decide import orphans
 from wherry.compose.observe import depends_on
 from wherry.compose.order import dependencies, sort
 from wherry.compose.plan import (
@@ -91,8 +90,10 @@ class _Down:
             self._provider(name, before)
         if self.options.remove_orphans and self.project is not None:
             cause = Cause("orphan", "it belongs to no service of the project")
-            for one in orphans(self.project, self.observed):
-                if not one.one_off:
+            # One-offs of services that are known went with those; of others, running ones are in the way, too
+            known = self.project.all_services()
+            for one in self.observed.containers:
+                if one.service not in known and one.status != "removing":
                     self._remove(one, cause, stop_steps(self.planner, one, None, cause, (), self.options.timeout_s))
 
     def _of(self, name: str) -> list[ObservedContainer]:

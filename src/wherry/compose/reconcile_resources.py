@@ -7,11 +7,11 @@ from wherry.errors import Conflict, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Sequence, Set
     from typing import NamedTuple
 
     from wherry.compose.model import Project, Volume
-    from wherry.compose.observe import Observed, ObservedNetwork, ObservedVolume
+    from wherry.compose.observe import Observed, ObservedContainer, ObservedNetwork, ObservedVolume
 else:
     from wherry.lean import NamedTuple
 
@@ -55,9 +55,15 @@ def drifted_volumes(project: Project, observed: Observed) -> tuple[str, ...]:
     return tuple(found)
 
 
-def resources(project: Project, observed: Observed, recreate_volumes: Set[str] = frozenset()) -> Resources:
-    """What is missing or drifted. Raises: NotFound (an external one), Conflict (a network of another key)."""
-    missing, drifted, warnings = _networks(project, observed)
+def resources(
+    project: Project,
+    observed: Observed,
+    recreate_volumes: Set[str] = frozenset(),
+    bystanders: Sequence[ObservedContainer] = (),
+) -> Resources:
+    """What is missing or drifted. `bystanders` are the project's containers that stay as they are: what they use is not
+    made anew. Raises: NotFound (an external one), Conflict (a network of another key)."""
+    missing, drifted, warnings = _networks(project, observed, bystanders)
     missing_volumes = []
     for key in used_volumes(project):
         there = observed.volumes.get(project.volumes[key].name)
@@ -65,21 +71,36 @@ def resources(project: Project, observed: Observed, recreate_volumes: Set[str] =
             missing_volumes.append(_missing_volume(key, project.volumes[key]))
         elif not project.volumes[key].external:
             warnings += _foreign_volume(there, observed.project)
-    drifted_ones = drifted_volumes(project, observed)
-    warnings += [
-        f'Volume "{project.volumes[key].name}" exists but doesn\'t match configuration in compose file. It is kept as '
-        "it is, since its data would be lost"
-        for key in drifted_ones
-        if key not in recreate_volumes
-    ]
+    renewed = []
+    for key in drifted_volumes(project, observed):
+        why = _why_volume_stays(project.volumes[key].name, observed, bystanders)
+        if key in recreate_volumes and not why:
+            renewed.append(key)
+            continue
+        warnings.append(
+            f'Volume "{project.volumes[key].name}" exists but doesn\'t match configuration in compose file. It is kept '
+            f"as it is, since {why or 'its data would be lost'}"
+        )
     return Resources(
         tuple(missing),
         tuple(drifted),
         _renamed(project, observed),
         tuple(missing_volumes),
-        tuple(key for key in drifted_ones if key in recreate_volumes),
+        tuple(renewed),
         tuple(warnings),
     )
+
+
+def _why_volume_stays(name: str, observed: Observed, bystanders: Sequence[ObservedContainer]) -> str:
+    users = [one.name for one in bystanders if any(name == volume for _, volume, _ in one.volumes)]
+    users += [id[:12] for id in observed.volumes[name].others]
+    return f"{', '.join(users)} uses it" if users else ""
+
+
+def _why_network_stays(name: str, observed: Observed, bystanders: Sequence[ObservedContainer]) -> str:
+    users = [one.name for one in bystanders if one.is_running and name in one.networks]
+    users += [id[:12] for id in observed.networks[name].others]
+    return f"{', '.join(users)} is on it" if users else ""
 
 
 def _has_drifted(wanted: Network | Volume, there: ObservedNetwork | ObservedVolume, project: str) -> bool:
@@ -91,7 +112,9 @@ def _has_drifted(wanted: Network | Volume, there: ObservedNetwork | ObservedVolu
     return there.config_hash != (network_hash(wanted) if isinstance(wanted, Network) else volume_hash(wanted))
 
 
-def _networks(project: Project, observed: Observed) -> tuple[list[str], list[str], list[str]]:
+def _networks(
+    project: Project, observed: Observed, bystanders: Sequence[ObservedContainer]
+) -> tuple[list[str], list[str], list[str]]:
     missing, drifted, warnings = [], [], []
     for key in used_networks(project):
         network = project.networks[key]
@@ -105,7 +128,14 @@ def _networks(project: Project, observed: Observed) -> tuple[list[str], list[str
             missing.append(key)
         elif not network.external:
             warnings += _foreign_network(there, key, observed.project)
-            if _has_drifted(network, there, observed.project):
+            if not _has_drifted(network, there, observed.project):
+                continue
+            if why := _why_network_stays(network.name, observed, bystanders):
+                warnings.append(
+                    f'Network "{network.name}" exists but doesn\'t match configuration in compose file. It is kept as '
+                    f"it is, since {why}"
+                )
+            else:
                 drifted.append(key)
     return missing, drifted, warnings
 

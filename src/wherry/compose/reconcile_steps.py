@@ -8,7 +8,7 @@ started, each service behind what it depends on. Where a network or volume is ma
 from __future__ import annotations
 
 from wherry.compose.container_names import container_name, is_temporary, temporary_name
-from wherry.compose.decide import Decision, ReconcileOptions
+from wherry.compose.decide import Decision, ReconcileOptions, first_number
 from wherry.compose.order import dependencies, in_order, parents
 from wherry.compose.plan import (
     Cause,
@@ -238,13 +238,21 @@ class Steps:
             has_gone = old.id in self.removed
             ref = ContainerRef(final if has_gone else temporary_name(old.id, final), "", name, old.number)
             volumes = tuple((target, volume) for target, volume, is_own in old.volumes if is_own)
-            operation = CreateContainer(ref, final, old.id, volumes if self.options.inherit_volumes else ())
+            inherited = volumes if self.options.inherit_volumes else ()
+            operation = CreateContainer(ref, final, old.id, inherited, self._shares(service))
             gone = [self.removed[old.id]] if has_gone else []
             steps.append(self.planner.add(operation, cause, [*needs, *gone]))
         for number in decision.new:
             final = container_name(self.project.name, service, number)
-            operation = CreateContainer(ContainerRef(final, "", name, number), final)
+            operation = CreateContainer(
+                ContainerRef(final, "", name, number), final, shares=self._shares(service)
+            )  # fmt: skip
             steps.append(self.planner.add(operation, decision.new_cause, needs))
+
+    def _shares(self, service: Service) -> tuple[tuple[str, int], ...]:
+        """With the first that there will be: not with one that is about to go."""
+        active = [name for name in sorted(parents(service)) if name in self.decisions]
+        return tuple((name, first_number(self.decisions[name])) for name in active)
 
     def _needs_of_creation(self, service: Service) -> list[int]:
         needs = [*self.cleared]

@@ -113,6 +113,25 @@ def test_volumes_are_seen_with_their_users(engine: Engine) -> None:
     assert "mine" in found.volumes
 
 
+def test_others_on_a_network_and_at_a_volume_are_known(engine: Engine) -> None:
+    own, other = add(engine, "a", project="shop", service="a"), add(engine, "foreign", project="x", service="y")
+    with engine.db.write() as write:
+        write.execute(
+            "INSERT INTO network (number, id, name, subnet, gateway, labels, created_ns) VALUES (7, 'id7', 'shop_new',"
+            " '10.0.0.0/24', '10.0.0.1', '{}', 1)"
+        )
+        write.execute("INSERT INTO volume VALUES ('shop_data', '{}', '{}', 1, 0)")
+        for place, id in enumerate((own, other), 2):
+            write.execute("INSERT INTO sandbox (container_id) VALUES (?)", (id,))
+            write.execute(
+                "INSERT INTO joint (container_id, network, address, mac) VALUES (?, 7, ?, 'm')", (id, f"10.0.0.{place}")
+            )
+            write.execute("INSERT INTO volume_use VALUES (?, '/d', 'shop_data', 0, 1)", (id,))
+    found = observe(engine, "shop")
+    assert found.networks["shop_new"].others == (other,)
+    assert found.volumes["shop_data"].others == (other,)
+
+
 def test_dependencies_are_read_from_the_label() -> None:
     one = ObservedContainer(
         "i", "n", "s", labels={labels.DEPENDS_ON: "db:service_healthy:true,mq:service_started:false,x"}
