@@ -126,6 +126,9 @@ def judge(wait: WaitFor, ref: ContainerRef, found: Looked, look: Look) -> bool:
     if wait.condition == plans.COMPLETED:
         return _has_completed(wait, ref, state, look)
     prefix = _FAILED if wait.condition == plans.HEALTHY else ""
+    if os.path.exists(f"{found.folder}/stopped"):
+        # Its probes count as failed from then on: that is not why
+        raise ConditionFailed(f"{prefix}container {found.name} was stopped while it was waited for")
     if state.status in ("exited", "dead", "created") and not (state.status == "created" and not state.error):
         said = _said(look.last_lines(ref, _LINES), ref)
         raise ConditionFailed(f"{prefix}container {found.name} exited ({state.exit_code}){said}")

@@ -103,6 +103,12 @@ def test_a_removed_container_ends_the_wait(tmp_path: Path) -> None:
     assert text == "dependency failed to start: container demo-db-1 was removed while it was waited for"
 
 
+def test_a_container_that_somebody_stops_is_not_called_unhealthy(tmp_path: Path) -> None:
+    (tmp_path / "stopped").write_bytes(b"")
+    text, _ = _fails(_wait(plans.HEALTHY), _Look(tmp_path, _health("unhealthy")))
+    assert text == "dependency failed to start: container demo-db-1 was stopped while it was waited for"
+
+
 def test_the_verdict_on_an_earlier_run_says_nothing_about_this_one(tmp_path: Path) -> None:
     (tmp_path / "health.json").write_text("{}")
     later = (tmp_path / "health.json").stat().st_mtime_ns + 10**9
