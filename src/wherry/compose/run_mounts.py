@@ -163,6 +163,7 @@ def _reference(
         raise InputError(f'environment variable "{defined.environment}" required by {kind} "{defined.name}" is not set')
     from wherry.engine.containers_files import PlacedFile
 
+    # Differs from docker: docker-compose copies the value into the container, which can't be done to a read-only one
     uid, gid = (_number(kind, reference, name) for name in ("uid", "gid"))
     mode = 0o444 if reference.mode is None else reference.mode & 0o7777
     return PlacedFile(target, defined.content.encode("utf-8", "surrogateescape"), uid, gid, mode)
