@@ -99,7 +99,7 @@ def read_name(request: LoadRequest, *, stdin: Callable[[], bytes], warn: Callabl
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the cyclic collector: a tree of a million nodes has no cycle, and to look for one takes a third of the time."""
+    """Without the cyclic collector: a tree of a million nodes has no cycle, and looking takes a third of the time."""
     import gc
 
     was_on = gc.isenabled()

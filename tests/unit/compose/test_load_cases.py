@@ -1,4 +1,4 @@
-"""tests/cases/compose/load: what files come to, what is told, where faults are. Integration tests ask docker-compose."""
+"""tests/cases/compose/load: what files come to, what is told, where faults are. docker-compose is asked elsewhere."""
 
 from __future__ import annotations
 

@@ -151,7 +151,8 @@ def test_any_scalar_means_something(text: str) -> None:
 FRAGMENTS = [
     b"services:", b"a:", b" ", b"\n", b"  ", b"- ", b"image: x", b"&a ", b"*a", b"<<: ", b"[", b"]", b"{", b"}", b",",
     b": ", b"!reset ", b"!override ", b"!!int ", b"|", b">", b"'", b'"', b"#", b"---", b"$A", b"${A:?}", b"\t",
-    b"\x00", b"\xff", b"extends: a", b"include: [x]", b"ports:", b"environment:", b"volumes:", b"build:", b"1", b"null", b"? ", b"%",
+    b"\x00", b"\xff", b"extends: a", b"include: [x]", b"ports:", b"environment:", b"volumes:", b"build:", b"1",
+    b"null", b"? ", b"%",
 ]  # fmt: skip
 
 
@@ -176,7 +177,8 @@ def test_any_file_is_a_project_or_told(folder: str, data: bytes) -> None:
 
 KEYS = st.sampled_from(
     ["image", "build", "extends", "ports", "environment", "volumes", "depends_on", "networks", "env_file", "deploy",
-     "x-a", "healthcheck", "secrets", "logging", "ulimits", "develop", "label_file", "profiles", "name", "configs", "command"]
+     "x-a", "healthcheck", "secrets", "logging", "ulimits", "develop", "label_file", "profiles", "name",
+     "configs", "command"]
 )  # fmt: skip
 
 
