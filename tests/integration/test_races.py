@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.container_lab import Wherry
-from wherry.engine import containers_commit, containers_rows, containers_tree
+from tests.integration.container_lab import Wherry, traces
+from wherry.engine import Engine, containers_commit, containers_create, containers_rows, containers_tree
 from wherry.engine.containers_lock import held
+from wherry.engine.containers_rows import ContainerRow
 from wherry.errors import Conflict, Locked, NotFound
 from wherry.runtime.options import RunOptions
 
@@ -65,3 +66,22 @@ def test_who_mounts_a_container_that_has_gone_makes_nothing_of_it_again(wherry: 
             containers_commit.commit(engine, row, containers_commit.CommitRequest())
     assert not Path(wherry.paths.containers, row.id).exists()
     assert os.listdir(f"{wherry.paths.run}/locks") == []
+
+
+@pytest.mark.parametrize("remove", [False, True], ids=["kept", "rm"])
+def test_a_container_that_is_removed_before_its_run_begins_does_not_run(
+    wherry: Wherry, monkeypatch: pytest.MonkeyPatch, *, remove: bool
+) -> None:
+    """Its row is there and nobody holds its lock yet: then it would have run with no row, for ever."""
+    with wherry.engine() as engine:
+        store = containers_create.store
+
+        def then_removed(engine_: Engine, row: ContainerRow) -> None:
+            store(engine_, row)
+            wherry("rm", row.name)
+
+        monkeypatch.setattr(containers_create, "store", then_removed)
+        options = RunOptions(name="box", network="none", remove=remove, command=("sleep", "1000"))
+        with pytest.raises(NotFound, match="No such container"):
+            engine.containers.run("busybox", options)
+    assert traces(wherry.paths) == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from wherry.lean import cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,7 +114,7 @@ class Output:
         from wherry import lean_json as json
 
         text = json.dumps(value, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False)
-        self.line(text.translate(_CONTROLS | _HTML if html else _CONTROLS))
+        self.line(text.translate(_controls() | _HTML if html else _controls()))
 
 
 def _first_line(fd: int) -> bytes:
@@ -125,7 +127,10 @@ def _first_line(fd: int) -> bytes:
 
 # What JSON leaves as it is, and a terminal obeys: DEL, and the 8-bit forms of escape sequences
 # Halves of surrogate pairs come from a hostile JSON, and no stream takes them
-_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0xD800, 0xE000))}
+@cache
+def _controls() -> dict[int, str]:
+    return {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0xD800, 0xE000))}
+
 
 _HTML = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 

@@ -82,8 +82,8 @@ def _summaries(
     engine: Engine, rows: Sequence[tuple[ContainerRow, ContainerState]], *, size: bool
 ) -> list[Summary]:  # fmt: skip
     exposing = _Exposing(engine)
-    references = dict(engine.db.read().execute("SELECT name, image_id FROM reference").fetchall())
-    return [_summary(engine, row, state, (references, exposing), size=size) for row, state in rows]
+    means = _Meaning(engine)
+    return [_summary(engine, row, state, (means, exposing), size=size) for row, state in rows]
 
 
 def _always(row: ContainerRow, state: ContainerState) -> bool:
@@ -91,9 +91,9 @@ def _always(row: ContainerRow, state: ContainerState) -> bool:
 
 
 def _summary(
-    engine: Engine, row: ContainerRow, state: ContainerState, known: tuple[Mapping[str, str], _Exposing], *, size: bool
+    engine: Engine, row: ContainerRow, state: ContainerState, known: tuple[_Meaning, _Exposing], *, size: bool
 ) -> Summary:
-    references, exposing = known
+    means, exposing = known
     own = whole = -1
     if size:
         from wherry.fs.tree import disk_usage
@@ -101,7 +101,7 @@ def _summary(
         own = disk_usage(f"{engine.containers.bundle(row.id)}/upper")
         whole = own + image_size(engine, row)
     texts = _port_texts(_published(engine, row.id), exposing.of(row)) if state.is_running else ()
-    return Summary(row, state, _shown_image(row, references), texts, own, whole)
+    return Summary(row, state, _shown_image(row, means), texts, own, whole)
 
 
 def networks(engine: Engine, row: ContainerRow, state: ContainerState) -> tuple[str, ...]:
@@ -130,15 +130,29 @@ def image_size(engine: Engine, row: ContainerRow) -> int:
         return 0
 
 
-def _shown_image(row: ContainerRow, references: Mapping[str, str]) -> str:
-    """The name as the user gave it, unless it means another image by now: then the id."""
-    from wherry.oci.reference import Reference
+class _Meaning:
+    """Which image a name means now; many containers have one name."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._references = dict(engine.db.read().execute("SELECT name, image_id FROM reference").fetchall())
+        self._known: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """The image's id, "" for none. Raises: InputError."""
+        if name not in self._known:
+            from wherry.oci.reference import Reference
+
+            self._known[name] = self._references.get(str(Reference.parse(name)), "")
+        return self._known[name]
+
+
+def _shown_image(row: ContainerRow, means: _Meaning) -> str:
+    """The name as the user gave it, unless it means another image by now: then the id."""
     short = row.image_id.partition(":")[2][:12]
     if row.image_id.partition(":")[2].startswith(row.image_name.removeprefix("sha256:")):
         return short
     try:
-        return row.image_name if references.get(str(Reference.parse(row.image_name))) == row.image_id else short
+        return row.image_name if means.of(row.image_name) == row.image_id else short
     except InputError:
         return short
 

@@ -36,12 +36,19 @@ def run(
     """See Containers.run."""
     row = containers_create.prepare(engine, image, options)
     containers_create.store(engine, row)
+    is_there = True
     try:
         if streams:
             engine.events.container(row, "attach")
         with held(engine, row):
+            is_there = False
+            # `rm` and `prune` of others do not wait for a container that nobody works on yet
+            containers_rows.find(engine.db, row.id)
+            is_there = True
             monitor = launch_locked(engine, row, streams, monitor)
     except BaseException:
+        if not is_there:
+            raise
         if row.remove:
             with held(engine, row):
                 from wherry.engine.containers_remove import erase

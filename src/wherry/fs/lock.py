@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
+from _thread import allocate_lock, start_new_thread
 
 from wherry.errors import Locked
 from wherry.lean import contextmanager
@@ -28,18 +28,39 @@ def locked(path: str, *, shared: bool = False, timeout_s: float | None = None, w
         if timeout_s is None:
             fcntl.flock(fd, kind)
         else:
-            _poll(fd, kind, timeout_s, what or path)
+            _wait(fd, kind, timeout_s, what or path)
         yield fd
     finally:
         os.close(fd)
 
 
-def _poll(fd: int, kind: int, timeout_s: float, what: str) -> None:
-    deadline = time.monotonic() + timeout_s
-    while True:
+def _wait(fd: int, kind: int, timeout_s: float, what: str) -> None:
+    """In the kernel's queue, which hands the lock on at once: who asks again and again meets it free by luck alone, and
+    of sixteen one may wait for half a minute.
+
+    A thread stands in the queue, since flock knows no timeout. After one it stands there still: what it then gets is
+    free again at that moment, for the caller has closed the file.
+    """
+    try:
+        return fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    faults: list[OSError] = []
+    over = allocate_lock()
+    over.acquire()
+
+    def stand() -> None:
         try:
-            return fcntl.flock(fd, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise Locked(f"{what} is in use by another wherry", hint="wait for it, or try again") from None
-            time.sleep(0.01)
+            fcntl.flock(fd, kind)
+        except OSError as fault:
+            faults.append(fault)
+        finally:
+            over.release()
+
+    if timeout_s > 0:
+        start_new_thread(stand, ())
+    if timeout_s <= 0 or not over.acquire(timeout=timeout_s):
+        raise Locked(f"{what} is in use by another wherry", hint="wait for it, or try again")
+    if faults:
+        raise faults[0]
+    return None

@@ -7,7 +7,7 @@ import os
 from wherry.errors import HostError
 from wherry.host import process
 from wherry.host._api import Command, Completed, FileSystem, Mount, Overlay
-from wherry.lean import suppress
+from wherry.lean import cached_property, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +108,10 @@ class LinuxHost:
         return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
     def boot_id(self) -> str:
+        return self._boot_id
+
+    @cached_property
+    def _boot_id(self) -> str:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             return file.read().decode().strip()
 

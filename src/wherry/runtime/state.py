@@ -49,11 +49,10 @@ class ContainerState(NamedTuple):
 
 def observe(bundle: str, host: Host) -> ContainerState:
     """The truth about the container in `bundle`, at the cost of two or three small files and /proc/PID/stat."""
-    boot = host.boot_id()
     run = records.read_run(bundle)
-    end = records.read_exit(bundle)
     if run is None:
         return _never_ran(bundle)
+    boot, end = host.boot_id(), records.read_exit(bundle)
     alive = run.process.boot == boot and host.start_time(run.process.pid) == run.process.start
     if not _belongs(end, run) and not alive:
         # The monitor writes the record after the death that was just seen: look again before believing in none
