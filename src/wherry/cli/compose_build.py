@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.cli.compose import ComposeContext, compose_verb
 from wherry.cli.flags import Flag
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.compose.progress import DONE, Event
 
     context = ComposeContext(engine, args, out)
+    _check_memory(args.text("memory"))
     project = context.project(args.rest)
     services = [
         _with_ssh(one, args.all("ssh"))
@@ -64,6 +66,19 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         if args.on("push"):
             push_images(engine, project, services, progress, found.cancel, PushWishes(quiet=args.on("quiet")))
     return 0
+
+
+def _check_memory(text: str) -> None:
+    """Raises: FlagError."""
+    from wherry.cli.flags import FlagError
+    from wherry.runtime.parse_values import size_bytes
+
+    try:
+        size_bytes(text or "0")
+    except InputError as wrong:
+        fault = FlagError(f'invalid argument "{text}" for "-m, --memory" flag: {wrong.message}')
+        fault.exit_code = VERB.flag_exit
+        raise fault from None
 
 
 def _pairs(texts: Sequence[str], env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -31,18 +31,33 @@ _DRY = "DRY-RUN MODE - "
 def renderer(
     out: Output, mode: str, ansi: str, env: Mapping[str, str], *, is_dry: bool = False, title: str = "Running"
 ) -> Renderer:
-    """`mode` is auto, tty, plain, json or quiet; `ansi` auto, never or always. A terminal gets a live view."""
+    """`mode` is auto, tty, plain, json or quiet; `ansi` auto, never or always. A terminal gets a live view.
+
+    On standard error, or on standard output with COMPOSE_STATUS_STDOUT.
+    """
+    on_stdout = env.get("COMPOSE_STATUS_STDOUT", "").lower() in {"1", "t", "true"}
+    write = _flushed(out) if on_stdout else out.error
     if mode == "quiet":
         return Renderer(out.error)
     if mode == "json":
-        return Json(out.error, is_dry=is_dry)
-    is_live = out.err_is_terminal and ansi != "never" and env.get("TERM") != "dumb"
+        return Json(write, is_dry=is_dry)
+    is_terminal = out.is_terminal if on_stdout else out.err_is_terminal
+    is_live = is_terminal and ansi != "never" and env.get("TERM") != "dumb"
     if mode == "tty" or (mode == "auto" and (is_live or ansi == "always")):
         from wherry.cli.compose_live import Live
 
         has_colour = ansi == "always" or (ansi == "auto" and not env.get("NO_COLOR"))
-        return Live(out.err_fd, out.error, has_colour=has_colour, title=(_DRY if is_dry else "") + title)
-    return Plain(out.error, is_dry=is_dry)
+        fd = out.out_fd if on_stdout else out.err_fd
+        return Live(fd, write, has_colour=has_colour, title=(_DRY if is_dry else "") + title)
+    return Plain(write, is_dry=is_dry)
+
+
+def _flushed(out: Output) -> Callable[[str], None]:
+    def write(line: str) -> None:
+        out.line(line)
+        out.flush()
+
+    return write
 
 
 class Renderer:

@@ -199,6 +199,13 @@ def test_quiet_shows_warnings_alone() -> None:
     assert lines == ["wherry: warning: careful"]
 
 
+def test_the_variable_puts_progress_on_standard_output() -> None:
+    streams = io.StringIO(), io.StringIO()
+    for env in ({}, {"COMPOSE_STATUS_STDOUT": "1"}):
+        renderer(Output(*streams, env), "plain", "auto", env).event(Event("a", DONE, f"Started {len(env)}"))
+    assert [one.getvalue() for one in streams] == [" a  Started 1\n", " a  Started 0\n"]
+
+
 @pytest.mark.parametrize(
     ("mode", "ansi", "kind"),
     [("auto", "auto", Plain), ("plain", "always", Plain), ("json", "auto", Json), ("quiet", "auto", Renderer),
