@@ -176,10 +176,10 @@ class ComposeContext:
         given = self.outer.text("project-name") or self.env.get("COMPOSE_PROJECT_NAME", "")
         if given:
             return given
-        if not any(self.outer.given(name) for name in ("file", "project-directory", "workdir", "env-file")):
+        if not any(self.outer.given(name) for name in ("project-directory", "workdir", "env-file")):
             from wherry.compose.quick_name import quick_name
 
-            if name := quick_name(self.engine.settings.cwd, self.env):
+            if name := quick_name(self.engine.settings.cwd, self.env, self.outer.all("file")):
                 return name
         from wherry.compose.quick_name import name_of_files
 

@@ -9,7 +9,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from wherry.compose.load import LoadRequest
 
@@ -27,10 +27,20 @@ _KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NONE = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
-def quick_name(current_dir: str, environment: Mapping[str, str]) -> str:
-    """The name, or "" when only reading tells. `current_dir` is absolute, and nothing was said on the command line."""
+def quick_name(current_dir: str, environment: Mapping[str, str], files: Sequence[str] = ()) -> str:
+    """The name, or "" when only reading tells. `current_dir` is absolute; `files` are those of -f, and nothing else was
+    said on the command line."""
     if any(key in environment for key in _DECISIVE):
         return ""
+    if files:
+        paths = [os.path.normpath(os.path.join(current_dir, path)) for path in files]
+        folder = os.path.dirname(paths[0])
+        return "" if "-" in files or _may_decide(folder) else _name(paths, folder)
+    return _found(current_dir)
+
+
+def _found(current_dir: str) -> str:
+    """Of the nearest folder with a file."""
     folder = current_dir
     while not (files := [path for one in _FILES if os.path.exists(path := os.path.join(folder, one))]):
         parent = os.path.dirname(folder)
@@ -40,9 +50,12 @@ def quick_name(current_dir: str, environment: Mapping[str, str]) -> str:
     overrides = [path for one in _OVERRIDES if os.path.exists(path := os.path.join(folder, one))]
     if len(files) > 1 or len(overrides) > 1 or any(map(_may_decide, {current_dir, folder})):
         return ""
-    files += overrides
+    return _name([*files, *overrides], folder)
+
+
+def _name(paths: Sequence[str], folder: str) -> str:
     found = ""
-    for path in files:
+    for path in paths:
         name = _name_of(path)
         if name is None:
             return ""

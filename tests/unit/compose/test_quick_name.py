@@ -75,6 +75,21 @@ def test_it_looks_where_compose_looks(tmp_path: Path) -> None:
     assert quick_name(str(below), {}) == "other" == told(below, {})
 
 
+def test_the_files_of_the_command_line_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.yaml").write_text("services: {}\n")
+    (tmp_path / "b.yaml").write_text("name: other\n")
+    for files in (("sub/a.yaml",), ("sub/a.yaml", "b.yaml"), ("./sub/../sub/a.yaml",)):
+        request = LoadRequest(current_dir=str(tmp_path), files=files)
+        name = quick_name(str(tmp_path), {}, files)
+        assert name == read_name(request, stdin=lambda: b"", warn=lambda _text: None)
+        assert name == ("sub" if len(files) == 1 else "other")
+    assert quick_name(str(tmp_path), {}, ("-",)) == ""
+    assert quick_name(str(tmp_path), {}, ("nosuch.yaml",)) == ""
+    (tmp_path / "sub" / ".env").write_text("COMPOSE_PROJECT_NAME=x\n")
+    assert quick_name(str(tmp_path), {}, ("sub/a.yaml",)) == ""
+
+
 @pytest.mark.parametrize(
     ("files", "environment"),
     [
