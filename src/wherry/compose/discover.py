@@ -7,7 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from wherry.compose.dotenv import parse
-from wherry.compose.paths import absolute
+from wherry.compose.paths import absolute, is_remote_file
 from wherry.compose.source import Source
 from wherry.errors import ComposeError, ComposeFileMissing
 
@@ -85,7 +85,15 @@ class _Search:
         self.files: list[str] = []
 
     def _absolute(self, path: str) -> str:
-        return path if path == "-" else absolute(self._request.current_dir, path)
+        if path == "-":
+            return path
+        found = absolute(self._request.current_dir, path)
+        if is_remote_file(path) and not os.path.exists(found):
+            raise ComposeError(
+                f"{path}: compose files from a repository or a registry are not supported",
+                hint="clone it, and name the file",
+            )
+        return found
 
     @property
     def working_dir(self) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_extends"]
 
+_LONGEST = 100  # services that extend one another in a row
+
 
 def apply_extends(tree: Map, source: Source, reading: Reading, resets: list[Path]) -> Map:
     """
@@ -64,6 +66,8 @@ class _Extender:
         here = (name, file)
         if here in chain:
             raise fault(at, _circle((*chain, here)))
+        if len(chain) > _LONGEST:
+            raise fault(at, f"extends more than {_LONGEST} services in a row")
         where = file
         base_services = services
         if other is not None:
@@ -85,7 +89,8 @@ class _Extender:
     def _of_file(self, name: str, ref: str, path: str, file: str, at: Mark | None) -> tuple[Tree, str, list[Path]]:
         """The services of another file, the file's name, and what `!reset` marked in it."""
         if is_remote_file(path):
-            raise fault(at, f"cannot extend service {name!r}: {path} is remote", hint="clone it, and name the file")
+            message = f'cannot extend service "{name}" in {file}: {path} is remote, which is not supported'
+            raise fault(at, message, hint="clone it, and name the file")
         folder = self._reading.folder
         real = absolute(folder, path)
         if real not in self._files:

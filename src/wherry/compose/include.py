@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_include"]
 
+_DEEPEST = 50  # files that include one another
+_MOST = 1000  # includes of a whole project
 _PARTS = ("services", "volumes", "networks", "secrets", "configs", "models")
 
 
@@ -40,7 +42,13 @@ def apply_include(tree: Map, reading: Reading, included: tuple[str, ...]) -> Non
     Raises:
         ComposeError: a file that is not there, a cycle (with its chain), a part that both have and that differs.
     """
-    for one in _entries(tree):
+    entries = _entries(tree)
+    if entries and len(included) > _DEEPEST:
+        raise fault(tree.marks.get("include"), f"include goes deeper than {_DEEPEST} files", key=True)
+    for one in entries:
+        reading.counted.append(one.paths[0])
+        if len(reading.counted) > _MOST:
+            raise fault(one.mark, f"include: more than {_MOST} files, counting each one each time it is named")
         _join(tree, _included(one, reading, included), one.mark)
     tree.pop("include", None)
 

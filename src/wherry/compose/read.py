@@ -140,7 +140,12 @@ def _name(request: LoadRequest, found: Found, sources: Sequence[Source], variabl
         said = variables.expand(said) if request.interpolate else said
     except TemplateFault as wrong:
         raise fault(mark, f"error while interpolating name: {wrong}") from None
-    name = name_of_folder(said) or name_of_folder(posixpath.basename(found.working_dir))
+    name = name_of_folder(said)
+    if not name:
+        folder = posixpath.basename(found.working_dir)
+        name = name_of_folder(folder)
+        if posixpath.basename(posixpath.realpath(found.working_dir)) != folder:
+            variables.warn(f'project has been loaded without an explicit name from a symlink. Using name "{folder}"')
     if not name:
         raise ComposeError("project name must not be empty", hint="`-p NAME`, or `name: NAME` in the file")
     return name
@@ -157,9 +162,13 @@ class Reading:
     ) -> None:
         self.variables, self.steps, self.folder, self.home = variables, steps, folder, home
         self.interpolate = interpolate
+        self.counted: list[str] = []
+        """What was included so far, by this one and all that it led to."""
 
     def other(self, variables: Variables, folder: str) -> Reading:
-        return Reading(variables, self.steps, folder, self.home, interpolate=self.interpolate)
+        made = Reading(variables, self.steps, folder, self.home, interpolate=self.interpolate)
+        made.counted = self.counted
+        return made
 
     def model(
         self, sources: Sequence[Source], included: tuple[str, ...], *, base: str | None = None, resolve: bool = True
