@@ -79,7 +79,10 @@ def _networks(standard: Standard, service: Service, container: ObservedContainer
     if service.network_mode:
         return None
     for key in service.networks:
-        name = standard.project.networks[key].name
+        name, is_external = standard.project.networks[key].name, standard.project.networks[key].external
+        if is_external and len(name) == 64:
+            # An id, which containers are not on by that name
+            continue
         if name not in container.networks:
             return Cause("network", f"it is not on network {name}")
     return None

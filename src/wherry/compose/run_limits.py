@@ -51,6 +51,11 @@ def _refuse(service: Service) -> None:
             "use_api_socket: there is no daemon, and so no socket of its API to give to a container",
             hint="what needs a daemon's API needs docker",
         )
+    if service.pre_start:
+        raise Unsupported(
+            "pre_start: nothing is run before a container starts",
+            hint="a service of its own that runs once, and depends_on it with service_completed_successfully",
+        )
     if service.credential_spec is not None:
         raise Unsupported("credential_spec: group managed service accounts are for Windows containers")
 

@@ -26,6 +26,7 @@ from wherry.compose.model_parts import (
     Device,
     FileReference,
     Healthcheck,
+    Hook,
     ImageOptions,
     Logging,
     Mount,
@@ -353,6 +354,18 @@ def test_one_off_containers_have_a_slug_and_know_their_service() -> None:
     assert plain.network_aliases == ("shop-web-run-ab",)
 
 
+def test_every_key_of_a_service_has_a_meaning() -> None:
+    """Here, or with those who read it: what is built, planned, run after the start, watched, shown."""
+    here = {key for keys, _ in FIELDS for key in keys}
+    told = {"credential_spec", "use_api_socket", "pre_start", "storage_opt", "isolation", "cpu_count", "cpu_percent"}
+    elsewhere = {
+        "name", "image", "build", "develop", "attach", "profiles", "extends", "env_file", "label_file", "pull_policy",
+        "pull_refresh_after", "scale", "container_name", "models", "provider", "post_start", "pre_stop", "extensions",
+        "labels", "depends_on",
+    }  # fmt: skip
+    assert {*Service._order} == here | told | elsewhere
+
+
 def test_a_service_without_an_image_has_the_name_it_is_built_as() -> None:
     assert ask(image="").image == "shop-web"
 
@@ -393,6 +406,7 @@ def test_what_has_no_effect_is_told(keys: dict[str, Any], said: str) -> None:
         ({"healthcheck": Healthcheck(test=("CMD", "x"), interval=1000)}, "cannot be less than 1ms"),
         ({"credential_spec": CredentialSpec(file="x")}, "for Windows containers"),
         ({"use_api_socket": True}, "there is no daemon"),
+        ({"pre_start": (Hook(command=("x",)),)}, "nothing is run before a container starts"),
         ({"storage_opt": {"size": "1G"}}, "--storage-opt is supported only for overlay over xfs"),
         ({"ports": (Port(target=80, published="70000"),)}, "Invalid hostPort: 70000"),
         ({"ports": (Port(target=80, protocol="smtp"),)}, "Invalid proto: smtp"),
