@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "wherry"
 RANK = {  # equal rank = siblings, which may not import each other
     "errors": 0, "_version": 0, "lean": 0, "lean_ctypes": 0, "lean_json": 0, "lean_sqlite": 0,
-    "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1,
+    "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1, "durations": 1,
     "fs": 2,
     "host": 3,
     "image": 4, "dockerfile": 4, "web": 4, "trace": 4,
@@ -136,7 +136,17 @@ def loaded(argv: list[str], root: Path) -> set[str]:
     return set(done.stderr.rpartition("LOADED")[2].split())
 
 
-@pytest.mark.parametrize("argv", [["--version"], ["--help"], ["image", "--help"], ["images", "--bad"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--version"],
+        ["--help"],
+        ["image", "--help"],
+        ["images", "--bad"],
+        ["compose", "--help"],
+        ["compose", "up", "--help"],
+    ],
+)
 def test_help_and_version_load_next_to_nothing(argv: list[str], tmp_path: Path) -> None:
     assert not (HEAVY | LIGHTEST) & loaded(argv, tmp_path)
 
@@ -148,7 +158,7 @@ STOOD_FOR = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("argv", [["ps"], ["images"]])
+@pytest.mark.parametrize("argv", [["ps"], ["images"], ["compose", "-p", "shop", "ps"], ["compose", "ls"]])
 def test_listing_loads_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
     assert not (HEAVY | STOOD_FOR) & loaded(argv, tmp_path / "root")
 

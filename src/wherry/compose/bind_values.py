@@ -6,7 +6,7 @@ from wherry.compose.go_values import float32, shortest32
 from wherry.compose.model_build import SshKey
 from wherry.compose.scalars import go_text
 from wherry.compose.short_forms import bytes_of, split_command
-from wherry.dockerfile.durations import parse_duration_ns
+from wherry.durations import parse_duration_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -155,20 +155,20 @@ def _check_cycles(project: Project, tree: Tree) -> None:
     """Walk the dependencies depth first, without recursion: a chain may be as long as a file."""
     done: set[str] = set()
     for start in sorted(project.services):
-        chain: list[str] = []
+        chain = {start: None}  # ordered, and quick to look in
         pending = [(start, iter(sorted(project.services[start].depends_on)))]
-        chain.append(start)
         while pending:
             name, rest = pending[-1]
             following = next((each for each in rest if each not in done and each in project.services), None)
             if following is None:
                 done.add(name)
                 pending.pop()
-                chain.pop()
+                del chain[name]
             elif following in chain:
-                circle = " -> ".join([*chain[chain.index(following) :], following])
+                names = list(chain)
+                circle = " -> ".join([*names[names.index(following) :], following])
                 path = ("services", name, "depends_on", following)
                 raise fault_in(tree, path, f"dependency cycle detected: {circle}")
             else:
-                chain.append(following)
+                chain[following] = None
                 pending.append((following, iter(sorted(project.services[following].depends_on))))

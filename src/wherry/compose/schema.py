@@ -11,7 +11,7 @@ import re
 from functools import cache
 
 from wherry.compose.source import fault_in
-from wherry.dockerfile.durations import parse_duration_ns
+from wherry.durations import parse_duration_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def schema() -> dict[str, Any]:
     """Give the schema as plain values."""
     import json
-    from pathlib import Path
+    from posixpath import dirname
 
-    found: dict[str, Any] = json.loads(Path(__file__).with_name("compose-spec.json").read_bytes())
+    with open(f"{dirname(__file__)}/compose-spec.json", "rb") as file:
+        found: dict[str, Any] = json.loads(file.read())
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from wherry.dockerfile.copying import Add, Copy
-from wherry.dockerfile.durations import parse_duration_ns
 from wherry.dockerfile.flags import BOOLEAN, MANY, ONE, Flags, read_flags
 from wherry.dockerfile.heredoc import Heredoc
 from wherry.dockerfile.instructions import (
@@ -36,6 +35,7 @@ from wherry.dockerfile.mounts import parse_device, parse_mount
 from wherry.dockerfile.parser import Node
 from wherry.dockerfile.shell import SPACE
 from wherry.dockerfile.span import Span
+from wherry.durations import parse_duration_ns
 from wherry.errors import DockerfileError, nearest
 from wherry.oci.config import Healthcheck as HealthcheckConfig
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wherry.dockerfile.durations import parse_duration_ns
+from wherry.durations import parse_duration_ns
 
 
 @pytest.mark.parametrize(
