@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import json
+from wherry import lean_json as json
 
 from wherry.engine import containers_rows
 from wherry.engine.containers_repair import repair_some
