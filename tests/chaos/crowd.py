@@ -34,10 +34,11 @@ _AT_STEADY = (
 
 
 class Crowd(NamedTuple):
-    """`commands` came to an end, `longest_s` took the longest of them; `words` are in the volume."""
+    """`commands` came to an end, `longest_s` took the longest of them, `longest`; `words` are in the volume."""
 
     commands: int
     longest_s: float
+    longest: str
     words: int
     faults: tuple[str, ...]
 
@@ -63,7 +64,7 @@ def crowd(
     finally:
         world.clean()
     text = [f"seed {seed}: {fault}" for fault in faults]
-    return Crowd(run.commands, run.longest_s, run.words, tuple(text))
+    return Crowd(run.commands, *run.longest, run.words, tuple(text))
 
 
 def _held(pid: int) -> dict[str, int]:
@@ -100,7 +101,7 @@ class _Run:
         self.ledger = Ledger(Path(wherry.paths.volumes))
         self.faults: list[str] = []
         self.commands = self.words = 0
-        self.longest_s = 0.0
+        self.longest = 0.0, ""
 
     def all(self, clients: int, go_on: Callable[[int, float], bool]) -> None:
         began = time.monotonic()
@@ -155,7 +156,7 @@ class _Run:
         found = [hang] if hang else [f"{' '.join(words)}: {stderr}"] if faults_in(stderr) else []
         with self._lock:
             self.commands += 1
-            self.longest_s = max(self.longest_s, took)
+            self.longest = max(self.longest, (took, " ".join(words)))
             self.words += bool(act.writes and act.writes in stdout.split())
             self.ledger.note(act, stdout)
             self.faults += found

@@ -58,6 +58,9 @@ def remove(path: str, root: str = ROOT) -> bool:
 
 
 def _remove(folder: str) -> bool:
+    with suppress(OSError):
+        os.rmdir(folder)  # nobody in it and nothing below: so it is nearly always
+        return True
     try:
         below = [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
