@@ -6,10 +6,9 @@ over each other's projects without making anything anew.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from wherry.compose.emit_json import compact
 from wherry.compose.present import Present
+from wherry.oci.digest import small_sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,4 +47,4 @@ def volume_hash(volume: Volume) -> str:
 
 
 def _hash(value: object) -> str:
-    return sha256(compact(value).encode()).hexdigest()
+    return small_sha256(compact(value).encode())
