@@ -169,9 +169,9 @@ class Attached:
     def _stop(self, words: str) -> None:
         """In order; all at once and hard when ^C comes again. Raises: Cancelled then."""
         self._is_stopping = True
-        self._say(words)
         cancel = self._again()
         with self._show() as progress:
+            progress.note(words)
             try:
                 self._lifecycle(progress, cancel, "stop").run(plan_stop(self._options.timeout_s), keep_going=True)
             except Cancelled:
