@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from wherry.compose.tree import HERE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -97,14 +99,14 @@ _RESOURCES: dict[str, Any] = {
 }
 
 
-def _nested(table: dict[str, Any]) -> dict[str, Any]:
-    """The table as mappings within mappings by the parts of its paths; "" has the cast of the place itself."""
-    top: dict[str, Any] = {}
+def _nested(table: dict[str, Any]) -> dict[str | None, Any]:
+    """The table as mappings within mappings by the parts of its paths; HERE has the cast of the place itself."""
+    top: dict[str | None, Any] = {}
     for path, cast in table.items():
         at = top
         for part in path.split("."):
             at = at.setdefault(part, {})
-        at[""] = cast
+        at[HERE] = cast
     return top
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wherry.compose.casts import CASTS
 from wherry.compose.source import fault
 from wherry.compose.template import InvalidTemplate, TemplateFault, substitute
-from wherry.compose.tree import Map, Seq
+from wherry.compose.tree import HERE, Map, Seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ class _Walk:
     def __init__(self, variables: Variables) -> None:
         self._variables = variables
 
-    def of(self, tree: Tree, mark: Mark | None, path: str, casts: dict[str, Any] | None) -> Tree:
+    def of(self, tree: Tree, mark: Mark | None, path: str, casts: dict[str | None, Any] | None) -> Tree:
         """`path` is what docker-compose calls the place; `casts` what is known of places from here on."""
         kind = type(tree)
         if kind is str:
@@ -85,7 +85,7 @@ class _Walk:
             return Seq([self.of(item, at, f"{path}.[]", deeper) for item, at in items], list(tree.marks))
         return tree
 
-    def _text(self, text: str, mark: Mark | None, path: str, casts: dict[str, Any] | None) -> Tree:
+    def _text(self, text: str, mark: Mark | None, path: str, casts: dict[str | None, Any] | None) -> Tree:
         try:
             value = self._variables.expand(text)
         except InvalidTemplate as wrong:
@@ -97,7 +97,7 @@ class _Walk:
         except TemplateFault as wrong:
             hint = "set it in the shell, or in .env beside the compose file"
             raise fault(mark, f"error while interpolating {path}: {wrong}", hint=hint) from None
-        cast = casts.get("") if casts else None
+        cast = casts.get(HERE) if casts else None
         if cast is None:
             return value
         try:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from wherry.compose.scalars import go_text
 from wherry.compose.source import fault
-from wherry.compose.tree import Map, Mark, Path, Seq, dotted
+from wherry.compose.tree import HERE, Map, Mark, Path, Seq, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wherry.compose.tree import Tree
 
-    Rules = dict[str, Any]
+    Rules = dict[str | None, Any]
     Rule = Callable[[Tree, Tree, "_At"], Tree]
 
 __all__ = ["merged", "merged_service"]
@@ -51,7 +51,7 @@ def merged_service(base: Tree, service: Tree, name: str) -> Tree:
 
 
 def _merge(base: Tree, over: Tree, at: _At) -> Tree:
-    rule: Rule | None = at.rules.get("")
+    rule: Rule | None = at.rules.get(HERE)
     if rule is not None:
         return rule(base, over, at)
     if over is None:
@@ -240,4 +240,4 @@ for _path, _rule in {
     _place = _RULES
     for _part in _path.split("."):
         _place = _place.setdefault(_part, {})
-    _place[""] = _rule
+    _place[HERE] = _rule

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from wherry.compose.source import Source
 
-__all__ = ["Key", "Map", "Mark", "Path", "Seq", "Tree", "child", "dotted", "find"]
+__all__ = ["HERE", "Key", "Map", "Mark", "Path", "Seq", "Tree", "child", "dotted", "find"]
 
 Tree = Any  # Map, Seq, str, int, float, bool or None
 Key = "str | int"
+HERE = None
+"""In tables of places, which are mappings by key: what is known of the place itself. A key may be "", but not None."""
 Path = tuple["str | int", ...]
 
 

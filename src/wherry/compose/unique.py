@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wherry.compose.source import fault
-from wherry.compose.tree import Map, Mark, Seq
+from wherry.compose.tree import HERE, Map, Mark, Seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -27,17 +27,17 @@ def made_unique(tree: Tree) -> Tree:
     return _walk(tree, None, "", _INDEXES)
 
 
-def _walk(tree: Tree, mark: Mark | None, path: str, indexes: dict[str, Any]) -> Tree:
+def _walk(tree: Tree, mark: Mark | None, path: str, indexes: dict[str | None, Any]) -> Tree:
     if isinstance(tree, dict):
         marks = tree.marks if isinstance(tree, Map) else {}
-        known = tree.keys() if "*" in indexes else indexes.keys() & tree.keys()
+        known = list(tree) if "*" in indexes else [key for key in tree if key in indexes]
         for key in known:
             deeper = indexes.get(key) or indexes.get("*")
             if deeper is not None:
                 below = f"{path}.{key}" if path else key
                 tree[key] = _walk(tree[key], marks.get(key, mark), below, deeper)
-    elif isinstance(tree, list) and "" in indexes:
-        return _unique(tree, mark, path, indexes[""])
+    elif isinstance(tree, list) and HERE in indexes:
+        return _unique(tree, mark, path, indexes[HERE])
     return tree
 
 
@@ -125,7 +125,7 @@ def _env_file(value: Tree, mark: Mark | None, path: str) -> Hashable:
     return value if isinstance(value, str) else ""
 
 
-_INDEXES: dict[str, Any] = {}
+_INDEXES: dict[str | None, Any] = {}
 for _path, _index in {
     "networks.*.labels": _key,
     "networks.*.ipam.options": _key,
@@ -160,4 +160,4 @@ for _path, _index in {
     _place = _INDEXES
     for _part in _path.split("."):
         _place = _place.setdefault(_part, {})
-    _place[""] = _index
+    _place[HERE] = _index
