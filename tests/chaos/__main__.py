@@ -30,7 +30,8 @@ def main(argv: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
             found = crowd(Path(folder), options.clients, options.seed, lambda _, s: s < options.seconds, print)
         print(f"{found.commands} commands of {options.clients} clients, the longest {found.longest_s:.1f} s "
-              f"({found.longest}); {found.words} words written to a volume; {time.monotonic() - began:.0f} s")  # fmt: skip
+              f"({found.longest}); {found.words} words written to a volume; "
+              f"{time.monotonic() - began:.0f} s")  # fmt: skip
         return _verdict(found.faults)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         outcome = chaos(Path(folder), options.acts, options.seed, lambda text: print(text, flush=True), options.every)
