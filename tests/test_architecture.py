@@ -158,7 +158,7 @@ STOOD_FOR = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("argv", [["ps"], ["images"], ["compose", "-p", "shop", "ps"], ["compose", "ls"]])
+@pytest.mark.parametrize("argv", [["ps"], ["images"], ["compose", "-p", "shop", "ps"]])
 def test_listing_loads_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
     assert not (HEAVY | STOOD_FOR) & loaded(argv, tmp_path / "root")
 

@@ -33,7 +33,7 @@ GROUP = Verb(
     [
         Flag("all-resources", "Include all resources, even those not used by services"),
         Flag("ansi", 'When to print ANSI control characters ("never"|"always"|"auto")', kind="string", default="auto"),
-        Flag("compatibility", "Run in backward compatibility mode: names with _ as separator"),
+        Flag("compatibility", "Accepted, with a warning: names are joined by -, as without it"),
         Flag("dry-run", "Say what would be done, and do nothing"),
         Flag("env-file", "An alternate environment file", kind="list", type_name="stringArray"),
         Flag("file", "Compose configuration files", short="f", kind="list", type_name="stringArray"),
@@ -110,6 +110,9 @@ class ComposeContext:
         """
         from wherry.compose.load import load
 
+        if self._is_compatible():
+            # Differs from docker: `compose --compatibility` does not join names by _, as docker-compose 1 did
+            self.warn("--compatibility has no effect: names are joined by -")
         request = self.request(services).replace(with_dependencies=with_dependencies)
         return load(request, stdin=self.stdin, warn=self.warn)
 

@@ -96,8 +96,6 @@ def _dry(context: ComposeContext, project: Project, wish: OneOff) -> int:
 
 def _wish(context: ComposeContext, project: Project, args: Args) -> OneOff:
     """Raises: InputError in docker's words."""
-    import shlex
-
     from wherry.compose.image_plan import ImageOptions
     from wherry.compose.one_off import OneOff
     from wherry.errors import InputError
@@ -109,15 +107,11 @@ def _wish(context: ComposeContext, project: Project, args: Args) -> OneOff:
         raise InputError("--service-ports and --publish are incompatible")
     # Differs from docker: `compose run` with a pipe as its input has no terminal, instead of an error
     has_terminal = args.on("tty") or (out.is_terminal and out.in_is_terminal)
-    try:
-        entrypoint = tuple(shlex.split(args.text("entrypoint"))) if args.given("entrypoint") else None
-    except ValueError as fault:
-        raise InputError(f"--entrypoint {args.text('entrypoint')!r}: {fault}") from None
     pull = args.text("pull")
     return OneOff(
         service,
         tuple(command),
-        entrypoint=entrypoint,
+        entrypoint=_entrypoint(args),
         environment=_environment(context, project, args),
         labels=dict(parse_names.label(text) for text in args.all("label")),
         name=args.text("name"),
@@ -138,6 +132,20 @@ def _wish(context: ComposeContext, project: Project, args: Args) -> OneOff:
         quiet_pull=args.on("quiet-pull") or args.on("quiet"),
         image=ImageOptions(pull="" if pull == "policy" else pull, build=args.on("build")),
     )
+
+
+def _entrypoint(args: Args) -> tuple[str, ...] | None:
+    """Split as a shell would. Raises: InputError."""
+    import shlex
+
+    from wherry.errors import InputError
+
+    if not args.given("entrypoint"):
+        return None
+    try:
+        return tuple(shlex.split(args.text("entrypoint")))
+    except ValueError as fault:
+        raise InputError(f"--entrypoint {args.text('entrypoint')!r}: {fault}") from None
 
 
 def _environment(context: ComposeContext, project: Project, args: Args) -> dict[str, str | None]:

@@ -172,6 +172,12 @@ def test_profiles_and_services_choose(shop: Path) -> None:
         context(shop).project(["nope"])
 
 
+def test_names_of_old_are_not_promised(shop: Path) -> None:
+    for found in (context(shop, "--compatibility"), context(shop, env={"COMPOSE_COMPATIBILITY": "true"})):
+        found.project()
+        assert "--compatibility has no effect" in found.out._err.getvalue()  # type: ignore[attr-defined]
+
+
 def test_a_warning_is_told_once(shop: Path) -> None:
     found: Any = context(shop)
     for _ in range(3):
