@@ -33,6 +33,6 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     elif args.text("format") == "json":
         out.json({"version": f"v{COMPOSE_VERSION}"})
     else:
-        # Differs from docker: the line says whose work it is, too
+        # Differs from docker: `compose version` says whose work it is, too
         out.line(f"Docker Compose version v{COMPOSE_VERSION} (wherry {__version__})")
     return 0
