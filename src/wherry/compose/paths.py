@@ -24,6 +24,7 @@ _WINDOWS = re.compile(r"[a-zA-Z]:[\\/]|\\\\[^\\/.][^\\/]*[\\/][^\\/.][^\\/]*[\\/
 
 def is_remote_file(path: str) -> bool:
     """Whether `include` or `extends` means a repository or an artifact with it."""
+    # Differs from docker: neither is fetched: paths within a foreign artifact led out of it (CVE-2025-62725)
     return path.startswith(_REMOTE_FILES)
 
 

@@ -249,6 +249,8 @@ class _Reader:
             for key, value in source.items():
                 if key not in tree or tree[key] is RESET:
                     # A key with `!reset` counts as absent here, as with docker-compose
+                    # Differs from docker: a `!reset` that comes with `<<` counts; docker-compose 2.26 forgets it once
+                    # the anchor was read, later ones do not
                     tree[key] = Override(value) if key in tree else value
                     if key in source.marks:
                         tree.marks[key] = source.marks[key]

@@ -183,6 +183,7 @@ KEYS = st.sampled_from(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({"depends_on": [""]}, "services")
 @given(
     st.dictionaries(KEYS, TREES, max_size=4), st.sampled_from(["services", "networks", "volumes", "secrets", "include"])
 )
