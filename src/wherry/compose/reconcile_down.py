@@ -15,7 +15,7 @@ from wherry.compose.plan import (
     RunProvider,
 )
 from wherry.compose.reconcile_steps import reference, stop_steps
-from wherry.errors import NotFound
+from wherry.errors import ComposeError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class _Down:
     def containers(self) -> None:
         """In reverse order of dependencies, then the orphans."""
         stopped: dict[str, list[int]] = {}
-        for name in reversed(sort(self.needs)):
+        for name in reversed(self._order()):
             if self.options.services and name not in self.options.services:
                 continue
             dependents = [other for other, wanted in self.needs.items() if name in wanted]
@@ -95,6 +95,13 @@ class _Down:
             for one in self.observed.containers:
                 if one.service not in known and one.status != "removing":
                     self._remove(one, cause, stop_steps(self.planner, one, None, cause, (), self.options.timeout_s))
+
+    def _order(self) -> list[str]:
+        try:
+            return sort(self.needs)
+        except ComposeError:
+            # Labels of several times, or anybody's: a project must be able to go
+            return sorted(self.needs)
 
     def _of(self, name: str) -> list[ObservedContainer]:
         found = [one for one in self.observed.of_service(name) if one.status != "removing"]
