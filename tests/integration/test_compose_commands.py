@@ -7,12 +7,14 @@ import json
 import os
 import re
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.integration.compose_lab import SLEEPS, Compose
 from tests.integration.container_lab import Wherry, eventually
+from tests.registries.real import WherryRegistry
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 
@@ -300,3 +302,52 @@ def test_a_broken_file_does_not_keep_one_from_what_runs(compose: Compose) -> Non
     assert compose("exec", "web", "echo", "hi").stdout == "hi\n"
     assert "demo-web-1" in compose("ps").stdout
     assert compose("ps", "web", code=15).stderr
+
+
+def test_attach_is_in_the_container(compose: Compose) -> None:
+    compose.write("services: {web: {image: busybox, command: [sh], tty: true, stdin_open: true}}")
+    compose("up", "-d")
+    terminal = compose.terminal("attach", "web")
+    terminal.type("echo hi$((1+1))\nexit 3\n")
+    assert terminal.wait() == 3
+    assert "hi2" in terminal.seen
+
+
+def test_completion_offers_the_services_of_the_file(compose: Compose) -> None:
+    compose.write("services: {web: {image: busybox}, db: {build: .}, x: {image: busybox, profiles: [more]}}")
+    offered = compose.wherry("__complete", *compose.words("logs", "")).stdout.splitlines()
+    assert offered == ["db", "web\tbusybox", "x\tbusybox", ":4"]
+    offered = compose.wherry("__complete", *compose.words("cp", "w")).stdout.splitlines()
+    assert offered == ["web:\tbusybox", ":2"]
+
+
+def test_a_terminal_that_is_too_small_for_a_project_shows_what_happens(compose: Compose) -> None:
+    services = "".join(f"      s{number}: {{image: busybox, {SLEEPS}}}\n" for number in range(8))
+    compose.write(f"\n    services:\n{services}")
+    terminal = compose.terminal("up", "-d")
+    terminal.resize(5, 40)
+    assert terminal.wait() == 0
+    assert "[+] Running 9/9" in terminal.seen
+
+
+def test_push_sends_what_was_built_and_pull_brings_it_back(compose: Compose, wherry: Wherry, tmp_path: Path) -> None:
+    with closing(WherryRegistry(tmp_path / "registry")) as registry:
+        compose.write(f"""
+        services:
+          web:
+            image: {registry.host}/shop/web:1
+            build: {{dockerfile_inline: "FROM busybox\\nCMD echo pushed", tags: ["{registry.host}/shop/web:2"]}}
+          other: {{image: busybox}}
+        """)
+        assert " web  Pushed" in compose("build", "--push").stderr
+        assert " other  Skipped" in compose("push").stderr
+        for tag in ("1", "2"):
+            wherry("rmi", "-f", f"{registry.host}/shop/web:{tag}")
+        assert " web  Pulled" in compose("pull", "web").stderr
+        assert compose("run", "--rm", "--pull", "always", "web").stdout == "pushed\n"
+        wherry("rmi", "-f", f"{registry.host}/shop/web:1")
+        (compose.folder / "compose.yaml").write_text(
+            f"name: demo\nservices: {{web: {{image: '{registry.host}/shop/nosuch:1', build: .}}}}\n"
+        )
+        assert "An image does not exist locally" in compose("push", code=1).stderr
+        compose("push", "--ignore-push-failures")
