@@ -194,6 +194,18 @@ def test_a_rebuild_replaces_its_own_containers_alone_and_one_that_fails_none(lab
     assert watch.stop() == 130
 
 
+def test_a_stop_in_the_middle_of_a_rebuild_leaves_the_old_container(lab: Lab) -> None:
+    lab.write("compose.yaml", BUILDS)
+    lab.write("Dockerfile", "FROM busybox\nRUN echo 1 > /version\n")
+    watch = lab.watch()
+    first = lab.id("demo-web-1")
+    lab.write("Dockerfile", "FROM busybox\nRUN echo it has begun; sleep 1000\n")
+    watch.wait_for("it has begun")
+    assert watch.stop() == 130
+    assert lab.id("demo-web-1") == first
+    assert lab.wherry.status("demo-web-1") == "running"
+
+
 def test_a_rebuild_runs_no_step_that_did_not_read_what_changed(lab: Lab) -> None:
     lab.write("compose.yaml", BUILDS)
     lab.write("requirements.txt", "fastapi")

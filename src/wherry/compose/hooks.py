@@ -24,9 +24,10 @@ _LINES = 10
 
 
 class HookFailed(WherryError):
-    """A hook ended with another code than 0. The message has the end of its output."""
+    """A hook ended with another code than 0, `status`. The message has the end of its output."""
 
     code = "hook"
+    status = 1
 
 
 def exec_options(hook: Hook) -> ExecOptions:
@@ -56,7 +57,9 @@ def run_hook(
         code = engine.containers.exec(container, exec_options(hook), Streams(stdout=fd, stderr=fd, signals=False))
     if code:
         # docker-compose's words, and what it said
-        raise HookFailed(f"{service} hook exited with status {code}{output.end()}", hint=f"it is its {kind} hook")
+        fault = HookFailed(f"{service} hook exited with status {code}{output.end()}", hint=f"it is its {kind} hook")
+        fault.status = code
+        raise fault
 
 
 class _Output:

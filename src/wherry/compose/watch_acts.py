@@ -63,14 +63,14 @@ class EngineActor:
             return 0  # removed just now: the one that takes its place is found
 
     def exec(self, replica: Replica, hook: Hook) -> tuple[int, bytes]:
-        from wherry.api.capture import capture
-        from wherry.compose.hooks import exec_options
+        from wherry.compose.hooks import HookFailed, run_hook
 
-        options = exec_options(hook)
-        done, _ = capture(
-            lambda streams: self._engine.containers.exec(replica.id, options, streams), None, None, lambda: None
-        )
-        return done.code, done.stdout + done.stderr
+        output: list[bytes] = []
+        try:
+            run_hook(self._engine, replica.id, replica.name, "watch", hook, output.append)
+        except HookFailed as fault:
+            return fault.status, b"".join(output)
+        return 0, b"".join(output)
 
     def restart(self, service: str, cancel: Cancel) -> None:
         """All its containers at once, and then those that are to be restarted with it (`depends_on: restart: true`)."""
