@@ -190,6 +190,8 @@ def test_an_attached_up_shows_all_that_is_written_and_ends_with_the_last(compose
     assert "unseen" not in done.stdout
     assert "two" not in compose("up", "--attach", "one").stdout
     assert compose("up", "--no-log-prefix", "one").stdout.splitlines()[1] == "first"
+    stamped = compose("up", "--timestamps", "--menu=off", "one").stdout.splitlines()[1]
+    assert re.fullmatch(r"one-1  \| 20\d\d-\S+Z first", stamped)
 
 
 def test_the_first_that_ends_can_end_all_and_give_its_code(compose: Compose) -> None:

@@ -138,6 +138,7 @@ def _options(context: ComposeContext, args: Args, *, verb: str, start: bool) -> 
         images=image_options(args),
         parallel=context.parallel,
         quiet_pull=args.on("quiet-pull"),
+        quiet_build=is_up and args.on("quiet-build"),
         wait=is_up and args.on("wait"),
         wait_timeout_s=args.number("wait-timeout") if is_up else None,
         verb=verb,

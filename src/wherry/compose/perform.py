@@ -45,7 +45,7 @@ class Performer:
         self.engine, self.project, self.progress = engine, project, progress
         self.faults: list[WherryError] = []
         self.variables: dict[str, Mapping[str, str]] = {}
-        self.quiet_pull = False
+        self.quiet_pull = self.quiet_build = False
         self.provided: frozenset[str] = frozenset()
         self._replaced: frozenset[str] = frozenset()
         self._on_start = on_start

@@ -114,6 +114,7 @@ def _provide(work: Performer, operation: plans.RunProvider, cancel: Cancel) -> N
 
 
 def _build(work: Performer, step: Step, operation: plans.BuildImage, cancel: Cancel) -> None:
+    from wherry.build.progress import Quiet as QuietBuild
     from wherry.compose.build_request import build_service
     from wherry.compose.image_plan import FALLBACK
 
@@ -124,7 +125,8 @@ def _build(work: Performer, step: Step, operation: plans.BuildImage, cancel: Can
     say(Event(service.name, WORKING, words[0]))
     try:
         with _exits(_BUILD_EXIT):
-            build_service(work.engine, project, service, work.progress.build(service.name), cancel)
+            watch = QuietBuild() if work.quiet_build else work.progress.build(service.name)
+            build_service(work.engine, project, service, watch, cancel)
     except Cancelled:
         raise
     except Exception as fault:

@@ -50,6 +50,7 @@ class UpOptions(NamedTuple):
     images: ImageOptions = ImageOptions()
     parallel: int = -1
     quiet_pull: bool = False
+    quiet_build: bool = False
     wait: bool = False
     wait_timeout_s: int | None = None
     verb: str = "up"
@@ -135,7 +136,8 @@ class Up:
         from wherry.compose.perform import Performer
 
         work = Performer(self.engine, self.project, progress, self.on_start)
-        work.quiet_pull, work.provided = self.options.quiet_pull, self._provided
+        work.quiet_pull, work.quiet_build = self.options.quiet_pull, self.options.quiet_build
+        work.provided = self._provided
         return work
 
 
