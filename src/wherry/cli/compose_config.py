@@ -70,7 +70,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     else:
         project = _load(context, request)
         if args.on("resolve-image-digests"):
-            project = _pinned(engine, project)
+            project = _pinned(context, project)
         text = "" if args.on("quiet") else project_text(project, args.text("format"))
     _write(args, out, text)
     return 0
@@ -165,19 +165,10 @@ def _variables(context: ComposeContext, request: LoadRequest) -> int:
     return 0
 
 
-def _pinned(engine: Engine, project: Project) -> Project:
-    """The project with each tag replaced by the digest that it is at its registry now."""
+def _pinned(context: ComposeContext, project: Project) -> Project:
+    """The project with each tag replaced by what it is at its registry now; what can't be asked stays, and is told."""
+    from wherry.compose.pin import pinned
     from wherry.engine.trust_remote import Registries, find
-    from wherry.oci.reference import Reference
 
-    remote = Registries(engine)
-    services = {}
-    for name, service in project.services.items():
-        image = service.image
-        if image:
-            reference = Reference.parse(image)
-            digest = reference.digest or find(remote, image).subject.digest
-            tag = f":{reference.tag}" if reference.tag else ""
-            image = f"{reference.registry}/{reference.repository}{tag}@{digest}"
-        services[name] = service.replace(image=image)
-    return project.replace(services=services)
+    remote = Registries(context.engine)
+    return pinned(project, lambda image: str(find(remote, image).subject.digest), context.warn)
