@@ -51,8 +51,8 @@ def check(tree: Tree, where: str) -> None:
         return
     from wherry.compose.schema_faults import find_fault
 
-    path, message, is_key = find_fault(tree)
-    raise fault_in(tree, path, f"validating {where}: {message}", key=is_key)
+    path, message, is_key, hint = find_fault(tree)
+    raise fault_in(tree, path, f"validating {where}: {message}", key=is_key, hint=hint)
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:

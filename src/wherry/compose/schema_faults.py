@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from wherry.compose.schema import has_format, kind, repeated, resolved, schema
+from wherry.errors import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class _Fault:
         """The words where it is the reason behind another fault."""
         self.at = at
         """The place in the file, where it is not that of the path: a key."""
+        self.hint: str | None = None
 
 
 class _Result:
@@ -40,8 +42,8 @@ class _Result:
         self.score += other.score
 
 
-def find_fault(tree: Any) -> tuple[tuple[str | int, ...], str, bool]:
-    """Give the place, docker-compose's message, and whether the place is a key."""
+def find_fault(tree: Any) -> tuple[tuple[str | int, ...], str, bool, str | None]:
+    """Give the place, docker-compose's message, whether the place is a key, and what was perhaps meant."""
     result = _Result()
     _look(schema(), tree, (), result)
     faults = result.faults
@@ -59,7 +61,7 @@ def find_fault(tree: Any) -> tuple[tuple[str | int, ...], str, bool]:
     keys = tuple(
         int(key) if key.isdigit() and at and _is_list(tree, place[:at]) else key for at, key in enumerate(place)
     )
-    return keys, f"{where} {text}", fault.at is not None
+    return keys, f"{where} {text}", fault.at is not None, fault.hint
 
 
 def _depth(fault: _Fault) -> int:
@@ -161,6 +163,8 @@ def _look_object(node: dict[str, Any], value: dict[str, Any], path: Path, result
             continue
         if more is False:
             result.add(path, "additional", f"Additional property {key} is not allowed", (*path, key))
+            close = nearest(key, list(properties))
+            result.faults[-1].hint = f"did you mean {close}?" if close else None
         elif isinstance(more, dict):
             tried = _Result()
             _look(more, value[key], (*path, key), tried)

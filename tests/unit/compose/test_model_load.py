@@ -125,6 +125,7 @@ def test_a_fault_has_its_place(text: str, where: str, message: str, tmp_path: Pa
     assert message in str(caught.value)
     assert caught.value.where == f"{tmp_path}/compose.yaml:{where}"
     assert caught.value.exit_code == 15
+    assert caught.value.hint == ("did you mean image?" if "imag:" in text else None)
 
 
 def test_a_long_chain_of_dependencies_is_no_recursion(tmp_path: Path) -> None:
