@@ -9,7 +9,7 @@ from wherry.engine import containers_create, containers_rows
 from wherry.engine.containers_bundle import Start, monitor_plan, network_request, write_bundle, write_health_process
 from wherry.engine.containers_lock import held
 from wherry.engine.events_runs import began
-from wherry.errors import Conflict, HostError, RuntimeFailure, WherryError
+from wherry.errors import Conflict, HostError, NotFound, RuntimeFailure, WherryError
 from wherry.lean import contextmanager, suppress
 from wherry.runtime import attach as attaching
 from wherry.runtime import launch, records
@@ -41,10 +41,12 @@ def run(
         if streams:
             engine.events.container(row, "attach")
         with held(engine, row):
-            is_there = False
-            # `rm` and `prune` of others do not wait for a container that nobody works on yet
-            containers_rows.find(engine.db, row.id)
-            is_there = True
+            try:
+                # `rm` and `prune` of others do not wait for a container that nobody works on yet
+                containers_rows.find(engine.db, row.id)
+            except NotFound:
+                is_there = False
+                raise
             monitor = launch_locked(engine, row, streams, monitor)
     except BaseException:
         if not is_there:
