@@ -6,9 +6,9 @@ each container of the project; what a killed process left is put right on the wa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from wherry import lean_json as json
 from wherry.compose import labels
 
 TYPE_CHECKING = False

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from wherry import lean_json as json
-
 from wherry.engine import containers_rows
 from wherry.engine.containers_repair import repair_some
 
