@@ -46,7 +46,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
         ("compose build", "compose config", "compose pull", "compose push", "compose events",
          "compose images", "compose logs", "compose ps", "compose stats", "compose top",
          "compose volumes", "compose watch", "compose create", "compose down", "compose kill", "compose pause",
-         "compose restart", "compose rm", "compose start", "compose stop", "compose unpause", "compose up",
+         "compose restart", "compose rm", "compose scale", "compose start", "compose stop", "compose unpause", "compose up",
          "compose wait"), ("service",)),
     **dict.fromkeys(("compose attach", "compose export", "compose port"), ("service", "nothing")),
     "compose commit": ("service", "image"), "compose cp": ("service:files",),
