@@ -14,7 +14,7 @@ from wherry.compose.plan import (
     RemoveVolume,
     RunProvider,
 )
-from wherry.compose.reconcile_steps import reference, stop_steps
+from wherry.compose.stop_steps import reference, stop_steps
 from wherry.errors import ComposeError, NotFound
 
 TYPE_CHECKING = False

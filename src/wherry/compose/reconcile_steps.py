@@ -22,11 +22,10 @@ from wherry.compose.plan import (
     RemoveNetwork,
     RemoveVolume,
     RenameContainer,
-    RunHook,
     RunProvider,
-    StopContainer,
 )
 from wherry.compose.start_steps import Starts
+from wherry.compose.stop_steps import reference, stop_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,30 +35,9 @@ if TYPE_CHECKING:
     from wherry.compose.observe import Observed, ObservedContainer
     from wherry.compose.reconcile_resources import Resources
 
-__all__ = ["Steps", "stop_steps"]
+__all__ = ["Steps"]
 
 _RECREATED = Cause("recreate", "the new one takes its place")
-
-
-def reference(container: ObservedContainer) -> ContainerRef:
-    return ContainerRef(container.name, container.id, container.service, container.number)
-
-
-def stop_steps(
-    planner: Planner,
-    container: ObservedContainer,
-    service: Service | None,
-    cause: Cause,
-    needs: Sequence[int],
-    timeout_s: int | None,
-) -> tuple[int, ...]:
-    """Its pre_stop hooks and its stop; what is to be waited for: `needs` when it does not run."""
-    if not container.is_running:
-        return tuple(needs)
-    one, last = reference(container), tuple(needs)
-    for place in range(len(service.pre_stop) if service is not None else 0):
-        last = (planner.add(RunHook(one, "pre_stop", place), Cause("hook", "before it stops"), last),)
-    return (planner.add(StopContainer(one, timeout_s), cause, last),)
 
 
 class Steps:
