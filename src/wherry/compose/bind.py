@@ -194,7 +194,7 @@ _SERVICE_FLAGS = (
 )  # fmt: skip
 _FILE_OBJECT: dict[str, Decode] = {
     **dict.fromkeys(("name", "file", "environment", "content", "driver", "template_driver"), to.text),
-    "external": to.flag, "labels": to.labels, "driver_opts": to.options,
+    "external": to.flag, "labels": to.labels, "driver_opts": to.string_map,
 }  # fmt: skip
 _RATES = ("device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops")
 
@@ -216,7 +216,7 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
         "env_file": many(EnvFile), "expose": to.numbers, "extends": a(Extends), "extra_hosts": to.hosts,
         "gpus": many(DeviceRequest), "healthcheck": a(Healthcheck), "labels": to.labels, "logging": a(Logging),
         "models": service_models, "networks": named(ServiceNetwork, none=True), "ports": many(Port),
-        "provider": a(Provider), "stop_grace_period": to.duration, "storage_opt": to.options, "ulimits": ulimits,
+        "provider": a(Provider), "stop_grace_period": to.duration, "storage_opt": to.string_map, "ulimits": ulimits,
         "volumes": many(Mount),
     },
     Build: {

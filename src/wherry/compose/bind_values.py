@@ -174,6 +174,13 @@ def options(value: Any) -> dict[str, str]:
     return {name: "" if value[name] is None else any_text(value[name]) for name in sorted(value)}
 
 
+def string_map(value: Any) -> dict[str, str]:
+    """Texts by name."""
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a map, got '{kind(value)}'")
+    return {name: "" if value[name] is None else text(value[name]) for name in sorted(value)}
+
+
 def multi_options(value: Any) -> dict[str, Sequence[str]]:
     """A provider's options: each one or more values."""
     made: dict[str, Sequence[str]] = {}

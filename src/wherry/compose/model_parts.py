@@ -58,7 +58,7 @@ class Port(Record):
     mode: str = ""
     """`ingress` or `host`; no difference on one machine."""
     host_ip: str = ""
-    target: int
+    target: int = 0
     published: str = ""
     """A number, a range of which one is taken, or empty: any free port."""
     protocol: str = ""
@@ -107,7 +107,7 @@ class ImageOptions(Record):
 class Mount(Record):
     """One element of a service's `volumes`."""
 
-    type: str
+    type: str = ""
     """`bind`, `volume`, `tmpfs`, `image`, `cluster` or `npipe`."""
     source: str = ""
     """bind: an absolute path; volume: a key of the project's volumes, or empty (anonymous); image: its name."""
@@ -186,7 +186,7 @@ class ServiceModel(Record):
 class FileReference(Record):
     """One element of a service's `secrets` or `configs`."""
 
-    source: str
+    source: str = ""
     """A key of the project's secrets or configs."""
     target: str = ""
     """Empty: not said (secrets: `/run/secrets/<source>`, configs: `/<source>`, which normalising writes here)."""
@@ -200,7 +200,7 @@ class FileReference(Record):
 class EnvFile(Record):
     """One element of `env_file`."""
 
-    path: str
+    path: str = ""
     required: bool = True
     format: str = ""
     """`raw`: values without interpolation and quotes; or empty."""
@@ -209,7 +209,7 @@ class EnvFile(Record):
 class Device(Record):
     """One element of `devices`; a CDI name has the whole name as source and target."""
 
-    source: str
+    source: str = ""
     target: str = ""
     permissions: str = ""
     extensions: Mapping[str, Any] = EMPTY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wherry.compose.model import Network, Project, Service, Volume
-from wherry.compose.model_build import Deploy
+from wherry.compose.model_build import Deploy, SshKey
 from wherry.compose.model_parts import Port
 
 
@@ -30,8 +30,8 @@ def test_a_record_is_frozen() -> None:
 def test_unknown_and_missing_fields_are_told() -> None:
     with pytest.raises(TypeError, match="no field 'imag'"):
         Service(name="web", imag="x")  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="needs 'target'"):
-        Port()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="needs 'id'"):
+        SshKey()  # type: ignore[call-arg]
 
 
 def test_replace_changes_a_copy() -> None:
