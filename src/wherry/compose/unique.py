@@ -114,7 +114,7 @@ def _port(value: Tree, mark: Mark | None, path: str) -> Hashable:
     if "target" not in value:
         raise fault(mark, f"service ports {path} is missing a target port")
     host, protocol = value.get("host_ip", "0.0.0.0"), value.get("protocol", "tcp")  # noqa: S104 - docker's default
-    return host, str(value.get("published")), str(value["target"]), protocol
+    return str(host), str(value.get("published")), str(value["target"]), str(protocol)
 
 
 def _env_file(value: Tree, mark: Mark | None, path: str) -> Hashable:

@@ -116,6 +116,12 @@ def test_a_dependency_behind_a_profile_is_told(tmp_path: Path) -> None:
         ("services:\n  a:\n    image: x\n    ports:\n    - 80\n    - http\n", "6:7", "Invalid containerPort: http"),
         ("services:\n  a:\n    image: x\n    mem_limit: 1q\n", "4:16", "services.a.mem_limit: invalid size: '1q'"),
         ("services:\n  a: {image: x, networks: [n]}\n", "2:28", 'service "a" refers to undefined network n'),
+        (
+            "services:\n  a:\n    image: x\n    ports: [{target: 80, host_ip: [a]}]\n",
+            "4:35",
+            "host_ip must be a string",
+        ),
+        ("services:\n  a: {image: x, configs: [{}]}\n", "2:27", 'service "a" refers to undefined config '),
         ("services:\n  a: {image: x}\nvolumes: {v: {size: 1}}\n", "3:15", "volumes.v Additional property size"),
     ],
 )
