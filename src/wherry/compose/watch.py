@@ -78,7 +78,8 @@ def watch(
     pace = (pace or Pace())._replace(is_busy=lambda: watch_git.is_git_busy(git))
     with ExitStack() as stack:
         # Before what is to be synced first is read: no edit falls between the two
-        trees = stack.enter_context(TreeWatch(roots, skips(rules), say, pace))
+        skipped = skips(rules, selection.sources)
+        trees = stack.enter_context(TreeWatch([*roots, *selection.sources], skipped, say, pace))
         desks = {name: _Desk(name, rules, actor, say, cancel) for name in selection.services}
         say("Watch enabled")
         for desk in desks.values():
@@ -86,7 +87,10 @@ def watch(
             stack.callback(desk.join)
         try:
             while True:
-                for service, work in plan(rules, trees.wait(cancel)).items():
+                changes = trees.wait(cancel)
+                for path in sorted(selection.sources.intersection(changes.changed)):
+                    say(f"{os.path.basename(path)} changed: start the watch again to use it")
+                for service, work in plan(rules, changes).items():
                     desks[service].ask(work)
         except Cancelled:
             return

@@ -6,7 +6,7 @@ Spec: https://github.com/compose-spec/compose-spec/blob/main/develop.md
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from wherry.compose.model_parts import Hook
@@ -162,10 +162,13 @@ def merge(earlier: Work, later: Work) -> Work:
     )
 
 
-def skips(rules: Sequence[Rule]) -> Callable[[str, bool], bool]:
-    """What need not be watched: what no rule takes, and folders below which none takes anything."""
+def skips(rules: Sequence[Rule], also: Collection[str] = ()) -> Callable[[str, bool], bool]:
+    """What need not be watched: what no rule takes, and folders below which none takes anything. `also` is never
+    skipped."""
 
     def is_skipped(path: str, is_folder: bool) -> bool:
+        if path in also:
+            return False
         if is_folder:
             return all(rule.filter.prunes(path) for rule in rules)
         return not any(rule.filter.takes(path) for rule in rules)

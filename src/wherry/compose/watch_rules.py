@@ -24,10 +24,12 @@ _DEFAULT_FILE = "Dockerfile"
 
 
 class Selection(NamedTuple):
-    """`rules` in the file's order; `warnings` are for the user, one line each."""
+    """`rules` in the file's order; `warnings` are for the user, one line each. `sources` are the files that say all
+    this (compose.yaml, .dockerignore): a watch goes on with what they said when it began."""
 
     rules: tuple[Rule, ...]
     warnings: tuple[str, ...] = ()
+    sources: frozenset[str] = frozenset()
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -60,7 +62,9 @@ def select(project: Project, services: Sequence[str] = ()) -> Selection:
             "none of the selected services is configured for watch, consider setting an 'develop' section",
             hint="docs/compose-watch.md shows one",
         )
-    return Selection(tuple(rules), tuple(warnings))
+    ignores = (f"{rule.filter.context}/.dockerignore" for rule in rules if rule.filter.hidden)
+    sources = frozenset({*map(os.path.realpath, project.files), *ignores})
+    return Selection(tuple(rules), tuple(warnings), sources)
 
 
 def _check(name: str, service: Service, element: WatchRule, where: str) -> None:

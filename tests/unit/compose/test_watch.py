@@ -83,9 +83,9 @@ def project() -> Project:
 def start(project: Project) -> Iterator[Callable[..., Cancel]]:
     started: list[tuple[Cancel, Thread]] = []
 
-    def begin(*rules: Rule) -> Cancel:
+    def begin(*rules: Rule, sources: frozenset[str] = frozenset()) -> Cancel:
         cancel = Cancel()
-        thread = Thread(target=watch, args=(Selection(rules), project, project.say, cancel, QUICK))
+        thread = Thread(target=watch, args=(Selection(rules, (), sources), project, project.say, cancel, QUICK))
         thread.start()
         started.append((cancel, thread))
         project.wait_for("Watch enabled")
@@ -218,6 +218,14 @@ def test_a_service_that_does_not_run_is_said_and_found_later(
     project.wait_for('service "web" is not running: changes reach it once it is started')
     project.replicas["web"] = [Replica("1", "demo-web-1")]
     project.wait_for("1? +/app/a")
+
+
+def test_that_the_compose_file_has_changed_is_said(here: Path, project: Project, start: Callable[..., Cancel]) -> None:
+    (here / "src").mkdir()
+    start(_rule(here / "src"), sources=frozenset({f"{here}/compose.yaml"}))
+    (here / "compose.yaml").write_text("services: {}")
+    project.wait_for("compose.yaml changed: start the watch again to use it")
+    assert len(project.log) == 2
 
 
 def test_git_is_busy_while_it_holds_its_lock(here: Path) -> None:

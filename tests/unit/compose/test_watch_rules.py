@@ -58,6 +58,12 @@ def test_what_is_mounted_is_not_synced(tmp_path: Path) -> None:
     )
 
 
+def test_the_files_that_say_what_is_watched_are_known(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("*.a\n")
+    project = _project(tmp_path, _sync(tmp_path)).replace(files=(f"{tmp_path}/compose.yaml",))
+    assert select(project).sources == {f"{tmp_path}/compose.yaml", f"{tmp_path}/.dockerignore"}
+
+
 def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
     rebuild = WatchRule(path=str(tmp_path), action="rebuild")
     with pytest.raises(InputError, match='can\'t watch service "web" with action rebuild without a build context'):
