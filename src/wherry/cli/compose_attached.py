@@ -77,7 +77,7 @@ def _watching(context: ComposeContext, args: Args, work: Up) -> Iterator[None]:
     def watch() -> None:
         try:
             watch_project(
-                context.engine, work.project, WatchOptions(tuple(args.rest)),
+                context.engine, work.project, WatchOptions(tuple(args.rest), is_prepared=True),
                 lambda: renderer(context.out, "plain", "never", context.env), say, over,
             )  # fmt: skip
         except (WherryError, OSError) as fault:

@@ -52,7 +52,8 @@ def run(engine: Engine, args: Args, out: Output) -> int:
                 for text in selection.warnings:
                     progress.warn(text)
                 if not args.on("no-up"):
-                    bring_up(engine, project, options, progress, found.cancel)
+                    project = bring_up(engine, project, options, progress, found.cancel)
+                    options = options._replace(is_prepared=True)
             # In plain lines: others are synced, and say so, while one is built
             mode = "quiet" if is_quiet else "plain"
             shows = partial(renderer, out, mode, "never", context.env)

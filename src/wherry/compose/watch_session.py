@@ -24,11 +24,13 @@ __all__ = ["WatchOptions", "bring_up", "check", "watch_project"]
 
 
 class WatchOptions(NamedTuple):
-    """`services` () is all. `prune` removes images that rebuilds leave without a name. `parallel` as in `up`."""
+    """`services` () is all. `prune` removes images that rebuilds leave without a name. `parallel` as in `up`.
+    `is_prepared`: models and providers of the project have answered (`prepare`): they are not asked again."""
 
     services: tuple[str, ...] = ()
     prune: bool = True
     parallel: int = -1
+    is_prepared: bool = False
 
 
 def check(project: Project, services: Sequence[str] = ()) -> Selection:
@@ -36,16 +38,22 @@ def check(project: Project, services: Sequence[str] = ()) -> Selection:
     return select(project, services)
 
 
-def bring_up(engine: Engine, project: Project, options: WatchOptions, progress: Progress, cancel: Cancel) -> None:
-    """`up` before a watch, in the background: services that are watched are built anew, what they depend on stays.
+def bring_up(engine: Engine, project: Project, options: WatchOptions, progress: Progress, cancel: Cancel) -> Project:
+    """`up` before a watch, in the background: services that are watched are built anew, what they depend on stays. The
+    project, as models and providers change it.
 
     Raises: what `up` raises.
     """
     from wherry.compose.decide import ReconcileOptions
-    from wherry.compose.up import UpOptions, up
+    from wherry.compose.up import Up, UpOptions
 
     reconcile = ReconcileOptions(options.services, recreate_dependencies="never", ignore_orphans=True)
-    up(engine, _built(project), UpOptions(reconcile, parallel=options.parallel, verb="watch"), progress, cancel)
+    wishes = UpOptions(reconcile, parallel=options.parallel, verb="watch")
+    work = Up(engine, _built(project), wishes, progress, cancel)
+    work.fetch()
+    with work.lock:
+        work.run(work.plan())
+    return work.project
 
 
 def _built(project: Project) -> Project:
@@ -69,7 +77,7 @@ def watch_project(
     from wherry.compose.watch_acts import EngineActor
 
     selection = select(project, options.services)
-    if needs_preparing(project):
+    if needs_preparing(project) and not options.is_prepared:
         with shows() as progress:
             project = prepare(engine, project, progress, cancel).project
     watch(selection, EngineActor(engine, project, shows, prune=options.prune), say, cancel)
