@@ -65,7 +65,7 @@ def read(request: LoadRequest, steps: Steps, *, stdin: Callable[[], bytes], warn
         ComposeError: with file, line, column, the lines and a caret.
     """
     variables = Variables(request.environment, _once(warn))
-    found = find(request, variables)
+    found = _found(request, variables)
     if not found.files:
         raise ComposeFileMissing("no configuration file provided: not found", hint="`-f FILE` says which one to take")
     sources = [_source(file, stdin) for file in found.files]
@@ -91,8 +91,8 @@ def read_name(request: LoadRequest, *, stdin: Callable[[], bytes], warn: Callabl
     Raises:
         ComposeError: the name is none, or an env file is wrong.
     """
-    variables = Variables(request.environment, warn)
-    found = find(request, variables)
+    variables = Variables(request.environment, _once(warn))
+    found = _found(request, variables)
     sources = [] if request.project_name else [_source(file, stdin) for file in found.files]
     return _name(request, found, sources, variables.over(found.environment))
 

@@ -129,3 +129,29 @@ def test_a_place_that_is_not_known_is_the_one_above() -> None:
     fault = fault_in(document.tree, ("services", "web", "ports", 0, "target"), "wrong")
     assert fault.where == "compose.yaml:3:13"
     assert fault_in(Map(), ("services",), "wrong").where is None
+
+
+@pytest.mark.parametrize(
+    ("files", "keys", "code"),
+    [
+        ({"compose.yaml": "services: {}"}, {"project_name": "A.b"}, 1),
+        ({"compose.yaml": "services: {}"}, {"env_files": ("none.env",)}, 1),
+        ({"compose.yaml": "services: {}", ".env": "A B=1"}, {}, 1),
+        ({}, {"environment": {"COMPOSE_FILE": "none.yaml"}}, 1),
+        ({}, {}, 14),
+        ({}, {"files": ("none.yaml",)}, 14),
+        ({"compose.yaml": "include: [none.yaml]"}, {}, 14),
+        ({"compose.yaml": "include: [{path: compose.yaml, env_file: none.env}]"}, {}, 14),
+        ({"compose.yaml": "services: ["}, {}, 15),
+        ({"compose.yaml": "services: {a: {image: $${A:?}}}".replace("$$", "$")}, {}, 15),
+        ({"compose.yaml": "services: {a: {extends: b}}"}, {}, 15),
+    ],
+)
+def test_exit_codes_are_docker_composes(
+    files: dict[str, str], keys: dict[str, object], code: int, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ComposeError) as caught:
+        load(LoadRequest(current_dir=str(tmp_path), **keys))  # type: ignore[arg-type]
+    assert caught.value.exit_code == code
