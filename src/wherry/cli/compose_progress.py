@@ -5,9 +5,7 @@ All are a `compose.progress.Progress` and a context manager. What is drawn anew 
 
 from __future__ import annotations
 
-import json
-import threading
-from typing import Self
+from _thread import allocate_lock
 
 from wherry.cli.render import clean
 from wherry.compose.progress import ERROR, WARNING
@@ -16,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
+    from typing import Self
 
     from wherry.build.progress import Progress as BuildProgress
     from wherry.cli.build_progress import Plain as PlainBuild
@@ -65,7 +64,7 @@ class Renderer:
 
     def __init__(self, write: Callable[[str], None], *, is_dry: bool = False) -> None:
         self._write, self._dry = write, _DRY if is_dry else ""
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def __enter__(self) -> Self:
         return self
@@ -165,9 +164,11 @@ class Json(Renderer):
     """A line of JSON for each event: docker-compose's --progress json."""
 
     def _put(self, **fields: str) -> None:
+        from json import dumps
+
         shown = {**({"dry-run": True} if self._dry else {}), **{key: text for key, text in fields.items() if text}}
         with self._lock:
-            self._write(json.dumps(shown))
+            self._write(dumps(shown))
 
     def event(self, event: Event) -> None:
         self._put(
