@@ -74,6 +74,17 @@ def read(request: LoadRequest, steps: Steps, *, stdin: Callable[[], bytes], warn
         return _read(request, steps, found, sources, variables)
 
 
+def _found(request: LoadRequest, variables: Variables) -> Found:
+    """What the options and the environment mean. A fault of theirs has exit code 1, as docker-compose's."""
+    try:
+        if request.project_name:
+            checked_name(request.project_name)
+        return find(request, variables)
+    except ComposeError as wrong:
+        wrong.exit_code = 1
+        raise
+
+
 def _read(request: LoadRequest, steps: Steps, found: Found, sources: Sequence[Source], variables: Variables) -> Loaded:
     name = _name(request, found, sources, variables)
     environment = {**found.environment, "COMPOSE_PROJECT_NAME": name}
