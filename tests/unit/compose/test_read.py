@@ -141,7 +141,7 @@ def test_a_place_that_is_not_known_is_the_one_above() -> None:
         ({}, {}, 14),
         ({}, {"files": ("none.yaml",)}, 14),
         ({"compose.yaml": "include: [none.yaml]"}, {}, 14),
-        ({"compose.yaml": "include: [{path: compose.yaml, env_file: none.env}]"}, {}, 14),
+        ({"compose.yaml": "include: [{path: a.yaml, env_file: none.env}]", "a.yaml": ""}, {}, 14),
         ({"compose.yaml": "services: ["}, {}, 15),
         ({"compose.yaml": "services: {a: {image: $${A:?}}}".replace("$$", "$")}, {}, 15),
         ({"compose.yaml": "services: {a: {extends: b}}"}, {}, 15),
