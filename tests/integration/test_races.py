@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from tests.integration.container_lab import Wherry, traces
+from tests.integration.container_lab import Wherry, eventually, traces
 from wherry.engine import Engine, containers_commit, containers_create, containers_rows, containers_tree
 from wherry.engine.containers_lock import held
 from wherry.engine.containers_rows import ContainerRow
@@ -85,3 +87,35 @@ def test_a_container_that_is_removed_before_its_run_begins_does_not_run(
         with pytest.raises(NotFound, match="No such container"):
             engine.containers.run("busybox", options)
     assert traces(wherry.paths) == []
+
+
+@pytest.mark.requires("nft", "ip")
+@pytest.mark.parametrize("remove", ["remove", "prune"])
+def test_a_network_that_is_removed_while_its_last_container_goes_leaves_no_bridge(
+    wherry: Wherry, monkeypatch: pytest.MonkeyPatch, remove: str
+) -> None:
+    """The container has no address any more, and its bridge is still to be looked for in the networks' rows."""
+    wherry("network", "create", "net")
+    wherry("run", "-d", "--network", "net", "--name", "box", "busybox", "sleep", "1000")
+    with wherry.engine() as engine, wherry.engine() as other:
+        kernel = engine.networks.kernel
+        drop, gone = kernel.drop, []
+        verb = (lambda: other.networks.remove("net")) if remove == "remove" else other.networks.prune
+        thread = Thread(target=lambda: gone.append(verb()))
+
+        def with_another(links: Sequence[str], lock_fd: int) -> None:
+            thread.start()
+            inode = f":{os.fstat(lock_fd).st_ino} "
+            locks = Path("/proc/locks")
+            eventually(
+                lambda: any(" -> " in one and inode in one for one in locks.read_text().splitlines()), "it waits"
+            )
+            assert not gone
+            drop(links, lock_fd)
+
+        monkeypatch.setattr(kernel, "drop", with_another)
+        engine.containers.remove("box", force=True)
+        thread.join(60)
+        assert gone
+        assert "net" not in [one.name for one in other.networks.all()]
+    eventually(lambda: not traces(wherry.paths), "nothing is left")

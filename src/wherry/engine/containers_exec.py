@@ -34,17 +34,11 @@ def exec(
     monitor = monitor or launch.spawn(engine.host, engine.containers.tool_env, "monitor_exec")
     folder = ""
     try:
-        state = repair(engine, row)
-        if state.status == "paused":
-            raise Conflict(f"Container {row.name} is paused, unpause the container before exec")
-        if state.status == "restarting":
-            raise Conflict(f"Container {row.id} is restarting, wait until the container is running")
-        if not state.pid or not state.is_running:
-            raise Conflict(f"container {row.id} is not running", hint=f"wherry start {row.name}")
+        pid = _running(engine, row)
         plan = _plan(engine, row, options, streams)
-        plan["netns"] = f"/proc/{state.pid}/ns/net"
+        plan["netns"] = f"/proc/{pid}/ns/net"
         folder = plan["folder"]
-        process = _process(engine, row, options, state.pid)
+        process = _process(engine, row, options, pid)
         if plan["size"]:
             process["consoleSize"] = {"height": plan["size"][0], "width": plan["size"][1]}
         replace_file(f"{folder}/process.json", json.dumps(process).encode(), durable=False)
@@ -66,6 +60,18 @@ def exec(
         monitor.leave()
         return None
     return _follow(engine, row, monitor, streams, (pid, plan["exec_id"]))
+
+
+def _running(engine: Engine, row: ContainerRow) -> int:
+    """Its first process. Raises: Conflict in docker's words."""
+    state = repair(engine, row)
+    if state.status == "paused":
+        raise Conflict(f"Container {row.name} is paused, unpause the container before exec")
+    if state.status == "restarting":
+        raise Conflict(f"Container {row.id} is restarting, wait until the container is running")
+    if not state.pid or not state.is_running:
+        raise Conflict(f"container {row.id} is not running", hint=f"wherry start {row.name}")
+    return state.pid
 
 
 def _follow(

@@ -9,9 +9,8 @@ The life of one container's network, as `engine.containers` drives it:
     networks.plumb(attachment, monitor_pid)       # veth, addresses, routes, nft rules
     networks.release(id)                          # after the end, by whoever cleans up; idempotent
 
-The bridge and the nft table come with the first container of a root and go with its last one
-(docs/adr/0060-network-by-ip-and-nft.md). Kernel objects are made and removed under one lock file: `networks_kernel`.
-`connect` and `disconnect` of a container that is there already: `networks_connect`.
+The bridge and the nft table come with the first container of a root and go with its last one, under one lock file:
+`networks_kernel` (docs/adr/0060-network-by-ip-and-nft.md). `connect` and `disconnect`: `networks_connect`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import os
 
 from wherry.engine import networks_files as host_files
 from wherry.engine.networks_kernel import Kernel
-from wherry.errors import Conflict, WherryError
+from wherry.errors import Conflict, NotFound, WherryError
 from wherry.lean import cached_property, suppress
 from wherry.network import apply, plan
 from wherry.network.ipam import STEP, AddressPlan, Member, parse_routes, taken_by
@@ -345,7 +344,7 @@ class Networks:
         from wherry.engine import networks_create
 
         networks_create.refuse_predefined(name)
-        self.book.remove(network := self.book.network(name))
+        networks_create.remove(self, network := self.book.network(name))
         self._engine.events.network(network, "destroy")
 
     def prune(self, chosen: Callable[[Network], bool] = lambda _: True) -> tuple[str, ...]:
@@ -354,9 +353,9 @@ class Networks:
         self.sweep(lambda id: self._engine.containers.state(id).is_running)
         for network in self.book.networks():
             if not network.is_default and chosen(network) and not self.book.members(network.number):
-                with suppress(Conflict):
-                    self.book.remove(network)
-                    gone.append(self._engine.events.network(network, "destroy").name)
+                with suppress(Conflict, NotFound):  # used, or removed, meanwhile
+                    self.remove(network.id)
+                    gone.append(network.name)
         self._engine.events.prune("network", 0)
         return tuple(gone)
 

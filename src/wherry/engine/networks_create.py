@@ -39,6 +39,7 @@ __all__ = [
     "pools",
     "refuse_addresses",
     "refuse_predefined",
+    "remove",
     "with_ids",
 ]
 
@@ -86,6 +87,16 @@ def refuse_predefined(name: str) -> None:
     """Raises: Conflict."""
     if name in PREDEFINED:
         raise Conflict(f"{name} is a pre-defined network and cannot be removed")
+
+
+def remove(networks: Networks, network: Network) -> None:
+    """Its row; not while a container is being released from it, which looks in the rows for bridges to take down.
+
+    Raises: Conflict, Locked.
+    """
+    networks.kernel.finish()
+    with networks.kernel.lock():
+        networks.book.remove(network)
 
 
 def pools(
