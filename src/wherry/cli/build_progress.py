@@ -83,7 +83,9 @@ class _Display:
     def _begin(self, key: str, name: str) -> _Step:
         # Those of the Dockerfile have numbers as keys; what wherry says of its own work has no clock, as in BuildKit
         number = len(self._steps) + 1
-        step = self._steps[key] = _Step(number, clean(name), time.monotonic(), has_clock=key.rpartition(":")[2].isdecimal())
+        step = self._steps[key] = _Step(
+            number, clean(name), time.monotonic(), has_clock=key.rpartition(":")[2].isdecimal()
+        )
         return step
 
     def _end(self, key: str, result: str) -> _Step:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 from wherry.cli.flags import Flag
 from wherry.errors import InputError
+from wherry.lean import contextmanager, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ class Interrupts:
 @contextmanager
 def interrupts() -> Iterator[Interrupts]:
     """While the body runs. The second ^C raises KeyboardInterrupt out of whatever goes on."""
-    import signal
-
     from wherry.cancel import Cancel
 
     found = Interrupts(Cancel())
