@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import TYPE_CHECKING, NamedTuple
 
 from wherry.compose.dotenv import parse
 from wherry.compose.paths import absolute, is_remote_file
 from wherry.compose.source import Source
 from wherry.errors import ComposeError, ComposeFileMissing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import NamedTuple
 
     from wherry.compose.interpolate import Variables
     from wherry.compose.load import LoadRequest
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Found", "find", "read_env_files", "read_file"]
 

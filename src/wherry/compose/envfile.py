@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from wherry.compose.discover import read_file
 from wherry.compose.dotenv import parse, parse_raw
@@ -11,6 +10,7 @@ from wherry.compose.interpolate import Variables
 from wherry.compose.source import Source
 from wherry.errors import ComposeError, ComposeFileMissing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

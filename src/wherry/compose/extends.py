@@ -6,7 +6,6 @@ Compose specification, 05: https://github.com/compose-spec/compose-spec/blob/v2.
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
 
 from wherry.compose.discover import read_file
 from wherry.compose.interpolate import copied
@@ -17,6 +16,7 @@ from wherry.compose.source import Source, fault, missing
 from wherry.compose.tree import Map
 from wherry.errors import nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.compose.read import Reading
     from wherry.compose.tree import Mark, Path, Tree

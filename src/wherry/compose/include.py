@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import TYPE_CHECKING, NamedTuple
 
 from wherry.compose.discover import read_env_files, read_file
 from wherry.compose.paths import absolute, is_remote_file
@@ -15,9 +14,14 @@ from wherry.compose.source import Source, fault, missing
 from wherry.compose.tree import Map, Seq
 from wherry.errors import ComposeError, ComposeFileMissing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NamedTuple
+
     from wherry.compose.read import Reading
     from wherry.compose.tree import Mark, Tree
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["apply_include"]
 

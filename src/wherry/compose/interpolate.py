@@ -6,15 +6,15 @@ the one that went in: an alias, which is one object in several places until here
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from wherry.compose.casts import CASTS
 from wherry.compose.source import fault
 from wherry.compose.template import InvalidTemplate, TemplateFault, substitute
 from wherry.compose.tree import HERE, Map, Seq
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from wherry.compose.tree import Mark, Tree
 

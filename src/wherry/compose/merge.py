@@ -6,14 +6,14 @@ short or long form. Compose specification, 13: https://github.com/compose-spec/c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from wherry.compose.scalars import go_text
 from wherry.compose.source import fault
 from wherry.compose.tree import HERE, Map, Mark, Path, Seq, dotted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from wherry.compose.tree import Tree
 

@@ -5,8 +5,6 @@ before it. The order of the steps is compose-go's, since what a file means depen
 from __future__ import annotations
 
 import posixpath
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from wherry.compose.discover import find, read_file
 from wherry.compose.extends import apply_extends
@@ -22,12 +20,16 @@ from wherry.compose.unique import made_unique
 from wherry.compose.yaml_reader import Override
 from wherry.errors import ComposeError, ComposeFileMissing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import NamedTuple, Protocol
 
     from wherry.compose.discover import Found
     from wherry.compose.load import LoadRequest
     from wherry.compose.tree import Path, Tree
+else:
+    from wherry.lean import NamedTuple, Protocol
 
 __all__ = ["Loaded", "Reading", "Steps", "read", "read_name"]
 
@@ -70,8 +72,16 @@ def read(request: LoadRequest, steps: Steps, *, stdin: Callable[[], bytes], warn
         raise ComposeFileMissing("no configuration file provided: not found", hint="`-f FILE` says which one to take")
     sources = [_source(file, stdin) for file in found.files]
     variables = variables.over(found.environment)
-    with _uncollected():
+    # A tree of a million nodes has no cycle, and looking for one takes a third of the time
+    import gc
+
+    collects = gc.isenabled()
+    gc.disable()
+    try:
         return _read(request, steps, found, sources, variables)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _found(request: LoadRequest, variables: Variables) -> Found:
@@ -106,20 +116,6 @@ def read_name(request: LoadRequest, *, stdin: Callable[[], bytes], warn: Callabl
     found = _found(request, variables)
     sources = [] if request.project_name else [_source(file, stdin) for file in found.files]
     return _name(request, found, sources, variables.over(found.environment))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the cyclic collector: a tree of a million nodes has no cycle, and looking takes a third of the time."""
-    import gc
-
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:

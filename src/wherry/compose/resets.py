@@ -5,11 +5,10 @@ Compose specification, 13, "Reset value": https://github.com/compose-spec/compos
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wherry.compose.tree import Map, Path, Seq
 from wherry.compose.yaml_reader import RESET, Override
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.compose.tree import Mark, Tree
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from math import isfinite, isnan
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Timestamp", "go_text", "resolve", "tagged"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wherry.errors import ComposeError, ComposeFileMissing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.compose.tree import Mark, Path, Tree
     from wherry.compose.yaml_reader import Document

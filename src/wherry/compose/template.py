@@ -6,8 +6,8 @@ Compose specification, 12: https://github.com/compose-spec/compose-spec/blob/v2.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

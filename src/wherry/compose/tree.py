@@ -6,16 +6,21 @@ is a plain dict or list, and then the nearest container above still says where i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any, NamedTuple
 
     from wherry.compose.source import Source
 
+    Tree = Any  # Map, Seq, str, int, float, bool or None
+else:
+    from wherry.lean import NamedTuple
+
+    Tree = object
+
 __all__ = ["HERE", "Key", "Map", "Mark", "Path", "Seq", "Tree", "child", "dotted", "find"]
 
-Tree = Any  # Map, Seq, str, int, float, bool or None
 Key = "str | int"
 HERE = None
 """In tables of places, which are mappings by key: what is known of the place itself. A key may be "", but not None."""

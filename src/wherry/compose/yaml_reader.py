@@ -9,14 +9,14 @@ YAML 1.2.2: https://yaml.org/spec/1.2.2/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from wherry.compose import scalars
 from wherry.compose.source import fault_at
 from wherry.compose.tree import Map, Mark, Seq
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from wherry.compose.source import Source
     from wherry.compose.tree import Tree
