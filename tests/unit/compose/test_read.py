@@ -155,3 +155,21 @@ def test_exit_codes_are_docker_composes(
     with pytest.raises(ComposeError) as caught:
         load(LoadRequest(current_dir=str(tmp_path), **keys))  # type: ignore[arg-type]
     assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include: [oci://registry.example/x:1]",
+        "include: ['https://git.example/x.git#main:../../etc']",
+        "include: [{path: [compose.yaml, git@git.example:x.git]}]",
+        "services: {a: {extends: {service: b, file: 'oci://registry.example/x'}}}",
+        "services: {a: {extends: {service: b, file: github.com/x/y}}}",
+    ],
+)
+def test_no_repository_and_no_artifact_is_fetched(text: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(text)
+    with pytest.raises(ComposeError, match="is remote, which is not supported"):
+        load(LoadRequest(current_dir=str(tmp_path)))
+    with pytest.raises(ComposeError, match="from a repository or a registry"):
+        load(LoadRequest(current_dir=str(tmp_path), files=("oci://registry.example/x:1",)))
