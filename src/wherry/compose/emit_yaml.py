@@ -6,6 +6,7 @@ Mappings are written in their own order: who wants them sorted sorts them.
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from wherry.compose.go_values import format_float
 from wherry.compose.scalars import Timestamp
@@ -149,17 +150,25 @@ def _means_something(value: str) -> bool:
         return True
     first = value[0]
     if first == ".":
-        return bool(_FLOAT.fullmatch(value))
+        return _is_float(value)
     if first not in "+-0123456789":
         return False
     plain = value.replace("_", "")
-    if _FLOAT.fullmatch(plain) or (_INT.fullmatch(plain) and _fits(plain)) or _BASE60.fullmatch(value):
+    if _is_float(plain) or (_INT.fullmatch(plain) and _fits(plain)) or _BASE60.fullmatch(value):
         return True
     return _is_time(value)
 
 
+def _is_float(plain: str) -> bool:
+    return bool(_FLOAT.fullmatch(plain)) and isfinite(float(plain))
+
+
 def _fits(plain: str) -> bool:
-    return len(plain) < 24 or bool(_FLOAT.fullmatch(plain))
+    """Whether digits of base 2, 8 or 16 are a number of 64 bits; others are a float at least, and came before."""
+    digits = plain.lstrip("+-").lower()
+    base = {"0x": 16, "0b": 2}.get(digits[:2], 8 if digits[0] == "0" else 10)
+    value = int(digits.removeprefix("0x").removeprefix("0b").removeprefix("0o"), base)
+    return value <= (1 << 63) if plain[0] == "-" else value < (1 << 64)
 
 
 def _is_time(value: str) -> bool:
