@@ -194,6 +194,12 @@ def test_an_attached_up_shows_all_that_is_written_and_ends_with_the_last(compose
     assert re.fullmatch(r"one-1  \| 20\d\d-\S+Z first", stamped)
 
 
+def test_a_container_that_is_over_before_anybody_looks_ends_the_up_too(compose: Compose) -> None:
+    compose.write('services: {quick: {image: busybox, command: ["true"]}}')
+    for _ in range(5):
+        assert "quick-1 exited with code 0" in compose("up", timeout_s=60).stdout
+
+
 def test_the_first_that_ends_can_end_all_and_give_its_code(compose: Compose) -> None:
     compose.write(f"""
         services:

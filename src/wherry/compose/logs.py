@@ -112,11 +112,12 @@ class Following:
 
         try:
             row = containers_rows.find(self._engine.db, source.id)
-            was_running = self._engine.containers.state(source.id).is_running
+            # One that was added when it was started ran, be it over by now
+            has_run = query is not self._query or self._engine.containers.state(source.id).is_running
             with _Pause(self._engine.containers.bundle(source.id), is_needed=query.follow) as pause:
                 for batch in containers_logs.batches(self._engine, row, query, self._cancel, pause):
                     self._sink.lines(source, batch)
-            if query.follow and was_running:
+            if query.follow and has_run:
                 self._sink.ended(source, self._engine.containers.state(source.id).exit_code)
         except Cancelled:
             pass
