@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_extends"]
 
+_MOST_COPIED = 1_000_000  # values that services of one document take from others
 _LONGEST = 100  # services that extend one another in a row
 
 
@@ -47,6 +48,7 @@ def apply_extends(tree: Map, source: Source, reading: Reading, resets: list[Path
 class _Extender:
     def __init__(self, source: Source, reading: Reading) -> None:
         self._source, self._reading = source, reading
+        self._copied = 0
         self._files: dict[str, tuple[Tree, list[Path]]] = {}
 
     def extended(
@@ -78,6 +80,9 @@ class _Extender:
         base = self.extended(ref, base_services, where, (*chain, here), resets)
         if base is None:
             return service
+        self._copied += _size(base)
+        if self._copied > _MOST_COPIED:
+            raise fault(at, f"extends: more than {_MOST_COPIED:,} values come of it")
         base = copied(base)
         for paths in resets:
             take_away({"services": {name: base}}, paths)
@@ -121,6 +126,11 @@ class _Extender:
         near = nearest(ref, list(services))
         hint = f"did you mean {near}?" if near else f"there are: {', '.join(sorted(services))}"
         return fault(at, f'cannot extend service "{name}" in {file}: {why}', hint=hint)
+
+
+def _size(tree: Tree) -> int:
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return 1 + sum(map(_size, inner))
 
 
 def _reference(extends: Tree, name: str, at: Mark | None) -> tuple[str, str | None]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["merged", "merged_service"]
 
+_MOST_PAIRS = 10_000  # of pools of addresses, each of which is compared with each
+
 
 class _At:
     """A place of both trees: its path, what is known of places from here on, and where the upper side was written."""
@@ -108,8 +110,13 @@ def _sequences(base: Tree, over: Tree, at: _At) -> Tree:
 
 def _hosts(base: Tree, over: Tree, at: _At) -> Tree:
     known, new = _as_list(base, at), _as_list(over, at)
-    added = [(item, mark) for item, mark in zip(new, _marks(new), strict=True) if item not in known]
+    texts = {item for item in known if isinstance(item, str)}
+    added = [(item, mark) for item, mark in zip(new, _marks(new), strict=True) if not _is_in(item, texts)]
     return _appended(known, Seq([item for item, _ in added], [mark for _, mark in added]))
+
+
+def _is_in(item: Tree, texts: set[str]) -> bool:
+    return isinstance(item, str) and item in texts
 
 
 def _as_list(value: Tree, at: _At) -> Seq:
@@ -187,6 +194,8 @@ def _ipam(base: Tree, over: Tree, at: _At) -> Tree:
     """Pools of the same subnet into each other, others beside them."""
     if not isinstance(base, list) or not isinstance(over, list):
         return over if base is None else base
+    if len(base) * len(over) > _MOST_PAIRS:
+        raise fault(at.mark, f"{dotted(at.path)}: too many pools to merge")
     pools: list[Tree] = []
 
     def subnet(pool: Tree) -> Tree:

@@ -123,6 +123,14 @@ def test_includes_that_double_at_each_level_end(tmp_path: Path) -> None:
         load(LoadRequest(current_dir=str(tmp_path), files=("i0.yaml",)))
 
 
+def test_a_large_service_that_many_extend_ends(tmp_path: Path) -> None:
+    base = ", ".join(f"A{i}: 1" for i in range(5000))
+    others = "".join(f"  s{i}: {{extends: base}}\n" for i in range(1000))
+    (tmp_path / "compose.yaml").write_text(f"services:\n  base: {{image: x, environment: {{{base}}}}}\n{others}")
+    with pytest.raises(ComposeError, match="extends: more than 1,000,000 values come of it"):
+        load(LoadRequest(current_dir=str(tmp_path)))
+
+
 def test_a_place_that_is_not_known_is_the_one_above() -> None:
     source = Source("compose.yaml", b"services:\n  web:\n    ports: [80]\n")
     (document,) = source.documents
