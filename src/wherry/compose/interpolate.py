@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from wherry.compose.casts import CASTS
 from wherry.compose.source import fault
-from wherry.compose.template import InvalidTemplate, TemplateFault, substitute
+from wherry.compose.template import InvalidTemplate, MissingVariable, substitute
 from wherry.compose.tree import HERE, Map, Seq
+from wherry.errors import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ class _Walk:
                 f"invalid interpolation format for {path}.\n"
                 f"You may need to escape any $ with another $.\n{wrong.template}",
             ) from None
-        except TemplateFault as wrong:
-            hint = "set it in the shell, or in .env beside the compose file"
+        except MissingVariable as wrong:
+            near = nearest(wrong.name, [name for name in self._variables.values if name != wrong.name])
+            hint = f"{near} is set: is it meant?" if near else "set it in the shell, or in .env beside the compose file"
             raise fault(mark, f"error while interpolating {path}: {wrong}", hint=hint) from None
         cast = casts.get(HERE) if casts else None
         if cast is None:

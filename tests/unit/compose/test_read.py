@@ -131,6 +131,14 @@ def test_a_large_service_that_many_extend_ends(tmp_path: Path) -> None:
         load(LoadRequest(current_dir=str(tmp_path)))
 
 
+def test_a_variable_that_is_missing_names_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {a: {image: x, command: '${DB_PASWORD:?}'}}")
+    for shell, hint in (({"DB_PASSWORD": "x"}, "DB_PASSWORD is set: is it meant?"), ({}, "set it in the shell, or")):
+        with pytest.raises(ComposeError) as caught:
+            load(LoadRequest(current_dir=str(tmp_path), environment=shell))
+        assert (caught.value.hint or "").startswith(hint)
+
+
 def test_a_place_that_is_not_known_is_the_one_above() -> None:
     source = Source("compose.yaml", b"services:\n  web:\n    ports: [80]\n")
     (document,) = source.documents
