@@ -155,7 +155,7 @@ class Watched(Page):
     """Its loops end when the watch beside them does."""
 
     def here(self, text: str) -> str:
-        return super().here(text).replace("do sleep", "do kill -0 %1; sleep")
+        return super().here(text).replace("do sleep", "do jobs -r | grep -q .; sleep")
 
 
 def test_the_page_on_watching_works_from_its_first_command_to_its_last(lesson: Lesson, tmp_path: Path) -> None:
