@@ -150,11 +150,11 @@ def merge(earlier: Work, later: Work) -> Work:
     for one in later.puts:
         puts.pop(one.target, None)
         puts[one.target] = one
-    removes = _topmost((*earlier.removes, *later.removes))
     execs = [*earlier.execs, *(hook for hook in later.execs if hook not in earlier.execs)]
     return Work(
         earlier.rebuild or later.rebuild,
-        tuple(path for path in removes if path not in puts),
+        # A folder that went and came again is empty, so its removal counts also where it is put
+        _topmost((*earlier.removes, *later.removes)),
         tuple(sorted(puts.values(), key=lambda one: one.target)),
         earlier.restart or later.restart,
         tuple(execs),

@@ -73,11 +73,11 @@ def _told(fault: OSError, container: str) -> Exception:
 
 def apply(root_fd: int, request: SyncRequest, owner: tuple[int, int], cancel: Cancel | None = None) -> int:
     """The work itself, below an open root. Raises: OSError that names the path in the container."""
-    count = 0
+    count, replaced = 0, frozenset(target for _, target in request.puts)
     for target in request.removes:
         if cancel:
             cancel.check()
-        count += _remove(root_fd, target)
+        count += _remove(root_fd, target, only_folder=target in replaced)
     for source, target in request.puts:
         if cancel:
             cancel.check()
@@ -86,7 +86,8 @@ def apply(root_fd: int, request: SyncRequest, owner: tuple[int, int], cancel: Ca
     return count
 
 
-def _remove(root_fd: int, target: str) -> bool:
+def _remove(root_fd: int, target: str, *, only_folder: bool) -> bool:
+    """`only_folder` spares a file that is about to be replaced: nobody is to find it missing."""
     parent, _, name = target.rpartition("/")
     try:
         parent_fd = open_in_root(root_fd, parent or "/", _FOLDER)
@@ -95,6 +96,9 @@ def _remove(root_fd: int, target: str) -> bool:
             return False
         raise
     try:
+        there = _lstat(parent_fd, name)
+        if there is None or (only_folder and not stat.S_ISDIR(there.st_mode)):
+            return False
         remove_at(parent_fd, os.fsencode(name))
     except FileNotFoundError:
         return False

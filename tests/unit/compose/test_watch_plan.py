@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wherry.compose.model_parts import Hook
@@ -127,6 +127,7 @@ def _apply(files: dict[str, str], work: Work) -> dict[str, str]:
     return kept | {one.target: one.source for one in work.puts}
 
 
+@example(Work(removes=("/a",)), Work(puts=(Put("0", "/a"),)), {"/a/b": "image"})
 @given(works(), works(), st.dictionaries(PATHS, st.just("image"), max_size=4))
 def test_merged_work_comes_to_the_same(earlier: Work, later: Work, files: dict[str, str]) -> None:
     both = merge(earlier, later)

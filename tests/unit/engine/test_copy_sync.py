@@ -95,6 +95,17 @@ def test_removes_come_before_puts(here: Path, there: Path, root: int) -> None:
     assert os.listdir(there / "app" / "d") == ["new"]
 
 
+def test_what_is_removed_and_put_is_emptied_or_replaced(here: Path, there: Path, root: int) -> None:
+    (there / "app" / "d").mkdir()
+    (there / "app" / "d" / "old").touch()
+    (there / "app" / "file").write_text("old")
+    (here / "d").mkdir()
+    puts = ((str(here / "d"), "/app/d"), (str(here / "none"), "/app/file"))
+    assert apply(root, SyncRequest(puts, ("/app/d", "/app/file")), ME) == 2
+    assert os.listdir(there / "app" / "d") == []
+    assert (there / "app" / "file").read_text() == "old"  # nobody finds it missing until its successor is there
+
+
 def test_what_is_gone_here_is_left_out(here: Path, there: Path, root: int) -> None:
     assert _put(root, here / "none", "/app/none") == 0
     os.mkfifo(here / "fifo")
