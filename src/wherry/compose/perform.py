@@ -151,6 +151,8 @@ def _named(engine: Engine, ref: ContainerRef, fault: WherryError) -> WherryError
         if project and service:
             fault.message += f", which is service {service} of project {project}"
             fault.hint = f"publish another port, or stop that one: wherry compose -p {project} stop {service}"
+            if engine.containers.find(ref.handle).labels.get(labels.PROJECT) == project:
+                fault.hint = "publish another port, or no port of the machine: `ports: [\"80\"]` has a free one chosen"
     return fault
 
 

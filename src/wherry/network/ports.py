@@ -18,7 +18,6 @@ _BACKLOG = 128
 # SCTP is rewritten by nft alone: the socket holds the port
 _KINDS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}
 _TRIES = 25
-_MONITOR = "wherry.runtime.monitor"
 
 
 def at_host_ip(ports: Sequence[PortMapping], networks: Sequence[Network]) -> list[PortMapping]:
@@ -56,7 +55,7 @@ def _first_free(wanted: PortMapping, blame: Callable[[Published], WherryError | 
         try:
             if port and (fault := blame(published)):
                 raise fault
-            return _patiently(published)
+            return _patiently(published, blame)
         except Conflict as fault:
             if len(ports) == 1:
                 raise
@@ -67,15 +66,18 @@ def _first_free(wanted: PortMapping, blame: Callable[[Published], WherryError | 
     )
 
 
-def _patiently(port: Published) -> tuple[Published, int]:
-    """`listen`, waiting for a monitor whose container has gone already: it closes its sockets a moment later."""
+def _patiently(port: Published, blame: Callable[[Published], WherryError | None]) -> tuple[Published, int]:
+    """`listen`, waiting for one of us: a monitor whose container has gone already closes its sockets a moment later,
+    and a start that has just bound the port can be blamed as soon as it is in the book."""
     for _ in range(_TRIES):
         try:
             return listen(port)
         except Conflict:
-            if _MONITOR not in program_on(port.protocol, port.host_port, whole=True):
+            if not _is_ours(_pid_on(port.protocol, port.host_port)):
                 raise
             time.sleep(0.02)
+            if fault := blame(port):
+                raise fault from None
     return listen(port)
 
 
@@ -145,11 +147,25 @@ def _explain(fault: OSError, port: Published) -> WherryError:
     return HostError(f"cannot publish on {where}: {fault.strerror}")
 
 
-def program_on(protocol: str, port: int, *, whole: bool = False) -> str:
-    """The program that has the port, as "nginx (pid 42)", or "" when it can't be seen. Slow: only for an error.
+def program_on(protocol: str, port: int) -> str:
+    """The program that has the port, as "nginx (pid 42)", or "" when it can't be seen. Slow: only for an error."""
+    pid = _pid_on(protocol, port)
+    with suppress(OSError), open(f"/proc/{pid}/comm", errors="replace") as file:
+        return f"{file.read().strip()} (pid {pid})"
+    return ""
 
-    `whole` gives its command line instead.
-    """
+
+def _is_ours(pid: str) -> bool:
+    """Whether a start of a container, or what keeps its ports, has them."""
+    if pid == str(os.getpid()):
+        return True
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", errors="replace") as file:
+        return "wherry" in file.read()
+    return False
+
+
+def _pid_on(protocol: str, port: int) -> str:
+    """The process that has the port; "" when it can't be seen."""
     inodes = set()
     for table in (protocol, protocol + "6"):
         with suppress(OSError), open(f"/proc/net/{table}", encoding="ascii") as file:
@@ -159,10 +175,8 @@ def program_on(protocol: str, port: int, *, whole: bool = False) -> str:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         with suppress(OSError):
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                if os.readlink(f"/proc/{pid}/fd/{fd}") in wanted:
-                    with open(f"/proc/{pid}/{'cmdline' if whole else 'comm'}", errors="replace") as file:
-                        return file.read() if whole else f"{file.read().strip()} (pid {pid})"
+            if any(os.readlink(f"/proc/{pid}/fd/{fd}") in wanted for fd in os.listdir(f"/proc/{pid}/fd")):
+                return pid
     return ""
 
 

@@ -52,6 +52,16 @@ def test_the_answer_keeps_the_order_of_the_request() -> None:
         os.close(fd)
 
 
+def test_a_start_that_has_bound_the_port_is_named_once_it_is_in_the_book() -> None:
+    port = free_port()
+    ((_, fd),) = ports.bind_all([PortMapping(80, "tcp", "127.0.0.1", port)], nobody)
+    answers: list[Conflict | None] = [None, None, Conflict("port is already allocated by container demo-a-1")]
+
+    with pytest.raises(Conflict, match="already allocated by container demo-a-1"):
+        ports.bind_all([PortMapping(80, "tcp", "127.0.0.1", port)], lambda _: answers.pop(0))
+    os.close(fd)
+
+
 def test_a_range_skips_ports_that_containers_have() -> None:
     port = free_port()
     busy = {port}
