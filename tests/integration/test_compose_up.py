@@ -129,6 +129,13 @@ def test_a_port_that_another_project_has_is_named_with_its_service(compose: Comp
         other.clean()
 
 
+def test_a_port_that_the_project_itself_has_is_named_also_while_both_start(compose: Compose) -> None:
+    compose.write(f'services: {{web: {{image: busybox, {SLEEPS}, scale: 2, ports: ["127.0.0.1:18432:80"]}}}}')
+    said = compose("up", "-d", code=1).stderr
+    assert "which is service web of project demo" in said
+    assert 'hint: publish another port, or no port of the machine: `ports: ["80"]`' in said
+
+
 def test_an_image_that_is_not_there_ends_with_18_and_says_how_to_get_one(compose: Compose) -> None:
     compose.write("services: {web: {image: nowhere.invalid/x:1, pull_policy: never}, db: {image: busybox}}")
     assert "wherry compose pull web" in compose("up", "-d", code=1).stderr
@@ -167,6 +174,15 @@ def test_wait_is_for_all_to_be_healthy_and_one_that_ends_is_an_error(compose: Co
         f"services: {{ok: {{image: busybox, {SLEEPS}}}, ends: {{image: busybox, command: [sh, -c, 'exit 3']}}}}"
     )
     assert "container demo-ends-1 exited (3)" in compose("up", "--wait", "--remove-orphans", code=1).stderr
+    # Work that is done is no failure; a server that ends, is one
+    compose.write(
+        f"services: {{ok: {{image: busybox, {SLEEPS}}}, seed: {{image: busybox, command: [sh, -c, 'exit 0']}}}}"
+    )
+    assert "seed-1 Exited" in told(compose("up", "--wait", "--remove-orphans").stderr)
+    compose.write(
+        'services: {server: {image: busybox, command: [sh, -c, "exit 0"], healthcheck: {test: "true", interval: 50s}}}'
+    )
+    assert "container demo-server-1 exited (0)" in compose("up", "--wait", "--remove-orphans", code=1).stderr
     compose.write(f'services: {{slow: {{image: busybox, {SLEEPS}, healthcheck: {{test: "false", interval: 50s}}}}}}')
     said = compose("up", "--wait", "--wait-timeout", "1", "--remove-orphans", code=1).stderr
     assert "application not healthy after 1s" in said

@@ -30,7 +30,7 @@ else:
 __all__ = ["RUNNING", "ConditionFailed", "Look", "Looked", "await_condition", "indented", "judge"]
 
 RUNNING = "running_or_healthy"
-"""What `up --wait` waits for: healthy, or running where there is no health check."""
+"""What `up --wait` waits for: healthy; running, or ended with 0, where there is no health check."""
 
 _LOOK_S = 0.2
 # One that ends at once has not become running: docker-compose too looks only after half a second
@@ -73,8 +73,8 @@ def await_condition(wait: WaitFor, look: Look, progress: Progress, cancel: Cance
     _tell(wait.containers, progress, WORKING, "Waiting")
     try:
         for ref in wait.containers:
-            _await_one(wait, ref, look, cancel)
-            word = "Exited" if wait.condition == plans.COMPLETED else "Healthy"
+            has_ended = _await_one(wait, ref, look, cancel).status == "exited"
+            word = "Exited" if wait.condition == plans.COMPLETED or has_ended else "Healthy"
             progress.event(Event(resource(ref.name), DONE, word))
     except ConditionFailed as fault:
         reason = fault.message.splitlines()[0]
@@ -102,7 +102,7 @@ def _optional(wait: WaitFor, reason: str) -> str:
 _FAILED = "dependency failed to start: "
 
 
-def _await_one(wait: WaitFor, ref: ContainerRef, look: Look, cancel: Cancel) -> None:
+def _await_one(wait: WaitFor, ref: ContainerRef, look: Look, cancel: Cancel) -> ContainerState:
     with ExitStack() as stack:
         watch: FolderWatch | None = None
         while True:
@@ -112,7 +112,7 @@ def _await_one(wait: WaitFor, ref: ContainerRef, look: Look, cancel: Cancel) -> 
             except NotFound:
                 raise ConditionFailed(f"{_FAILED}container {ref.name} was removed while it was waited for") from None
             if judge(wait, ref, found, look):
-                return
+                return found.state
             if watch is None:
                 # From here on no change goes unseen; the next look is for what came before
                 watch = stack.enter_context(FolderWatch(found.folder))
@@ -129,6 +129,9 @@ def judge(wait: WaitFor, ref: ContainerRef, found: Looked, look: Look) -> bool:
     if os.path.exists(f"{found.folder}/stopped"):
         # Its probes count as failed from then on: that is not why
         raise ConditionFailed(f"{prefix}container {found.name} was stopped while it was waited for")
+    if wait.condition == RUNNING and not found.has_probe and state.status == "exited" and state.exit_code == 0:
+        # Differs from docker: `up --wait` takes work that is done for success also when no service waits for its end
+        return True
     if state.status in ("exited", "dead", "created") and not (state.status == "created" and not state.error):
         said = _said(look.last_lines(ref, _LINES), ref)
         raise ConditionFailed(f"{prefix}container {found.name} exited ({state.exit_code}){said}")
@@ -140,7 +143,7 @@ def judge(wait: WaitFor, ref: ContainerRef, found: Looked, look: Look) -> bool:
             )
         return state.status == "running" and time.time_ns() - state.started_ns > _SETTLED_NS
     health = str((state.health or {}).get("Status", "starting"))
-    if health == "unhealthy" and _is_of_this_run(found):
+    if health == "unhealthy" and _is_of_this_run(found) and not _is_over(state):
         raise ConditionFailed(f"{prefix}container {found.name} is unhealthy{_probed(state)}")
     return health == "healthy" and state.status == "running"
 
@@ -162,6 +165,11 @@ def _is_of_this_run(found: Looked) -> bool:
         return os.stat(f"{found.folder}/health.json").st_mtime_ns >= found.state.started_ns
     except OSError:
         return True
+
+
+def _is_over(state: ContainerState) -> bool:
+    """Its end makes it unhealthy a moment before it is recorded, which will say more."""
+    return state.pid > 0 and not os.path.exists(f"/proc/{state.pid}")
 
 
 def _probed(state: ContainerState) -> str:

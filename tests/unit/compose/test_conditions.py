@@ -152,6 +152,24 @@ def test_running_is_enough_where_there_is_no_probe(tmp_path: Path) -> None:
     assert text == "container demo-db-1 exited (1)"
 
 
+def test_work_that_is_done_is_as_good_as_running_and_a_server_that_ends_is_not(tmp_path: Path) -> None:
+    watcher = _Watcher()
+    done = ContainerState("exited", exit_code=0)
+    await_condition(_wait(RUNNING), _Look(tmp_path, done, probe=False), watcher, Cancel(20))
+    assert watcher.shown[-1] == "Container demo-db-1  Exited"
+    assert _fails(_wait(RUNNING), _Look(tmp_path, done, probe=True))[0] == "container demo-db-1 exited (0)"
+
+
+def test_one_that_is_unhealthy_because_it_ended_has_exited(tmp_path: Path) -> None:
+    ending = ContainerState("running", 2**22 + 1, health={"Status": "unhealthy", "FailingStreak": 0, "Log": []})
+    look = _Look(tmp_path, ending, ContainerState("exited", exit_code=9), log=["no memory"])
+    text, _ = _fails(_wait(plans.HEALTHY), look)
+    assert (
+        text
+        == "dependency failed to start: container demo-db-1 exited (9)\n  the last that demo-db-1 wrote:\n    no memory"
+    )
+
+
 def test_one_that_is_restarted_by_its_policy_is_waited_for(tmp_path: Path) -> None:
     look = _Look(tmp_path, ContainerState("restarting", exit_code=1), _health("starting"), _health("healthy"))
     await_condition(_wait(RUNNING), look, Quiet(), Cancel(20))
