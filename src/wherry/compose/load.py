@@ -38,7 +38,7 @@ class LoadRequest(Record):
     resolve_paths: bool = True
     consistency: bool = True
     resolve_environment: bool = True
-    """Read `env_file` and `label_file` into `environment` and `labels`; their keys go away then, as with docker."""
+    """Read `env_file` into `environment`; its key goes away then, as with docker. `label_file` is read always."""
     all_resources: bool = False
     """Keep networks, volumes, ... that no active service uses."""
     compatibility: bool = False
@@ -126,8 +126,7 @@ def load(
         check_consistency(project, loaded.tree)
         project = project.replace(services={name: _scaled(each) for name, each in project.services.items()})
     project = enable(project, request.services)
-    if request.resolve_environment:
-        project = _with_files_read(project, request.current_dir, told)
+    project = _with_files_read(project, request, told)
     if not request.all_resources:
         project = without_unused(project)
     project = select(project, request.services, with_dependencies=request.with_dependencies)
@@ -183,19 +182,21 @@ def _scaled(service: Service) -> Service:
     return service if service.scale is None or service.deploy is None else service.scaled(service.scale)
 
 
-def _with_files_read(project: Project, folder: str, warn: Callable[[str], None]) -> Project:
-    """Read `env_file` and `label_file` of all active services; the keys go then, as with docker.
+def _with_files_read(project: Project, request: LoadRequest, warn: Callable[[str], None]) -> Project:
+    """Read `env_file` (if to resolve the environment) and `label_file` of all active services; the keys go then, as
+    with docker.
 
-    Paths that were not resolved are below `folder`.
+    Paths that were not resolved are below the current folder.
     """
     from posixpath import join
 
     from wherry.compose.envfile import service_environment, service_labels
 
+    folder = request.current_dir
     services = {}
     for name, service in project.services.items():
         changes: dict[str, Any] = {}
-        if service.env_file or None in service.environment.values():
+        if request.resolve_environment and (service.env_file or None in service.environment.values()):
             files = [file.replace(path=join(folder, file.path)) for file in service.env_file]
             changes["environment"] = service_environment(service.replace(env_file=files), project.environment, warn)
             changes["env_file"] = ()
