@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["parse_duration_ns"]
 
-_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DIGITS = frozenset("0123456789")
 _UNITS = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6,
     "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
@@ -20,14 +18,23 @@ def parse_duration_ns(text: str) -> int:
         return 0
     total = position = 0
     while position < len(rest):
-        match = _PART.match(rest, position)
-        if not match or len(match[1]) > 30:
+        end = _digits_end(rest, position)
+        if rest[end : end + 1] == ".":
+            end = _digits_end(rest, end + 1)
+        number = rest[position:end]
+        name = next((name for name in (rest[end : end + 2], rest[end : end + 1]) if name in _UNITS), "")
+        if number in {"", "."} or not name or len(number) > 30:
             break
-        whole, _, fraction = match[1].partition(".")
-        unit = _UNITS[match[2]]
-        total += int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
-        position = match.end()
+        whole, _, fraction = number.partition(".")
+        total += int(whole or "0") * _UNITS[name] + int(fraction or "0") * _UNITS[name] // 10 ** len(fraction)
+        position = end + len(name)
     if position != len(rest) or not rest or total >= 2**63:
         missing = rest.replace(".", "", 1).isdecimal()
         raise ValueError(f'time: {"missing unit in" if missing else "invalid"} duration "{text}"')
     return sign * total
+
+
+def _digits_end(text: str, at: int) -> int:
+    while text[at : at + 1] in _DIGITS:
+        at += 1
+    return at

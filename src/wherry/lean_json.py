@@ -11,19 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, BinaryIO, TextIO
 
-_quote: Any
+quote: Any
+"""A text in quotes, letters beyond ASCII as they are."""
 _quote_ascii: Any
 _encoder: Any
 _scanner: Any
 try:
-    from _json import encode_basestring as _quote
+    from _json import encode_basestring as quote
     from _json import encode_basestring_ascii as _quote_ascii
     from _json import make_encoder as _encoder
     from _json import make_scanner as _scanner
 except ImportError:  # an interpreter without them
+    from json.encoder import encode_basestring as quote
+
     _encoder = _scanner = None
 
-__all__ = ["Decoder", "dump", "dumps", "load", "loads"]
+__all__ = ["Decoder", "dump", "dumps", "load", "loads", "quote"]
 
 _SPACE = " \t\n\r"
 _CONSTANTS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -95,8 +98,8 @@ def dumps(
             value, ensure_ascii=ensure_ascii, separators=separators, sort_keys=sort_keys, indent=indent
         )  # fmt: skip
     between, after_key = separators or (", ", ": ")
-    quote = _quote_ascii if ensure_ascii else _quote
-    return "".join(_encoder({}, _refuse, quote, None, after_key, between, sort_keys, False, True)(value, 0))
+    quotes = _quote_ascii if ensure_ascii else quote
+    return "".join(_encoder({}, _refuse, quotes, None, after_key, between, sort_keys, False, True)(value, 0))
 
 
 def dump(value: object, file: TextIO) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import contextmanager
 
 from wherry.errors import InputError, NotFound, Unsupported
+from wherry.lean import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from wherry.compose.tree import HERE
 
 TYPE_CHECKING = False
@@ -13,13 +11,19 @@ if TYPE_CHECKING:
 
 __all__ = ["CASTS"]
 
-_INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|(?i:inf|infinity|nan))", re.ASCII)
+_INTEGER = r"[-+]?[0-9]+"
+_NUMBER = r"[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|(?i:inf|infinity|nan))"
+
+
+def _is(pattern: str, text: str) -> bool:
+    import re
+
+    return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def _int(name: str) -> Callable[[str, Callable[[str], None]], int]:
     def cast(text: str, warn: Callable[[str], None]) -> int:
-        if not _INTEGER.fullmatch(text):
+        if not _is(_INTEGER, text):
             raise ValueError(f'strconv.{name}: parsing "{text}": invalid syntax')
         if len(text) > 30 or not -(1 << 63) <= (value := int(text)) < 1 << 63:
             raise ValueError(f'strconv.{name}: parsing "{text}": value out of range')
@@ -29,7 +33,7 @@ def _int(name: str) -> Callable[[str, Callable[[str], None]], int]:
 
 
 def _float(text: str, warn: Callable[[str], None]) -> float:
-    if not _NUMBER.fullmatch(text):
+    if not _is(_NUMBER, text):
         raise ValueError(f'strconv.ParseFloat: parsing "{text}": invalid syntax')
     return float(text)
 

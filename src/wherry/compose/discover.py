@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 
-from wherry.compose.dotenv import parse
 from wherry.compose.paths import absolute, is_remote_file
 from wherry.compose.source import Source
 from wherry.errors import ComposeError, ComposeFileMissing
@@ -157,6 +156,8 @@ def read_env_files(paths: Sequence[str], variables: Variables) -> dict[str, str]
     Raises:
         ComposeError: a file that is not there, is a folder, or is wrong.
     """
+    from wherry.compose.dotenv import parse
+
     found: dict[str, str] = {}
 
     def lookup(name: str) -> str | None:

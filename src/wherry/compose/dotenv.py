@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from wherry.compose.source import Source, fault_at
 from wherry.compose.template import TemplateFault, substitute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     Lookup = Callable[[str], str | None]
@@ -16,10 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["parse", "parse_raw"]
 
 _SPACES = "\t\v\f\r \x85\xa0"  # but no line end
-_EXPORT = re.compile(r"export\s+")
-_KEY = re.compile(rf"[\w.\[\]{_SPACES}-]*")
-_ESCAPE = re.compile(r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})')
-_OCTAL = re.compile(r"[0-3][0-7]{2}")
+_IN_KEYS = frozenset(f"{_SPACES}_.[]-")
+"""Beside letters and digits."""
+_ESCAPE = r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})'
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 
 
@@ -77,10 +75,13 @@ class _Parser:
     def _key(self, at: int) -> tuple[str, int, bool]:
         """The name, where the text goes on behind it, and whether a value follows."""
         text, start = self._text, at
-        if exported := _EXPORT.match(text, at):
-            start = exported.end()
-        word = _KEY.match(text, start)
-        end = word.end() if word else start
+        if text.startswith("export", at) and text[at + 6 : at + 7].isspace():
+            start = at + 7
+            while text[start : start + 1].isspace():
+                start += 1
+        end = start
+        while (char := text[end : end + 1]).isalnum() or char in _IN_KEYS:
+            end += 1
         sign = text[end : end + 1]
         if sign not in {"=", ":", "\n", ""}:
             line = text[start:].split("\n", 1)[0]
@@ -117,7 +118,11 @@ class _Parser:
             raise self._fault(at, f"unterminated quoted value {shown}")
         value = "".join(chars)
         if quote == '"':
-            value = self._expanded(_ESCAPE.sub(_unescaped, value), at)
+            if "\\" in value:
+                import re
+
+                value = re.sub(_ESCAPE, _unescaped, value)
+            value = self._expanded(value, at)
         return value, end + 1
 
     def _expanded(self, value: str, at: int) -> str:
@@ -143,7 +148,8 @@ def _unescaped(found: re.Match[str]) -> str:
         return "$$"  # what `substitute` makes one dollar of
     if sequence[1] == "0":
         digits = sequence[2:]
-        return chr(int(digits, 8)) if _OCTAL.fullmatch(digits) else f"\\{digits}"
+        is_octal = len(digits) == 3 and digits[0] in "0123" and not digits.strip("01234567")
+        return chr(int(digits, 8)) if is_octal else f"\\{digits}"
     return _ESCAPED.get(sequence[1], sequence)
 
 

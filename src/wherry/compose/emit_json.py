@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from json.encoder import encode_basestring
-
 from wherry.compose.go_values import format_float
+from wherry.lean_json import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def _escaped(text: str) -> str:
 
 def _write(value: Any, parts: list[str], line: str | None) -> None:
     if isinstance(value, str):
-        parts.append(encode_basestring(value))
+        parts.append(quote(value))
     elif isinstance(value, dict):
         _write_items(value.items(), parts, line, "{}")
     elif isinstance(value, list | tuple):
@@ -53,7 +52,7 @@ def _write_items(items: Any, parts: list[str], line: str | None, brackets: str) 
     lead = brackets[0] + (inner or "")
     colon = ":" if line is None else ": "
     for key, entry in items:
-        parts.append(lead if key is None else f"{lead}{encode_basestring(key)}{colon}")
+        parts.append(lead if key is None else f"{lead}{quote(key)}{colon}")
         _write(entry, parts, inner)
         lead = f",{inner or ''}"
     parts.append((line or "") + brackets[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import cmp_to_key
 from math import isnan
 
 TYPE_CHECKING = False
@@ -74,6 +73,8 @@ def natural_order(keys: Iterable[str]) -> list[str]:
     text = "".join(names)
     if text.isascii() and not any(map(text.__contains__, "0123456789")):
         return sorted(names, key=lambda name: name.translate(_LETTERS_LAST))
+    from functools import cmp_to_key
+
     return sorted(names, key=cmp_to_key(_compare))
 
 

@@ -5,7 +5,6 @@ Spec: https://github.com/compose-spec/compose-spec/blob/v2.1.0/05-services.md#pu
 
 from __future__ import annotations
 
-from wherry.compose.build_request import built_from
 from wherry.compose.plan import BuildImage, Cause, Plan, Planner, PullImage
 from wherry.errors import InputError
 
@@ -75,6 +74,8 @@ def _add_build(
     cause = wish.build_cause(here.get(wish.image), is_pulled=wish.image in pulls)
     if cause is None:
         return
+    from wherry.compose.build_request import built_from
+
     builds[name] = 0
     for other in built_from(project, wish.service):
         _add_build(other, project, decided, here, planner, pulls, builds)

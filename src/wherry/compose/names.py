@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 from wherry.errors import ComposeError
 
 __all__ = ["checked_name", "name_of_folder"]
 
+_ALLOWED = frozenset("-_abcdefghijklmnopqrstuvwxyz0123456789")
+
 
 def name_of_folder(folder: str) -> str:
     """The name that a project in `folder` has by itself: lower case, only what a name may hold."""
-    return re.sub(r"[^-_a-z0-9]", "", folder.rstrip("/").rpartition("/")[2].lower()).lstrip("_-")
+    return _reduced(folder.rstrip("/").rpartition("/")[2])
+
+
+def _reduced(name: str) -> str:
+    return "".join([char for char in name.lower() if char in _ALLOWED]).lstrip("_-")
 
 
 def checked_name(name: str) -> str:
@@ -19,7 +23,7 @@ def checked_name(name: str) -> str:
     Raises:
         ComposeError: a character that a project's name can't have, in docker-compose's words.
     """
-    if re.sub(r"[^-_a-z0-9]", "", name.lower()).lstrip("_-") != name:
+    if _reduced(name) != name:
         tried = name_of_folder(name)
         raise ComposeError(
             f'invalid project name "{name}": must consist only of lowercase alphanumeric characters, hyphens, and '

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
 from wherry.compose.source import fault_in
 
@@ -20,7 +19,7 @@ __all__ = ["absolute", "is_remote_file", "resolve_paths"]
 
 _REMOTE_CONTEXTS = ("https://", "http://", "git://", "ssh://", "github.com/", "git@")
 _REMOTE_FILES = ("oci://", *_REMOTE_CONTEXTS)
-_WINDOWS = re.compile(r"[a-zA-Z]:[\\/]|\\\\[^\\/.][^\\/]*[\\/][^\\/.][^\\/]*[\\/]")
+_WINDOWS = r"[a-zA-Z]:[\\/]|\\\\[^\\/.][^\\/]*[\\/][^\\/.][^\\/]*[\\/]"
 
 
 def is_remote_file(path: str) -> bool:
@@ -142,4 +141,8 @@ def _apply(holder: Tree, key: str, resolve: Resolve) -> None:
 
 def _is_windows(path: str) -> bool:
     """`C:\\folder` and `\\\\server\\share\\folder`."""
-    return _WINDOWS.match(path) is not None
+    if path[1:2] not in {":", "\\"}:
+        return False
+    import re
+
+    return re.match(_WINDOWS, path) is not None

@@ -30,7 +30,6 @@ from wherry.compose.model_parts import (
     WeightDevice,
 )
 from wherry.compose.record import Record
-from wherry.gotemplate.times import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +119,8 @@ def _size(_present: Present, value: int) -> str:
 
 
 def _duration(_present: Present, value: int) -> str:
+    from wherry.gotemplate.times import duration
+
     return duration(value)
 
 

@@ -7,7 +7,7 @@ given lies in its `__dict__`; type checkers see a frozen, keyword-only dataclass
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from wherry.lean import MappingProxyType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from math import isfinite, isnan
 
 TYPE_CHECKING = False
@@ -68,68 +67,24 @@ _KNOWN: dict[str, Any] = {
     "-.inf": float("-inf"), "-.Inf": float("-inf"), "-.INF": float("-inf"),
 }  # fmt: skip
 _NUMERIC = frozenset("0123456789+-.")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
-_DOTTED = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
-_INTEGER = re.compile(r"([-+]?)(?:(0|[1-9][0-9]*)|0([0-7]+)|0[xX]([0-9a-fA-F]+)|0[oO]([0-7]+)|0[bB]([01]+))", re.ASCII)
-_MOMENT = re.compile(
-    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-    r"(?:(?:[Tt](?=.*[Z+-])| )([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(\.[0-9]+)?)?"
-    r"(Z|(?<=[0-9])([+-])([0-9]{2}):([0-9]{2}))?",
-    re.ASCII,
-)
-_BASES = (10, 8, 16, 8, 2)
-_MOST_DIGITS = 400  # what is longer is no number that anything here takes, and Python's own limit is near
+_IN_NUMBERS = "0123456789+-._abcdefABCDEFxXoOtTzZ: "
+"""All characters of all forms of numbers, dates and times."""
 
 
 def resolve(text: str) -> Any:
     """The value of a plain scalar."""
     if text[:1] not in _NUMERIC:
         return _KNOWN.get(text, text)
-    if text[0] != "0" and len(text) < 19 and text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < 19 and (text[0] != "0" or text == "0"):
         return int(text)  # most numbers that there are
     if text in _KNOWN:
         return _KNOWN[text]
-    if text[0] == ".":
-        return float(text) if _DOTTED.fullmatch(text) else text
-    if text[4:5] == "-" and (moment := _timestamp(text)) is not None:
-        return moment
-    number = _number(text.replace("_", ""))
-    return text if number is None else number
+    # Most texts that are none: ./folder, -c, 8080:80
+    if text.strip(_IN_NUMBERS) or not any(map(text.__contains__, "0123456789")) or (":" in text and text[4:5] != "-"):
+        return text
+    from wherry.compose.scalar_forms import number_or_moment
 
-
-def _timestamp(text: str) -> Timestamp | None:
-    from datetime import datetime, timedelta, timezone
-
-    found = _MOMENT.fullmatch(text)
-    if not found:
-        return None
-    year, month, day, hour, minute, second, fraction, zone, ahead, zone_hours, zone_minutes = found.groups()
-    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0)) * (-1 if ahead == "-" else 1)
-    try:
-        moment = datetime(
-            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), 0, timezone(offset)
-        )
-    except ValueError:
-        return None
-    fraction = (fraction or "").rstrip("0.")
-    stamp = moment.strftime("%H:%M:%S")
-    digits = f"{moment:%z}"
-    date = f"{int(year):04}-{moment:%m-%d}"
-    value = Timestamp(f"{date}T{stamp}{fraction}" + ("Z" if digits == "+0000" else f"{digits[:3]}:{digits[3:]}"))
-    value.spoken = f"{date} {stamp}{fraction} {digits} {'UTC' if zone in {None, 'Z'} else digits}"
-    return value
-
-
-def _number(plain: str) -> int | float | None:
-    if len(plain) > _MOST_DIGITS:
-        return None
-    if found := _INTEGER.fullmatch(plain):
-        for base, digits in zip(_BASES, found.groups()[1:], strict=True):
-            if digits:
-                value = int(digits, base) * (-1 if found[1] == "-" else 1)
-                if -(1 << 63) <= value < 1 << 64:
-                    return value
-    return float(plain) if _FLOAT.fullmatch(plain) else None
+    return number_or_moment(text)
 
 
 def tagged(tag: str, text: str, is_plain: bool) -> Any:

@@ -7,11 +7,8 @@ the fault that docker-compose would name: the one with the longest path, types b
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
 from wherry.compose.source import fault_in
-from wherry.durations import parse_duration_ns
+from wherry.lean import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +29,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
 @cache
 def schema() -> dict[str, Any]:
     """Give the schema as plain values."""
-    import json
     from posixpath import dirname
 
+    from wherry.lean_json import loads
+
     with open(f"{dirname(__file__)}/compose-spec.json", "rb") as file:
-        found: dict[str, Any] = json.loads(file.read())
+        found: dict[str, Any] = loads(file.read())
     return found
 
 
@@ -132,7 +130,7 @@ def _one_of(choices: list[Check]) -> Check:
 def _object(node: dict[str, Any]) -> Check:
     compiled: dict[str, Check] = {}
     properties = node.get("properties", {})
-    patterns = [(re.compile(text), _compile(each)) for text, each in node.get("patternProperties", {}).items()]
+    patterns = [(_fitting(text), _compile(each)) for text, each in node.get("patternProperties", {}).items()]
     required = node.get("required", ())
     more = node.get("additionalProperties", True)
     other = _compile(more) if isinstance(more, dict) else lambda _value: bool(more)
@@ -144,12 +142,31 @@ def _object(node: dict[str, Any]) -> Check:
                 fit = compiled[key] = _compile(properties[key])
             if fit is not None and not fit(entry):
                 return False
-            matching = [each for pattern, each in patterns if pattern.search(key)]
+            matching = [each for fits, each in patterns if fits(key)]
             if not all(each(entry) for each in matching) or not (fit or matching or other(entry)):
                 return False
         return all(key in value for key in required)
 
     return is_right
+
+
+_IN_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
+
+def _fitting(pattern: str) -> Check:
+    """Whether a key fits a pattern; plain names do so without `re`."""
+    if pattern == "^x-":
+        return lambda key: bool(key[:2] == "x-")
+    takes_names = pattern in {"^[a-zA-Z0-9._-]+$", "^.+$", ".+"}
+
+    def fits(key: str) -> bool:
+        if takes_names and key and not key.strip(_IN_NAMES):
+            return True
+        import re
+
+        return re.search(pattern, key) is not None
+
+    return fits
 
 
 def _array(node: dict[str, Any]) -> Check:
@@ -185,6 +202,8 @@ def has_format(name: str, value: str) -> bool:
     """Whether a string has a format: only durations are checked, as docker does."""
     if name != "duration":
         return True
+    from wherry.durations import parse_duration_ns
+
     try:
         parse_duration_ns(value)
     except ValueError:
@@ -193,9 +212,16 @@ def has_format(name: str, value: str) -> bool:
 
 
 def _string(node: dict[str, Any]) -> Check:
-    pattern = re.compile(node["pattern"]) if "pattern" in node else None
-    form = node.get("format", "")
-    return lambda value: (pattern is None or bool(pattern.search(value))) and has_format(form, value)
+    pattern, form = node.get("pattern"), node.get("format", "")
+    if pattern is None:
+        return lambda value: has_format(form, value)
+
+    def is_right(value: str) -> bool:
+        import re
+
+        return re.search(pattern, value) is not None and has_format(form, value)
+
+    return is_right
 
 
 def _number(node: dict[str, Any]) -> Check:

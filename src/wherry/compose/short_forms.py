@@ -5,8 +5,6 @@ All raise ValueError with docker-compose's words; who knows the place in the fil
 
 from __future__ import annotations
 
-import re
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bytes_of", "parse_device", "parse_port", "parse_volume", "split_command"]
 
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)*) ?([kKmMgGtTpP])?[iI]?[bB]?", re.ASCII)
+_SIZE = r"([0-9]+(?:\.[0-9]+)*) ?([kKmMgGtTpP])?[iI]?[bB]?"
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -25,7 +23,9 @@ def bytes_of(text: str) -> int:
     Raises:
         ValueError: it is not a size.
     """
-    match = _SIZE.fullmatch(text)
+    import re
+
+    match = re.fullmatch(_SIZE, text, re.ASCII)
     if not match or match[1].count(".") > 1:
         raise ValueError(f"invalid size: '{text}'")
     return int(float(match[1]) * 1024 ** _POWERS.get((match[2] or "").lower(), 0))

@@ -29,9 +29,11 @@ class Source:
     def documents(self) -> list[Document]:
         """The file's YAML, parsed at the first use. Raises: ComposeError."""
         if self._documents is None:
-            from wherry.compose.yaml_reader import documents
+            from wherry.compose.yaml_plain import plain_tree
+            from wherry.compose.yaml_reader import Document, documents
 
-            self._documents = list(documents(self))
+            tree = plain_tree(self)
+            self._documents = list(documents(self)) if tree is None else [Document(tree, has_tags=False)]
         return self._documents
 
     @property

@@ -5,8 +5,6 @@ Compose specification, 12: https://github.com/compose-spec/compose-spec/blob/v2.
 
 from __future__ import annotations
 
-import re
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InvalidTemplate", "MissingVariable", "TemplateFault", "substitute"]
 
-_NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
-_OPERATOR = re.compile(r":?[-+?]")
+_LETTERS = frozenset("_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_IN_NAMES = _LETTERS | frozenset("0123456789")
+_OPERATORS = frozenset("-+?")
 _DEEPEST = 100  # defaults within defaults
 
 
@@ -62,9 +61,10 @@ def substitute(text: str, lookup: Lookup, unset: Callable[[str], None], *, depth
         if following == "$":
             done += (text[start:at], "$")
             start = at + 2
-        elif named := _NAME.match(text, at + 1):
-            done += (text[start:at], _value(named[0], lookup, unset))
-            start = named.end()
+        elif following in _LETTERS:
+            end = _name_end(text, at + 1)
+            done += (text[start:at], _value(text[at + 1 : end], lookup, unset))
+            start = end
         elif following == "{":
             if at > last_until:
                 newline = text.find("\n", at)
@@ -77,6 +77,14 @@ def substitute(text: str, lookup: Lookup, unset: Callable[[str], None], *, depth
     return "".join([*done, text[start:]])
 
 
+def _name_end(text: str, at: int) -> int:
+    """Where the name ends that begins at `at`; `at` itself, where none does."""
+    if text[at : at + 1] in _LETTERS:
+        while text[at : at + 1] in _IN_NAMES:
+            at += 1
+    return at
+
+
 def _value(name: str, lookup: Lookup, unset: Callable[[str], None]) -> str:
     value = lookup(name)
     if value is None:
@@ -87,18 +95,19 @@ def _value(name: str, lookup: Lookup, unset: Callable[[str], None]) -> str:
 
 def _braced(text: str, at: int, last: int, lookup: Lookup, unset: Callable[[str], None], depth: int) -> tuple[str, int]:
     """The value of the `${...}` at `at`, and where it ends; `last` is the last brace that may close it."""
-    named = _NAME.match(text, at + 2)
-    if not named or last < named.end():
+    end = _name_end(text, at + 2)
+    name = text[at + 2 : end]
+    if not name or last < end:
         raise InvalidTemplate(text)
-    if text[named.end()] == "}":
-        return _value(named[0], lookup, unset), named.end() + 1
-    operator = _OPERATOR.match(text, named.end())
-    if not operator:
+    if text[end] == "}":
+        return _value(name, lookup, unset), end + 1
+    kind = text[end : end + 2] if text[end] == ":" else text[end]
+    if kind[-1] not in _OPERATORS:
         raise InvalidTemplate(text)
     closing = _closing(text, at + 1, last)
-    name, word = named[0], text[operator.end() : closing]
+    word = text[end + len(kind) : closing]
     word = substitute(word, lookup, unset, depth=depth + 1)
-    value, kind = lookup(name), operator[0]
+    value = lookup(name)
     is_there = bool(value) if kind[0] == ":" else value is not None
     if kind[-1] == "+":
         return (word if is_there else value or ""), closing + 1
