@@ -209,6 +209,31 @@ def test_ctrl_c_in_a_stop_leaves_it_at_once(compose: Compose) -> None:
     compose("down", "-t", "0")
 
 
+@pytest.mark.parametrize("command", ["sleep 4321", "trap : TERM; while :; do sleep 0.1; done"])
+def test_ctrl_c_ends_a_hook_that_hangs(compose: Compose, command: str) -> None:
+    compose.write(f"""
+        services:
+          a: {{image: busybox, {SLEEPS}, post_start: [{{command: [sh, -c, "touch /up; {command}"]}}]}}
+          b: {{image: busybox, {SLEEPS}, pre_stop: [{{command: [sh, -c, "touch /down; {command}"]}}]}}
+        """)
+
+    def interrupted(mark: str, *args: str) -> None:
+        child = compose.spawn(*args)
+        service = "a" if mark == "/up" else "b"
+        eventually(lambda: not compose("exec", "-T", service, "test", "-e", mark, code=None).returncode, mark)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=20)
+        assert child.returncode == 130, said
+        assert compose.states()[f"{service}-1"] == "running"
+        assert command not in compose("top").stdout
+
+    interrupted("/up", "up", "-d")
+    interrupted("/down", "stop")
+    assert locks(compose) == []
+    compose("kill")
+    compose("down")
+
+
 def test_ctrl_c_while_it_waits_for_another_ends_it(compose: Compose) -> None:
     compose.write(STUBBORN.replace("sleep 0.3", "sleep 300"))
     compose("up", "-d")

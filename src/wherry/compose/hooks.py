@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wherry.cancel import Cancel
     from wherry.compose.model_parts import Hook
     from wherry.engine import Engine
     from wherry.runtime.exec_options import ExecOptions
@@ -44,17 +45,19 @@ def exec_options(hook: Hook) -> ExecOptions:
 
 
 def run_hook(
-    engine: Engine, container: str, service: str, kind: str, hook: Hook, show: Callable[[bytes], None] | None = None
+    engine: Engine, container: str, service: str, kind: str, hook: Hook, show: Callable[[bytes], None] | None = None,
+    cancel: Cancel | None = None,
 ) -> None:  # fmt: skip
-    """Run it to its end; `show` gets what it writes, as it comes.
+    """Run it to its end, or until `cancel` is set; `show` gets what it writes, as it comes.
 
-    Raises: HookFailed; RuntimeFailure when it can't be started; Conflict when the container does not run.
+    Raises: HookFailed; RuntimeFailure when it can't be started; Conflict when the container does not run; Cancelled.
     """
     output = _Output(show)
     with output as fd:
         from wherry.runtime.attach import Streams
 
-        code = engine.containers.exec(container, exec_options(hook), Streams(stdout=fd, stderr=fd, signals=False))
+        streams = Streams(stdout=fd, stderr=fd, signals=False)
+        code = engine.containers.exec(container, exec_options(hook), streams, cancel=cancel)
     if code:
         # docker-compose's words, and what it said
         fault = HookFailed(f"{service} hook exited with status {code}{output.end()}", hint=f"it is its {kind} hook")

@@ -152,7 +152,7 @@ def _named(engine: Engine, ref: ContainerRef, fault: WherryError) -> WherryError
             fault.message += f", which is service {service} of project {project}"
             fault.hint = f"publish another port, or stop that one: wherry compose -p {project} stop {service}"
             if engine.containers.find(ref.handle).labels.get(labels.PROJECT) == project:
-                fault.hint = "publish another port, or no port of the machine: `ports: [\"80\"]` has a free one chosen"
+                fault.hint = 'publish another port, or no port of the machine: `ports: ["80"]` has a free one chosen'
     return fault
 
 
@@ -211,7 +211,9 @@ def _hook(work: Performer, step: Step, cancel: Cancel) -> None:
     service = work.service(operation.container.service)
     hook = getattr(service, operation.hook)[operation.place]
     try:
-        run_hook(work.engine, operation.container.handle, service.name, operation.hook, hook)
+        run_hook(work.engine, operation.container.handle, service.name, operation.hook, hook, cancel=cancel)
+    except Cancelled:
+        raise
     except WherryError as fault:
         if operation.hook != "pre_stop":
             raise

@@ -282,12 +282,15 @@ class Containers:
         return containers_top.top(self._engine, self.find(name), ps_args)
 
     def exec(
-        self, name: str, options: ExecOptions, streams: Streams | None = None, monitor: Monitor | None = None
-    ) -> int | None:
-        """Run another program in it; its exit code (126, 127 when it can't be started), None when detached."""
+        self, name: str, options: ExecOptions, streams: Streams | None = None, monitor: Monitor | None = None,
+        cancel: Cancel | None = None,
+    ) -> int | None:  # fmt: skip
+        """Run another program in it; its exit code (126, 127 when it can't be started), None when detached.
+
+        `cancel` ends the program that is stayed with (SIGTERM, a second later SIGKILL). Raises: Cancelled then."""
         from wherry.engine import containers_exec
 
-        return containers_exec.exec(self._engine, self.find(name), options, streams, monitor)
+        return containers_exec.exec(self._engine, self.find(name), options, streams, monitor, cancel)
 
     def changes(self, name: str) -> Sequence[Change]:
         """What differs from its image, sorted by path; volumes are not looked at."""

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
     from wherry.runtime.attach import Streams
@@ -29,6 +30,7 @@ def exec(
     options: ExecOptions,
     streams: Streams | None,
     monitor: launch.Monitor | None = None,
+    cancel: Cancel | None = None,
 ) -> int | None:
     """See Containers.exec."""
     monitor = monitor or launch.spawn(engine.host, engine.containers.tool_env, "monitor_exec")
@@ -59,7 +61,7 @@ def exec(
     if streams is None:
         monitor.leave()
         return None
-    return _follow(engine, row, monitor, streams, (pid, plan["exec_id"]))
+    return _follow(engine, row, monitor, streams, (pid, plan["exec_id"]), cancel)
 
 
 def _running(engine: Engine, row: ContainerRow) -> int:
@@ -75,10 +77,18 @@ def _running(engine: Engine, row: ContainerRow) -> int:
 
 
 def _follow(
-    engine: Engine, row: ContainerRow, monitor: launch.Monitor, streams: Streams, session: tuple[int, str]
+    engine: Engine, row: ContainerRow, monitor: launch.Monitor, streams: Streams, session: tuple[int, str],
+    cancel: Cancel | None,
 ) -> int | None:  # fmt: skip
-    """Stay with it to its end: the exit code, or None when the user detached."""
+    """Stay with it to its end: the exit code, or None when the user detached. Raises: Cancelled."""
     pid, exec_id = session
+    if cancel:
+        from wherry.engine.containers_exec_end import ended_by
+
+        with ended_by(engine, pid, cancel):
+            code = _follow(engine, row, monitor, streams, session, None)
+        cancel.check()
+        return code
     start = engine.host.start_time(pid)
     ending = attaching.pump(monitor.sock, streams, lambda signo: _forward(engine, pid, start, signo))
     if ending.detached:
