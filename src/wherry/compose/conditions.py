@@ -132,6 +132,10 @@ def judge(wait: WaitFor, ref: ContainerRef, found: Looked, look: Look) -> bool:
     if wait.condition == RUNNING and not found.has_probe and state.status == "exited" and state.exit_code == 0:
         # Differs from docker: `up --wait` takes work that is done for success also when no service waits for its end
         return True
+    if state.status == "paused":
+        # It answers no probe, and counts as unhealthy for that alone
+        hint = f"wherry compose unpause {wait.service}"
+        raise ConditionFailed(f"{prefix}container {found.name} is paused", hint=hint)
     if state.status in ("exited", "dead", "created") and not (state.status == "created" and not state.error):
         said = _said(look.last_lines(ref, _LINES), ref)
         raise ConditionFailed(f"{prefix}container {found.name} exited ({state.exit_code}){said}")
@@ -143,7 +147,7 @@ def judge(wait: WaitFor, ref: ContainerRef, found: Looked, look: Look) -> bool:
             )
         return state.status == "running" and time.time_ns() - state.started_ns > _SETTLED_NS
     health = str((state.health or {}).get("Status", "starting"))
-    if health == "unhealthy" and _is_of_this_run(found) and not _is_over(state):
+    if health == "unhealthy" and _is_verdict(found):
         raise ConditionFailed(f"{prefix}container {found.name} is unhealthy{_probed(state)}")
     return health == "healthy" and state.status == "running"
 
@@ -159,17 +163,16 @@ def _has_completed(wait: WaitFor, ref: ContainerRef, state: ContainerState, look
     raise ConditionFailed(f'service "{wait.service}" didn\'t complete successfully: exit {state.exit_code}{said}')
 
 
-def _is_of_this_run(found: Looked) -> bool:
-    """The end of a run leaves the word "unhealthy" behind, which is not about the next one."""
+def _is_verdict(found: Looked) -> bool:
+    """Whether a probe of this run said so, and not the end of the one before, its own end (which is recorded a moment
+    later, and says more), or that it was paused."""
+    state = found.state
+    if not (state.health or {}).get("FailingStreak") or (state.pid and not os.path.exists(f"/proc/{state.pid}")):
+        return False
     try:
-        return os.stat(f"{found.folder}/health.json").st_mtime_ns >= found.state.started_ns
+        return os.stat(f"{found.folder}/health.json").st_mtime_ns >= state.started_ns
     except OSError:
         return True
-
-
-def _is_over(state: ContainerState) -> bool:
-    """Its end makes it unhealthy a moment before it is recorded, which will say more."""
-    return state.pid > 0 and not os.path.exists(f"/proc/{state.pid}")
 
 
 def _probed(state: ContainerState) -> str:

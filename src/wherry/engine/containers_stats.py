@@ -53,8 +53,8 @@ def percent(part: float, whole: float) -> float:
 
 
 def take(engine: Engine, names: Sequence[str], *, all: bool) -> list[Stats]:
-    """Once: takes half a second, in which the CPU is measured. See `follow`."""
-    return next(follow(engine, names, all=all))
+    """Once: takes half a second, in which the CPU is measured; none when all of `names` go meanwhile. See `follow`."""
+    return next(follow(engine, names, all=all), [])
 
 
 def follow(engine: Engine, names: Sequence[str], *, all: bool, cancel: Cancel | None = None) -> Iterator[list[Stats]]:

@@ -160,6 +160,15 @@ def test_work_that_is_done_is_as_good_as_running_and_a_server_that_ends_is_not(t
     assert _fails(_wait(RUNNING), _Look(tmp_path, done, probe=True))[0] == "container demo-db-1 exited (0)"
 
 
+def test_one_that_was_paused_is_unhealthy_until_a_probe_says_more(tmp_path: Path) -> None:
+    unpaused = ContainerState(
+        "running", 1, health={"Status": "unhealthy", "FailingStreak": 0, "Log": [{"ExitCode": 0}]}
+    )
+    await_condition(_wait(plans.HEALTHY), _Look(tmp_path, unpaused, _health("healthy")), Quiet(), Cancel(20))
+    text, _ = _fails(_wait(plans.HEALTHY), _Look(tmp_path, unpaused._replace(status="paused")))
+    assert text == "dependency failed to start: container demo-db-1 is paused"
+
+
 def test_one_that_is_unhealthy_because_it_ended_has_exited(tmp_path: Path) -> None:
     ending = ContainerState("running", 2**22 + 1, health={"Status": "unhealthy", "FailingStreak": 0, "Log": []})
     look = _Look(tmp_path, ending, ContainerState("exited", exit_code=9), log=["no memory"])
