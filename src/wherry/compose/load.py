@@ -188,21 +188,29 @@ def _with_files_read(project: Project, request: LoadRequest, warn: Callable[[str
 
     Paths that were not resolved are below the current folder.
     """
+    services = {}
+    for name, service in project.services.items():
+        has_env = request.resolve_environment and bool(service.env_file or None in service.environment.values())
+        if has_env or service.label_file:
+            service = _with_own_files_read(service, project, request.current_dir, warn, has_env=has_env)
+        services[name] = service
+    return project.replace(services=services)
+
+
+def _with_own_files_read(
+    service: Service, project: Project, folder: str, warn: Callable[[str], None], *, has_env: bool
+) -> Service:
     from posixpath import join
 
     from wherry.compose.envfile import service_environment, service_labels
 
-    folder = request.current_dir
-    services = {}
-    for name, service in project.services.items():
-        changes: dict[str, Any] = {}
-        if request.resolve_environment and (service.env_file or None in service.environment.values()):
-            files = [file.replace(path=join(folder, file.path)) for file in service.env_file]
-            changes["environment"] = service_environment(service.replace(env_file=files), project.environment, warn)
-            changes["env_file"] = ()
-        if service.label_file:
-            label_files = [join(folder, path) for path in service.label_file]
-            changes["labels"] = service_labels(service.replace(label_file=label_files), warn)
-            changes["label_file"] = ()
-        services[name] = service.replace(**changes) if changes else service
-    return project.replace(services=services)
+    changes: dict[str, Any] = {}
+    if has_env:
+        files = [file.replace(path=join(folder, file.path)) for file in service.env_file]
+        changes["environment"] = service_environment(service.replace(env_file=files), project.environment, warn)
+        changes["env_file"] = ()
+    if service.label_file:
+        label_files = [join(folder, path) for path in service.label_file]
+        changes["labels"] = service_labels(service.replace(label_file=label_files), warn)
+        changes["label_file"] = ()
+    return service.replace(**changes)

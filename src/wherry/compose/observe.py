@@ -6,13 +6,12 @@ each container of the project; what a killed process left is put right on the wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from wherry import lean_json as json
 from wherry.compose import labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NamedTuple
 
     from wherry.engine import Engine

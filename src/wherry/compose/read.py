@@ -7,17 +7,13 @@ from __future__ import annotations
 import posixpath
 
 from wherry.compose.discover import find, read_file
-from wherry.compose.extends import apply_extends
-from wherry.compose.include import apply_include
 from wherry.compose.interpolate import Variables, copied, interpolated
 from wherry.compose.merge import merged
 from wherry.compose.names import checked_name, name_of_folder
-from wherry.compose.resets import resettled, take_away
 from wherry.compose.source import Source, fault, fault_at
 from wherry.compose.template import TemplateFault
-from wherry.compose.tree import Map
+from wherry.compose.tree import Map, Override
 from wherry.compose.unique import made_unique
-from wherry.compose.yaml_reader import Override
 from wherry.errors import ComposeError, ComposeFileMissing
 
 TYPE_CHECKING = False
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
 
     from wherry.compose.discover import Found
     from wherry.compose.load import LoadRequest
-    from wherry.compose.tree import Path, Tree
+    from wherry.compose.tree import Document, Path, Tree
 else:
     from wherry.lean import NamedTuple, Protocol
 
@@ -189,10 +185,16 @@ class Reading:
 
     def _merge_file(self, tree: Tree, source: Source, included: tuple[str, ...]) -> Tree:
         for raw, resets in self.trees(source):
-            raw = apply_extends(raw, source, self, resets)
-            take_away(tree, resets)
+            if _may_extend(raw):
+                from wherry.compose.extends import apply_extends
+
+                raw = apply_extends(raw, source, self, resets)
+            _take_away(tree, resets)
             included = (*included, source.name)
-            apply_include(raw, self, included)
+            if "include" in raw:
+                from wherry.compose.include import apply_include
+
+                apply_include(raw, self, included)
             tree = made_unique(merged(tree, raw))
             tree = self.steps.settle(tree, source.name, True)
             if "version" in tree:
@@ -208,7 +210,7 @@ class Reading:
         """The documents of a file with their variables replaced, and the paths that `!reset` or `!override` marked."""
         made = []
         for document in source.documents:
-            tree, resets = resettled(document.tree) if document.has_tags else (document.tree, [])
+            tree, resets = _resettled(document) if document.has_tags else (document.tree, [])
             if not isinstance(tree, Map):
                 raise fault_at(
                     source, 1, 1, "Top-level object must be a mapping", hint="a compose file is `services:` ..."
@@ -221,8 +223,29 @@ class Reading:
         tree: Tree = Map()
         taken: list[Path] = []
         for raw, resets in self.trees(source):
-            take_away(tree, resets)
+            _take_away(tree, resets)
             taken = resets
             tree = made_unique(merged(tree, raw))
             tree = made_unique(self.steps.settle(tree, source.name, False))
         return tree, taken
+
+
+def _may_extend(tree: Map) -> bool:
+    """Whether a service extends another one, or is none."""
+    services = tree.get("services", {})
+    if not isinstance(services, Map):
+        return "services" in tree
+    return any(one is not None and (not isinstance(one, Map) or "extends" in one) for one in services.values())
+
+
+def _resettled(document: Document) -> tuple[Tree, list[Path]]:
+    from wherry.compose.resets import resettled
+
+    return resettled(document.tree)
+
+
+def _take_away(tree: Tree, paths: list[Path]) -> None:
+    if paths:
+        from wherry.compose.resets import take_away
+
+        take_away(tree, paths)

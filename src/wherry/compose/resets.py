@@ -5,8 +5,7 @@ Compose specification, 13, "Reset value": https://github.com/compose-spec/compos
 
 from __future__ import annotations
 
-from wherry.compose.tree import Map, Path, Seq
-from wherry.compose.yaml_reader import RESET, Override
+from wherry.compose.tree import RESET, Map, Override, Path, Seq
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

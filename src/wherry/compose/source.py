@@ -6,8 +6,7 @@ from wherry.errors import ComposeError, ComposeFileMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wherry.compose.tree import Mark, Path, Tree
-    from wherry.compose.yaml_reader import Document
+    from wherry.compose.tree import Document, Mark, Path, Tree
 
 __all__ = ["Source", "fault", "fault_at", "fault_in", "missing"]
 
@@ -29,12 +28,19 @@ class Source:
     def documents(self) -> list[Document]:
         """The file's YAML, parsed at the first use. Raises: ComposeError."""
         if self._documents is None:
-            from wherry.compose.yaml_plain import plain_tree
-            from wherry.compose.yaml_reader import Document, documents
-
-            tree = plain_tree(self)
-            self._documents = list(documents(self)) if tree is None else [Document(tree, has_tags=False)]
+            self._documents = self._read()
         return self._documents
+
+    def _read(self) -> list[Document]:
+        from wherry.compose.tree import Document
+        from wherry.compose.yaml_plain import plain_tree
+
+        tree = plain_tree(self)
+        if tree is not None:
+            return [Document(tree, has_tags=False)]
+        from wherry.compose.yaml_reader import documents
+
+        return list(documents(self))
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -19,7 +19,9 @@ else:
 
     Tree = object
 
-__all__ = ["HERE", "Key", "Map", "Mark", "Path", "Seq", "Tree", "child", "dotted", "find"]
+__all__ = [
+    "HERE", "RESET", "Document", "Key", "Map", "Mark", "Override", "Path", "Seq", "Tree", "child", "dotted", "find",
+]  # fmt: skip
 
 Key = "str | int"
 HERE = None
@@ -57,6 +59,35 @@ class Seq(list[Tree]):
     def __init__(self, items: Iterable[Tree] = (), marks: list[Mark | None] | None = None):
         super().__init__(items)
         self.marks: list[Mark | None] = [] if marks is None else marks
+
+
+class _Reset:
+    """Stands where `!reset` was."""
+
+    def __repr__(self) -> str:
+        return "RESET"
+
+
+RESET = _Reset()
+
+
+class Override:
+    """Stands around a value that was tagged `!override`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Tree) -> None:
+        self.value = value
+
+
+class Document:
+    """One document of a file. `has_tags`: a RESET or an Override stands somewhere in its tree."""
+
+    __slots__ = ("has_tags", "tree")
+
+    def __init__(self, tree: Tree, has_tags: bool) -> None:
+        self.tree = tree
+        self.has_tags = has_tags
 
 
 def child(node: Tree, key: str | int) -> tuple[Tree, Mark | None]:

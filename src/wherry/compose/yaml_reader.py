@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from wherry.compose import scalars
 from wherry.compose.source import fault_at
-from wherry.compose.tree import Map, Mark, Seq
+from wherry.compose.tree import RESET, Document, Map, Mark, Override, Seq
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,40 +22,11 @@ if TYPE_CHECKING:
     from wherry.compose.tree import Tree
     from wherry.errors import ComposeError
 
-__all__ = ["RESET", "Document", "Override", "documents"]
+__all__ = ["documents"]
 
 _DEEPEST = 200  # levels; docker-compose takes 10,000, but no real file has more than twenty
 _MOST_BY_ALIAS = 100_000  # nodes that aliases stand for in one file, each time they are used
 _TAG = "tag:yaml.org,2002:"
-
-
-class _Reset:
-    """Stands where `!reset` was."""
-
-    def __repr__(self) -> str:
-        return "RESET"
-
-
-RESET = _Reset()
-
-
-class Override:
-    """Stands around a value that was tagged `!override`."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Tree) -> None:
-        self.value = value
-
-
-class Document:
-    """One document of a file. `has_tags`: a RESET or an Override stands somewhere in its tree."""
-
-    __slots__ = ("has_tags", "tree")
-
-    def __init__(self, tree: Tree, has_tags: bool) -> None:
-        self.tree = tree
-        self.has_tags = has_tags
 
 
 def documents(source: Source) -> Iterator[Document]:
