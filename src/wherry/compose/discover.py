@@ -113,7 +113,7 @@ class _Search:
         if not paths or paths in self._seen:
             return
         self._seen.add(paths)
-        found = read_env_files(paths, self._variables.over(self.environment))
+        found = read_env_files(paths, self._variables.over(self.environment), allow_nameless=False)
         self.environment = {**found, **self.environment}
 
     def find_files(self) -> None:
@@ -148,7 +148,7 @@ class _Search:
         return found[:1]
 
 
-def read_env_files(paths: Sequence[str], variables: Variables) -> dict[str, str]:
+def read_env_files(paths: Sequence[str], variables: Variables, *, allow_nameless: bool = True) -> dict[str, str]:
     """
     The variables of several env files, the last one winning; names in them mean what `variables` say, else what stands
     above.
@@ -169,7 +169,8 @@ def read_env_files(paths: Sequence[str], variables: Variables) -> dict[str, str]
             raise ComposeError(f"{path} is a directory", hint="an env file is a file of NAME=value lines")
         if not os.path.exists(path):
             raise ComposeError(f"Couldn't find env file: {path}")
-        found.update(parse(Source(path, read_file(path)), lookup, variables.unset))
+        source = Source(path, read_file(path))
+        found.update(parse(source, lookup, variables.unset, allow_nameless=allow_nameless))
     return found
 
 

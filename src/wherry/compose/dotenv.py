@@ -21,18 +21,23 @@ _ESCAPE = r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})'
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 
 
-def parse(source: Source, lookup: Lookup, unset: Callable[[str], None]) -> dict[str, str]:
+def parse(
+    source: Source, lookup: Lookup, unset: Callable[[str], None], *, allow_nameless: bool = True
+) -> dict[str, str]:
     """
     The variables of a file in its order.
 
     A value without quotes goes to the end of its line or to " #"; in double quotes it may go over lines, with escapes;
     in single quotes nothing is replaced. `$NAME` in the others is what `lookup` gives, else what stands above in the
-    file. A name alone takes the value of `lookup`, and is left out when there is none.
+    file. A name alone takes the value of `lookup`, and is left out when there is none. `=value`, without a name, is taken
+    by docker-compose for a container, but not for its own environment (`allow_nameless`).
 
     Raises:
         ComposeError: with the line, in docker-compose's words.
     """
-    return _Parser(source, lookup, unset).parse()
+    parser = _Parser(source, lookup, unset)
+    parser.allow_nameless = allow_nameless
+    return parser.parse()
 
 
 class _Parser:
@@ -41,11 +46,14 @@ class _Parser:
         self._text = source.data.decode("utf-8-sig", "replace")
         self._lookup, self._unset = lookup, unset
         self._found: dict[str, str] = {}
+        self.allow_nameless = True
 
     def parse(self) -> dict[str, str]:
         text, at = self._text, 0
         while (at := self._statement(at)) < len(text):
             key, after, has_value = self._key(at)
+            if not key and has_value and not self.allow_nameless:
+                raise self._fault(at, "setenv: invalid argument: there is no name")
             if not has_value:
                 value = self._lookup(key)
                 if value is not None:
