@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 
 from wherry.fs.atomic import write_all
 
@@ -32,7 +32,7 @@ class LogPrinter:
     ) -> None:  # fmt: skip
         self._out, self._has_colour, self._has_prefix, self._is_split = out, has_colour, has_prefix, is_split
         self._fds = {"stdout": out.out_fd, "stderr": out.err_fd if is_split else out.out_fd}
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._colours: dict[str, str] = {}
         self._width = 0
         self._rests: dict[tuple[str, str], bytes] = {}

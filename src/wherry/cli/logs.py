@@ -47,16 +47,15 @@ def _stream(one: tuple[str, bytes]) -> str:
 
 def query_of(args: Args) -> LogQuery:
     """What the flags ask for; those of `compose logs` are the same. Raises: InputError."""
-    import re
     import time
 
     from wherry.runtime.logs import LogQuery
 
-    tail, now = args.text("tail"), time.time_ns()
+    tail, now = args.text("tail").removeprefix("+"), time.time_ns()
     return LogQuery(
         follow=args.on("follow"),
         # As docker: what is no number, or a negative one, means all
-        tail=int(tail) if re.fullmatch(r"\+?[0-9]{1,18}", tail) else -1,
+        tail=int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 18 else -1,
         since_ns=_moment("since", args.text("since"), now),
         until_ns=_moment("until", args.text("until"), now),
         timestamps=args.on("timestamps"),
@@ -66,11 +65,11 @@ def query_of(args: Args) -> LogQuery:
 
 def _moment(name: str, text: str, now_ns: int) -> int:
     """Raises: InputError in docker's words."""
+    if not text:
+        return 0
     from wherry.engine.filters import parse_moment
     from wherry.errors import InputError
 
-    if not text:
-        return 0
     try:
         return parse_moment(text, now_ns)
     except InputError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from wherry.errors import InputError
 from wherry.store.images import created_ns
@@ -11,6 +10,9 @@ from wherry.store.images import created_ns
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import NamedTuple
+else:
+    from wherry.lean import NamedTuple
 
 __all__ = ["Filter", "boolean", "by_key", "has_label", "invalid", "matches", "parse_filters", "parse_moment"]
 

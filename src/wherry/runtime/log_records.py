@@ -6,8 +6,9 @@ last N lines begin: both without reading what lies before.
 
 from __future__ import annotations
 
-import json
 import time
+
+from wherry import lean_json as json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
