@@ -29,8 +29,8 @@ def parse(
 
     A value without quotes goes to the end of its line or to " #"; in double quotes it may go over lines, with escapes;
     in single quotes nothing is replaced. `$NAME` in the others is what `lookup` gives, else what stands above in the
-    file. A name alone takes the value of `lookup`, and is left out when there is none. `=value`, without a name, is taken
-    by docker-compose for a container, but not for its own environment (`allow_nameless`).
+    file. A name alone takes the value of `lookup`, and is left out when there is none. `=value`, without a name, is
+    taken by docker-compose for a container, but not for its own environment (`allow_nameless`).
 
     Raises:
         ComposeError: with the line, in docker-compose's words.
