@@ -32,7 +32,7 @@ else:
 
 __all__ = ["Actor", "Replica", "watch"]
 
-# How often to look for containers that somebody else made anew
+# How often to look for containers that somebody else made anew, or started
 _LOOK_S = 1.0
 
 
@@ -211,13 +211,14 @@ class _Desk(Thread):
             self._taken.pop(put.target, None)
 
     def _look(self, work: Work | None = None) -> set[str]:
-        """Containers that were made meanwhile, by whom ever, get what those before them had; their ids.
+        """Containers that were made or started meanwhile, by whom ever, get what the others had; their ids.
 
         `work` is what is done next anyway.
         """
         replicas = self._actor.running(self._service)
         fresh = [one for one in replicas if self._known is not None and one.id not in self._known]
-        self._known = {one.id for one in replicas} | (self._known or set())
+        # Without those that have stopped: when they run again they have missed what came meanwhile
+        self._known = {one.id for one in replicas}
         puts, written = replay(self._rules, self._given), 0
         if puts or self._taken:
             for replica in fresh:

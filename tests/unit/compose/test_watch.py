@@ -220,6 +220,19 @@ def test_a_service_that_does_not_run_is_said_and_found_later(
     project.wait_for("1? +/app/a")
 
 
+def test_a_container_that_was_stopped_gets_what_it_missed(
+    here: Path, project: Project, start: Callable[..., Cancel]
+) -> None:
+    start(_rule(here))
+    (here / "a").write_text("x")
+    project.wait_for("1 +/app/a")
+    stopped, project.replicas["web"] = project.replicas["web"], []
+    (here / "b").write_text("x")
+    project.wait_for('service "web" is not running: changes reach it once it is started')
+    project.replicas["web"] = stopped
+    project.wait_for("1? +/app/a +/app/b")
+
+
 def test_that_the_compose_file_has_changed_is_said(here: Path, project: Project, start: Callable[..., Cancel]) -> None:
     (here / "src").mkdir()
     start(_rule(here / "src"), sources=frozenset({f"{here}/compose.yaml"}))
