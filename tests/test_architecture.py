@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "wherry"
 RANK = {  # equal rank = siblings, which may not import each other
     "errors": 0, "_version": 0, "lean": 0, "lean_ctypes": 0, "lean_json": 0, "lean_sqlite": 0,
-    "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1, "durations": 1,
+    "durations": 0,
+    "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1,
     "fs": 2,
     "host": 3,
     "image": 4, "dockerfile": 4, "web": 4, "trace": 4,
@@ -161,6 +162,58 @@ STOOD_FOR = {
 @pytest.mark.parametrize("argv", [["ps"], ["images"], ["compose", "-p", "shop", "ps"]])
 def test_listing_loads_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
     assert not (HEAVY | STOOD_FOR) & loaded(argv, tmp_path / "root")
+
+
+PROJECT = """\
+name: shop
+services:
+  web:
+    image: "registry.example/web:${TAG:-1.27}" # the shop
+    command: ["serve", "--port", "8080"]
+    ports: ["127.0.0.1:8080:80"]
+    volumes:
+      - data:/data
+      - ./conf:/etc/shop:ro
+    environment: {LEVEL: info}
+    healthcheck: {test: [CMD, check], interval: 1m30s}
+    depends_on:
+      db: {condition: service_healthy}
+    mem_limit: 512m
+    cpus: 0.5
+    pull_policy: missing
+    restart: unless-stopped
+  db:
+    image: postgres
+    stop_grace_period: 20s
+    x-note: a hint
+volumes:
+  data:
+"""
+
+
+def test_a_plain_project_is_read_and_hashed_by_nothing_heavy(tmp_path: Path) -> None:
+    """Neither by PyYAML (docs/adr/0250-plain-yaml.md), nor by what only faults, anchors and other files need."""
+    (tmp_path / "compose.yaml").write_text(PROJECT)
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT.parent)!r})\n"
+        "from wherry.compose.load import LoadRequest, load\n"
+        f"project = load(LoadRequest(current_dir={str(tmp_path)!r}))\n"
+        "from wherry.compose.config_hash import service_hash\n"
+        "import wherry.compose.up, wherry.compose.reconcile, wherry.compose.image_plan, wherry.compose.observe\n"
+        "print(*map(service_hash, project.services.values()), *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert not (HEAVY | STOOD_FOR | SELDOM) & set(done.stdout.split())
+
+
+SELDOM = {
+    f"wherry.compose.{name}"
+    for name in (
+        "yaml_reader", "scalar_forms", "extends", "include", "resets", "schema_faults", "envfile", "dotenv",
+        "emit_yaml", "build_request", "execute", "perform", "pulling", "create", "variables", "models", "provider",
+        "watch",
+    )
+} | {"wherry.registry", "wherry.build", "wherry.image", "wherry.network", "wherry.gotemplate"}  # fmt: skip
 
 
 def test_what_runs_a_container_loads_nothing_heavy() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["parse_duration_ns"]
+__all__ = ["duration_text", "parse_duration_ns"]
 
 _DIGITS = frozenset("0123456789")
 _UNITS = {
@@ -38,3 +38,25 @@ def _digits_end(text: str, at: int) -> int:
     while text[at : at + 1] in _DIGITS:
         at += 1
     return at
+
+
+def duration_text(ns: int) -> str:
+    """1h2m3.5s, 1.5ms, 0s."""
+    value, sign = abs(int(ns)), "-" if ns < 0 else ""
+    if not value:
+        return "0s"
+    for unit, name in ((1, "ns"), (1000, "µs"), (1_000_000, "ms")):
+        if value < unit * 1000:
+            return f"{sign}{_fraction(value, unit)}{name}"
+    minutes, rest = divmod(value, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{_fraction(rest, 1_000_000_000)}s"
+    if hours or minutes:
+        text = f"{minutes}m{text}"
+    return f"{sign}{hours}h{text}" if hours else sign + text
+
+
+def _fraction(value: int, unit: int) -> str:
+    whole, rest = divmod(value, unit)
+    digits = len(str(unit)) - 1
+    return f"{whole}.{rest:0{digits}d}".rstrip("0") if rest else str(whole)

@@ -119,9 +119,9 @@ def _size(_present: Present, value: int) -> str:
 
 
 def _duration(_present: Present, value: int) -> str:
-    from wherry.gotemplate.times import duration
+    from wherry.durations import duration_text
 
-    return duration(value)
+    return duration_text(value)
 
 
 def _hosts(_present: Present, value: Mapping[str, Any]) -> list[str]:

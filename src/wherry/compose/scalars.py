@@ -79,6 +79,9 @@ def resolve(text: str) -> Any:
         return int(text)  # most numbers that there are
     if text in _KNOWN:
         return _KNOWN[text]
+    whole, _, fraction = text.partition(".")
+    if whole.isdigit() and fraction.isdigit() and text.isascii() and len(text) < 40:
+        return float(text)
     # Most texts that are none: ./folder, -c, 8080:80
     if text.strip(_IN_NUMBERS) or not any(map(text.__contains__, "0123456789")) or (":" in text and text[4:5] != "-"):
         return text

@@ -215,8 +215,11 @@ def _string(node: dict[str, Any]) -> Check:
     pattern, form = node.get("pattern"), node.get("format", "")
     if pattern is None:
         return lambda value: has_format(form, value)
+    words = [word for word in pattern.split("|") if word.isidentifier()]
 
     def is_right(value: str) -> bool:
+        if value in words:
+            return has_format(form, value)
         import re
 
         return re.search(pattern, value) is not None and has_format(form, value)

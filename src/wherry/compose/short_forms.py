@@ -23,6 +23,9 @@ def bytes_of(text: str) -> int:
     Raises:
         ValueError: it is not a size.
     """
+    number, unit = (text[:-1], text[-1:].lower()) if text[-1:].isalpha() else (text, "")
+    if number.isascii() and number.isdigit() and (not unit or unit in _POWERS):
+        return int(float(number) * 1024 ** _POWERS.get(unit, 0))
     import re
 
     match = re.fullmatch(_SIZE, text, re.ASCII)
@@ -91,7 +94,7 @@ def _address(text: str) -> str:
 
 
 def _is_address(text: str) -> bool:
-    import socket
+    import _socket as socket  # not socket, which costs 3 ms
 
     try:
         socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)

@@ -81,9 +81,9 @@ class Duration(int):
     """Nanoseconds, printed as Go prints them."""
 
     def __str__(self) -> str:
-        from wherry.gotemplate.times import duration
+        from wherry.durations import duration_text
 
-        return duration(self)
+        return duration_text(self)
 
 
 class Time(str):
