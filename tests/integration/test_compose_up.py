@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
@@ -71,6 +72,26 @@ def test_what_is_as_it_should_be_is_left_alone(compose: Compose) -> None:
     assert after["db-1"] == before["db-1"]
     assert after["web-1"] != before["web-1"]
     assert compose("--dry-run", "up").stdout.startswith("1  start container demo-job-1: it has exited with code 0")
+
+
+def test_nothing_to_do_loads_next_to_nothing(compose: Compose) -> None:
+    """Half of the time of such an `up` is what it imports: no parser of YAML, no engine of patterns, nothing that
+    makes, pulls, builds or networks (docs/adr/0250-plain-yaml.md)."""
+    compose.write(f"""
+        services:
+          db: {{image: busybox, {SLEEPS}, environment: {{MODE: fast}}, volumes: ["data:/data"]}}
+          web: {{image: busybox, {SLEEPS}, depends_on: [db], stop_grace_period: 2s}}
+        volumes: {{data: {{}}}}
+        """)
+    compose("up", "-d")
+    python, *rest = compose.wherry.argv(*compose.words("up", "-d"))
+    done = subprocess.run([python, "-I", "-X", "importtime", *rest], capture_output=True, text=True, check=True, env={})
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "Running" in done.stderr
+    assert "wherry.compose.reconcile" in loaded
+    heavy = {"yaml", "re", "enum", "json", "typing", "functools", "contextlib", "threading", "socket", "ctypes"}
+    seldom = {"compose.execute", "compose.perform", "compose.yaml_reader", "image", "build", "registry", "network"}
+    assert not (heavy | {f"wherry.{name}" for name in seldom}) & loaded
 
 
 def test_an_unhealthy_dependency_ends_it_with_what_the_probe_said(compose: Compose) -> None:
