@@ -155,6 +155,7 @@ class _Canonical:
                 try:
                     value[at] = Map(parse(entry))
                 except ValueError as fault:
+                    # Differs from docker: `config --no-interpolate` fails there when `${NAME:-x}` has a colon too many
                     if not self.is_lenient:
                         raise self.fault((*path, at), str(fault)) from None
             elif not isinstance(entry, dict):

@@ -43,6 +43,7 @@ class _Check:
 
     def all(self) -> None:
         self.source()
+        self.name()
         self.networks()
         self.health()
         self.dependencies()
@@ -68,6 +69,13 @@ class _Check:
         if build.platforms and service.platform and service.platform not in build.platforms:
             message = f'service.build.platforms MUST include service.platform "{service.platform}": {_INVALID}'
             self.fail(message, "platform")
+
+    def name(self) -> None:
+        name = self.service.container_name
+        if name and (len(name) < 2 or not _is_container_name(name)):
+            # Differs from docker: 2.26 goes on until it creates the container; later ones say it here, of "" as well
+            message = f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            self.fail(f"services.{self.service.name}: {message}: {_INVALID}", "container_name")
 
     def context(self, key: str, target: str) -> None:
         path = ("build", "additional_contexts", key)
@@ -149,6 +157,10 @@ class _Check:
                 where = f"services.{self.service.name}.develop.watch"
                 message = f"{where}: target is required for non-rebuild actions: {_INVALID}"
                 self.fail(message, "develop", "watch", at)
+
+
+def _is_container_name(name: str) -> bool:
+    return name.isascii() and name[0].isalnum() and all(char.isalnum() or char in "_.-" for char in name)
 
 
 def _check_cycles(project: Project, tree: Tree) -> None:
