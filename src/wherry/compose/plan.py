@@ -282,6 +282,14 @@ class Plan(NamedTuple):
         width = len(str(len(self.steps)))
         return "".join(f"{step.id:>{width}}  {step}\n" for step in self.steps)
 
+    def then(self, other: Plan) -> Plan:
+        """Both, the steps of `other` numbered on from these; each of them is done when all of these are."""
+        base = len(self.steps)
+        moved = (
+            step._replace(id=step.id + base, needs=tuple(need + base for need in step.needs)) for step in other.steps
+        )
+        return Plan((*self.steps, *moved), (*self.warnings, *other.warnings), (*self.unchanged, *other.unchanged))
+
     def only(self, wanted: Callable[[Operation], bool]) -> Plan:
         """The steps whose operation is wanted, numbered anew; a need of one left out becomes needs of what that
         needed."""

@@ -157,7 +157,7 @@ def dry_run(engine: Engine, project: Project, options: UpOptions) -> str:
 
         project = implied(project)
     images, _ = image_plan(engine, project, options.images)
-    return images.text() + _reconciled(engine, project, observe(engine, project.name), options).text()
+    return images.then(_reconciled(engine, project, observe(engine, project.name), options)).text()
 
 
 def image_plan(engine: Engine, project: Project, options: ImageOptions) -> tuple[Plan, frozenset[str]]:

@@ -11,6 +11,7 @@ from wherry.compose.plan import (
     CreateNetwork,
     Plan,
     Planner,
+    PullImage,
     StartContainer,
     WaitFor,
 )
@@ -44,6 +45,16 @@ def test_the_text_says_what_why_and_after_what() -> None:
 def test_an_empty_plan_has_no_text() -> None:
     assert Plan().is_empty
     assert Plan().text() == ""
+
+
+def test_what_comes_after_a_plan_is_numbered_on() -> None:
+    """`up --dry-run` had two steps 1 when an image was missing, and nobody could tell which of them `after 1` meant."""
+    images = Planner()
+    images.add(PullImage("web", "nginx"), MISSING)
+    text = images.plan().then(_plan()).text().splitlines()
+    assert [line.split()[0] for line in text] == list("1234567")
+    assert text[0] == "1  pull image nginx: it is missing"
+    assert text[6] == "7  start container shop-web-1: it does not run (after 4, 6)"
 
 
 def test_a_step_left_out_hands_its_needs_on() -> None:
