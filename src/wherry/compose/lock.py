@@ -51,7 +51,8 @@ class ProjectLock:
             try:
                 self._take(fd)
                 if self._is_current(fd):
-                    os.truncate(fd, 0)
+                    if os.fstat(fd).st_size:  # of one that was killed; ext4 writes at once what follows a truncation
+                        os.truncate(fd, 0)
                     os.pwrite(fd, f"{os.getpid()} {self._verb}".encode(), 0)
                     self._fd, fd = fd, -1
             finally:
