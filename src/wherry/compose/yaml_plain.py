@@ -2,7 +2,7 @@
 
 Plain is what most Compose files are made of: mappings and lists by indentation, scalars of one line with quotes or
 without, flow lists and mappings of one line, comments. All else (anchors, tags, block scalars, escapes, several
-documents, tabs, letters beyond ASCII, and whatever is wrong) is None here, and libyaml's to read, or to refuse.
+documents, tabs, and whatever is wrong) is None here, and libyaml's to read, or to refuse.
 What is read here is what `yaml_reader` makes of it, places included (docs/adr/0250-plain-yaml.md).
 """
 
@@ -35,24 +35,35 @@ class _NotPlain(Exception):
 
 def plain_tree(source: Source) -> Map | None:
     """The mapping that a file is, if it is plain in all its lines; None says nothing about what it is otherwise."""
-    if source.data.translate(None, _BYTES):
-        return None
     try:
-        return _Lines(source).top()
+        return _Lines(source, _text(source.data)).top()
     except _NotPlain:
         return None
+
+
+def _text(data: bytes) -> str:
+    if not data.translate(None, _BYTES):
+        return data.decode("ascii")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise _NotPlain from None
+    # Neither tabs, nor line ends of other kinds, nor what is nothing to see
+    if not text.replace("\n", "").isprintable():
+        raise _NotPlain
+    return text
 
 
 class _Lines:
     """The lines that have content; `_at` is the next one. Numbers and columns count from 1, indents from 0."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, text: str) -> None:
         self._source = source
         self._numbers: list[int] = []
         self._indents: list[int] = []
         self._texts: list[str] = []
         self._at = self._depth = 0
-        for number, line in enumerate(source.data.decode("ascii").split("\n"), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             text = line.lstrip(" ")
             if text and text[0] != "#":
                 if len(line) > _LONGEST or line.startswith(("---", "...")):

@@ -21,12 +21,13 @@ PLAIN = (
     "list:\n  - key:\n    - a\n    - b\n    other: ${A:-b c}\n  # far left\n# all the way\n  - -v\n",
     "a: {b: c, d: [e, {f: g}], h: 'i, j'}  #",
     "ports: [8080:80, '53:53/udp', 5432]\nwhen: 2024-01-02\nmode: 0o640\nratio: .5\nyes: on\nx-no: ~",
+    "a: 'grün' # 日本\nb: [\"é\", {c: '🐳'}]\nd: le café\n# ß\n",
     "a: b#c\nd: http://e/#f\ng: -1\nh: --flag=x\ni: a, b [c] {d}\n",
 )
 NOT_PLAIN = (
     "", "# nothing", "- a", "a", "{a: b}", " a: 1", "a: &b 1", "a: *b", "a: !!str 1", "a: |\n  b", "a: >-\n  b",
     "a: b\n  c", "a: 'b\n  c'", 'a: "b\\n"', "a: 1\n---\nb: 2", "%YAML 1.2\na: 1", "a:\tb", "a: 1\r\n",
-    "ä: 1", "<<: {a: 1}", "? a\n: b",
+    "ä: 1", "a: ä", "a: \u00a0", "a: [ä]", "a: \u2028b", "\ufeffa: 1", "<<: {a: 1}", "? a\n: b",
     "1: a", "true: a", "~: a", "a: 1\na: 2", "a: b: c", "a: - b", "a:b", "a:\n b: 1\n  c: 2", "a:\n  b: 1\n c: 2",
     "a: [b", "a: [b,\n  c]", "a: [b: c]", "a: {b}", "a: {b: }", "a: [b, ]", "a: [b]c", "a: 'b' c", "a: 'b'#c", "a: `b",
     "a: @b", "a: [-]", "a: [b:]", "a:\n- b\n c: 1", "'a': 1", "...", "a: \x7f", f"{'a' * 1100}: 1", f"a: {'[' * 400}",
@@ -79,6 +80,7 @@ TOKENS = (
     b" ", b"  ", b"\n", b":", b": ", b"- ", b"-", b"#", b" #", b"'", b'"', b"[", b"]", b"{", b"}", b",", b", ", b"a",
     b"true", b"1", b"~", b"0x1f", b".5", b"$", b"?", b"&a ", b"*a", b"!x ", b"|", b">", b"%", b"@", b"---", b"...",
     b"<<: ", b"=", b"\n\n", b"\n  ", b"\n- ", b"\n  - ", b"k: ", b"k:\n", b"2024-01-01", b"-1",
+    b"\xc3\xa4", b"\xc2\x85", b"\xc2", b"\xe2\x80\xa8",
 )  # fmt: skip
 
 
