@@ -9,14 +9,16 @@ import threading
 import time
 from functools import partial
 
-from wherry.errors import InputError, Unreachable, UntrustedCertificate
+from wherry.errors import Cancelled, InputError, Unreachable, UntrustedCertificate
 from wherry.registry.certificate import Certificate
+from wherry.registry.transport_wire import shake_hands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NamedTuple
 
+    from wherry.cancel import Cancel
     from wherry.registry.hosts import Endpoint
     from wherry.registry.transport_url import Url
 else:
@@ -85,22 +87,30 @@ class TlsSettings:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
-    def wrap(self, sock: socket.socket, url: Url, trust: Trust, session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
+    def wrap(
+        self, sock: socket.socket, url: Url, trust: Trust, session: ssl.SSLSession | None = None,
+        cancel: Cancel | None = None,
+    ) -> ssl.SSLSocket:  # fmt: skip
         """TLS over a connected socket, which is closed on failure.
 
-        Raises: Unreachable, and UntrustedCertificate with what is wrong.
+        Raises: Unreachable, SSLCertVerificationError (`explain` has words for it), Cancelled.
         """
         context = self.context(trust)
+        wrapped: socket.socket = sock
         try:
-            return context.wrap_socket(sock, server_hostname=url.host, session=session)
-        except ssl.SSLCertVerificationError as fault:
-            sock.close()
-            raise fault
+            wrapped = found = context.wrap_socket(
+                sock, server_hostname=url.host, session=session, do_handshake_on_connect=False
+            )
+            shake_hands(found, cancel)
+            return found
+        except (ssl.SSLCertVerificationError, Cancelled, KeyboardInterrupt):
+            wrapped.close()
+            raise
         except TimeoutError:
-            sock.close()
+            wrapped.close()
             raise Unreachable(f"cannot reach {url.authority}: no answer to the TLS greeting in time") from None
         except OSError as fault:
-            sock.close()
+            wrapped.close()
             reason = getattr(fault, "reason", None) or fault.strerror or fault
             hint = "does it speak plain http? Then it must be named as an insecure registry"
             raise Unreachable(f"cannot reach {url.authority}: TLS failed: {reason}", hint=hint) from None

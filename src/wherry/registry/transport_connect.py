@@ -34,7 +34,7 @@ def connect(
     if url.scheme != "https":
         return Wire(_dial(route, url, timeouts, cancel), timeouts, url.authority)
     try:
-        sock = tls.wrap(_dial(route, url, timeouts, cancel), url, route.trust, session)
+        sock = tls.wrap(_dial(route, url, timeouts, cancel), url, route.trust, session, cancel)
     except ssl.SSLCertVerificationError as fault:
         raise explain(fault, url, _shown_certificate(route, url, tls, timeouts)) from None
     return Wire(sock, timeouts, url.authority)
@@ -45,8 +45,9 @@ def _dial(route: Route, url: Url, timeouts: Timeouts, cancel: Cancel | None) -> 
         cancel.check()
     proxy = route.proxy
     if proxy is None:
-        return dial(url.host, url.port, timeouts, url.authority)
-    sock = dial(proxy.host, proxy.port, timeouts, f"the proxy {proxy.host}:{proxy.port} for {url.authority}")
+        return dial(url.host, url.port, timeouts, url.authority, cancel)
+    shown = f"the proxy {proxy.host}:{proxy.port} for {url.authority}"
+    sock = dial(proxy.host, proxy.port, timeouts, shown, cancel)
     if url.scheme != "https":
         return sock
     host = f"[{url.host}]" if ":" in url.host else url.host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import select
@@ -13,13 +14,13 @@ from wherry.errors import Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 
     from wherry.cancel import Cancel
 else:
     from wherry.lean import NamedTuple
 
-__all__ = ["ClosedEarly", "Timeouts", "Wire"]
+__all__ = ["ClosedEarly", "Timeouts", "Wire", "dial", "shake_hands"]
 
 _SLICE_S = 0.25
 """How soon a cancelled operation notices."""
@@ -231,10 +232,10 @@ class _Raw(io.RawIOBase):
         return self._wire.recv_into(buffer)
 
 
-def dial(host: str, port: int, timeouts: Timeouts, shown: str) -> socket.socket:
-    """A connection, to the first address of `host` that answers. Raises: Unreachable."""
+def dial(host: str, port: int, timeouts: Timeouts, shown: str, cancel: Cancel | None = None) -> socket.socket:
+    """A connection, to the first address of `host` that answers. Raises: Unreachable, Cancelled."""
     try:
-        sock = socket.create_connection((host, port), timeouts.connect_s)
+        sock = _connected(host, port, timeouts.connect_s, cancel)
     except socket.gaierror as fault:
         raise Unreachable(
             f"cannot reach {shown}: no address is known for {host!r}: {fault.strerror or fault}",
@@ -256,3 +257,58 @@ def dial(host: str, port: int, timeouts: Timeouts, shown: str) -> socket.socket:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return sock
+
+
+def _connected(host: str, port: int, timeout_s: float, cancel: Cancel | None) -> socket.socket:
+    """As `socket.create_connection`, which can't be cancelled."""
+    faults: list[OSError] = []
+    for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as fault:
+            faults.append(fault)
+            continue
+        try:
+            _connect(sock, where, timeout_s, cancel)
+        except BaseException as fault:
+            sock.close()
+            if not isinstance(fault, OSError):
+                raise
+            faults.append(fault)
+        else:
+            sock.settimeout(timeout_s)
+            return sock
+    raise faults[0] if faults else OSError("it has no address")
+
+
+def _connect(sock: socket.socket, where: Any, timeout_s: float, cancel: Cancel | None) -> None:
+    sock.setblocking(False)
+    code, deadline = sock.connect_ex(where), time.monotonic() + timeout_s
+    if code == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        while not poll.poll(_SLICE_S * 1000):
+            if cancel:
+                cancel.check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def shake_hands(sock: ssl.SSLSocket, cancel: Cancel | None) -> None:
+    """The TLS greeting, within the socket's timeout. Raises: Cancelled, TimeoutError, OSError."""
+    whole_s = sock.gettimeout()
+    deadline = time.monotonic() + (whole_s or 0.0)
+    sock.settimeout(_SLICE_S)
+    while True:
+        try:
+            sock.do_handshake()
+            break
+        except TimeoutError:
+            if cancel:
+                cancel.check()
+            if whole_s is not None and time.monotonic() >= deadline:
+                raise
+    sock.settimeout(whole_s)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 from pathlib import Path
 
@@ -127,6 +128,21 @@ def test_a_cancelled_operation_does_not_wait_for_the_other_end() -> None:
         with pytest.raises(Cancelled):
             wire.fetch(Request("GET", at(server), {}), cancel)
         done.set()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_neither_does_one_that_is_not_connected_yet(scheme: str) -> None:
+    # The queue of who is waiting to be accepted is full: the kernel leaves the next ones without an answer
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.create_server(("127.0.0.1", 0)) as silent:
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(deaf.getsockname())
+        port = (silent if scheme == "https" else deaf).getsockname()[1]
+        with transport() as wire, pytest.raises(Cancelled):
+            wire.open(Request("GET", Url.parse(f"{scheme}://127.0.0.1:{port}/x"), {}), Cancel(0.2))
+        for one in waiting:
+            one.close()
 
 
 def test_nobody_there_and_no_such_name_are_told() -> None:
