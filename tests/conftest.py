@@ -12,9 +12,13 @@ from hypothesis import settings
 from tests import needs
 
 # No example database: a checkout that belongs to another user must do. No deadline: no test is timed. CI judges a
-# change by the same examples each time; everybody else's runs look for new ones.
+# change by the same examples each time; everybody else's runs look for new ones, and for fewer: EXAMPLES=1000 for more.
 settings.register_profile(
-    "wherry", database=None, deadline=None, derandomize=bool(os.environ.keys() & {"CI", "SAME_EXAMPLES"})
+    "wherry",
+    database=None,
+    deadline=None,
+    derandomize=bool(os.environ.keys() & {"CI", "SAME_EXAMPLES"}),
+    max_examples=int(os.environ.get("EXAMPLES") or (100 if "CI" in os.environ else 30)),
 )
 settings.load_profile("wherry")
 

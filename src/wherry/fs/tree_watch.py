@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Changes", "Pace", "TreeWatch"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_TURN_S = 0.2
 
 
 class Changes(NamedTuple):
@@ -42,7 +41,7 @@ class Pace(NamedTuple):
 
     One of `many` paths or more is no edit but a program at work, which may pause: it ends after `many_quiet_s`. While
     `is_busy` says so (git writes a working tree), it goes on for up to `busy_s`. `poll_s` is how often to look where
-    nobody tells.
+    nobody tells, `turn_s` how often to look whether the wait was cancelled.
     """
 
     quiet_s: float = 0.05
@@ -51,6 +50,7 @@ class Pace(NamedTuple):
     longest_s: float = 2.0
     busy_s: float = 30.0
     poll_s: float = 0.5
+    turn_s: float = 0.2
     is_busy: Callable[[], bool] = lambda: False
 
 
@@ -116,7 +116,7 @@ class TreeWatch:
         began = 0.0
         while True:
             cancel.check()
-            waiting = self._quiet_s() if self._before else _TURN_S
+            waiting = self._quiet_s() if self._before else self._pace.turn_s
             happened = self._turn(waiting, cancel)
             now = time.monotonic()
             if not self._before:

@@ -49,7 +49,8 @@ def free_pool(tag: str, taken: Iterable[Pool]) -> Pool:
     pools = pools[shift:] + pools[:shift]
     free = [pool for pool in pools if not any(pool.overlaps(other) for other in busy)]
     # What routes take away whole does not count; a pool that was cut up still does
-    usable = [pool for pool in pools if not any(o.first <= pool.first and pool.last <= o.last for o in _wide(busy))]
+    wide = [one for one in busy if one.last - one.first >= 1 << _POOL_BITS]
+    usable = [pool for pool in pools if not any(o.first <= pool.first and pool.last <= o.last for o in wide)]
     if free and len(free) * 4 > len(usable):
         return free[0]
     # What the large ones have left over: most of it for middling ones, the end for small ones
@@ -64,10 +65,6 @@ def free_pool(tag: str, taken: Iterable[Pool]) -> Pool:
     raise Conflict(
         "no free address pool is left for a network", hint="give one: network create --subnet 10.5.0.0/24 NAME"
     )
-
-
-def _wide(busy: Iterable[Pool]) -> list[Pool]:
-    return [one for one in busy if one.last - one.first >= 1 << _POOL_BITS]
 
 
 def random_ula() -> Pool:

@@ -20,7 +20,7 @@ from wherry.dockerfile.ignore import Matcher
 from wherry.errors import BuildError, Conflict
 from wherry.fs.tree_watch import Pace
 
-QUICK = Pace(quiet_s=0.02)
+QUICK = Pace(quiet_s=0.02, turn_s=0.02)
 
 
 class Project:

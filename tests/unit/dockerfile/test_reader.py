@@ -122,7 +122,7 @@ WORD = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=4 * settings.default.max_examples)
 @given(st.lists(WORD, max_size=40).map(" ".join))
 def test_any_mixture_of_dockerfile_words_parses_or_is_a_dockerfile_error(text: str) -> None:
     for data in (text, f"FROM a\n{text}", text.replace(" ", "")):
@@ -137,7 +137,7 @@ def test_any_mixture_of_dockerfile_words_parses_or_is_a_dockerfile_error(text: s
                     one.expand(file.lex, {"A": "x"})
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=3 * settings.default.max_examples)
 @given(st.binary(max_size=300))
 def test_any_bytes_parse_or_are_a_dockerfile_error(data: bytes) -> None:
     for text in (data, b"FROM a\nRUN <<E\n" + data + b"\nE\nENV A=" + data):

@@ -15,7 +15,7 @@ from wherry.errors import Cancelled
 from wherry.fs import inotify
 from wherry.fs.tree_watch import Changes, Pace, TreeWatch
 
-QUICK = Pace(quiet_s=0.02, many_quiet_s=0.02, poll_s=0.01)
+QUICK = Pace(quiet_s=0.02, many_quiet_s=0.02, poll_s=0.01, turn_s=0.02)
 
 
 def _next(watch: TreeWatch) -> Changes:

@@ -6,7 +6,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.gotemplate import Template, TemplateError
@@ -35,26 +35,22 @@ def survives(template: str, value: Any) -> None:
         assert fault.message.startswith("template: ")  # noqa: PT017  # it may succeed as well
 
 
-@settings(max_examples=120, deadline=None)
 @given(TEXT, JSON)
 def test_actions_of_random_words_never_crash(template: str, value: Any) -> None:
     survives(template, value)
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.text(st.sampled_from("{}-/*\"'`.$|()=:,%\\ \n" + string.ascii_letters + "09é\x00"), max_size=40), JSON)
 def test_random_characters_never_crash(text: str, value: Any) -> None:
     survives("{{" + text, value)
     survives("{{" + text + "}}", value)
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.text(max_size=20), st.lists(JSON, max_size=3))
 def test_any_format_of_printf_prints_something(format: str, values: list[Any]) -> None:
     survives("{{printf .f (index .v 0) (index .v 1)}}{{printf .f .v}}", {"f": format, "v": [*values, 0, 0]})
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.sampled_from(("printf", "index", "slice", "eq", "lt", "join", "pad", "html", "json", "len")),
        st.lists(JSON, max_size=4))  # fmt: skip
 def test_functions_take_anything(name: str, values: list[Any]) -> None:

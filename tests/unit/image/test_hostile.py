@@ -195,7 +195,7 @@ def mend(data: bytearray) -> bytes:
 
 @given(mutations, st.booleans(), st.integers(0, len(VALID)))
 @example([(100, b"\x80")], True, 1)  # a folder that nobody but root may enter
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=3 * settings.default.max_examples)
 def test_a_mutated_archive_gives_our_errors_only_and_stays_inside(
     changes: list[tuple[int, bytes]], mended: bool, cut: int
 ) -> None:

@@ -74,7 +74,7 @@ def make(folder: bytes, children: dict[bytes, Made], files: list[bytes]) -> None
 
 
 @given(st.dictionaries(names, trees, max_size=5), modes)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=settings.default.max_examples // 2)
 def test_a_tree_comes_back_as_it_was(children: dict[bytes, Made], mode: int) -> None:
     with tempfile.TemporaryDirectory() as where:
         first, second = Path(where, "first"), Path(where, "second")

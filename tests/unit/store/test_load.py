@@ -378,7 +378,7 @@ def test_an_archive_cut_short_is_refused(store: Store, tmp_path: Path, cut: int)
 ARCHIVE = LAYOUT | archives.docker_archive(TOP)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=settings.default.max_examples // 2)
 @given(st.data())
 def test_a_damaged_archive_ends_in_our_errors_and_never_in_a_wrong_image(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
