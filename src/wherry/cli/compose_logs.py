@@ -61,11 +61,12 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     following = Following(engine, printer, query)
     if query.follow and not index:
         following.join(name, wanted)
-    for source in sources:
-        following.add(source)
-        if not query.follow:
-            following.wait()  # one behind the other: the output is the same each time
     try:
+        for source in sources:
+            if query.follow:
+                following.add(source)
+            else:
+                following.read(source)  # one behind the other: the output is the same each time
         following.wait()
     finally:
         following.stop()

@@ -11,8 +11,8 @@ nothing.
 
 from __future__ import annotations
 
-import threading
 import time
+from _thread import allocate_lock
 
 from wherry.cancel import Cancel
 from wherry.compose import labels
@@ -21,6 +21,7 @@ from wherry.errors import Cancelled, WherryError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from threading import Thread
     from typing import NamedTuple, Protocol
 
     from wherry.compose.observe import ObservedContainer
@@ -72,25 +73,33 @@ class Following:
     def __init__(self, engine: Engine, sink: Sink, query: LogQuery, cancel: Cancel | None = None) -> None:
         self._engine, self._sink, self._query = engine, sink, query
         self._cancel = cancel or Cancel()
-        self._lock = threading.Lock()
-        self._busy: dict[str, threading.Thread] = {}
+        self._lock = allocate_lock()
+        self._busy: dict[str, Thread] = {}
         self._read_to: dict[str, int] = {}
-        self._joiner: threading.Thread | None = None
+        self._joiner: Thread | None = None
 
     def add(self, source: Source, *, since_ns: int = 0) -> None:
         """Begin with this container; idempotent while it is followed. `since_ns` wins over the query's bound, and over
         its `tail`: what was written before was shown already."""
+        from threading import Thread
+
         query = self._query._replace(since_ns=since_ns, tail=-1) if since_ns else self._query
         with self._lock:
             if source.id in self._busy:
                 return
-            thread = threading.Thread(target=self._read, args=(source, query), name=f"logs-{source.name}", daemon=True)
+            thread = Thread(target=self._read, args=(source, query), name=f"logs-{source.name}", daemon=True)
             self._busy[source.id] = thread
             thread.start()
 
+    def read(self, source: Source) -> None:
+        """Tell what is there of this container, and come back: without a thread, where nothing is followed."""
+        self._read(source, self._query)
+
     def join(self, project: str, services: Collection[str] = ()) -> None:
         """From now on, add what starts of the project (of these services), containers that start again included."""
-        self._joiner = threading.Thread(target=self._watch, args=(project, services), name="logs-joiner", daemon=True)
+        from threading import Thread
+
+        self._joiner = Thread(target=self._watch, args=(project, services), name="logs-joiner", daemon=True)
         self._joiner.start()
 
     def wait(self) -> None:
@@ -103,7 +112,7 @@ class Following:
         """Let all threads end, as soon as they see it. Idempotent."""
         self._cancel.set()
 
-    def _any(self) -> threading.Thread | None:
+    def _any(self) -> Thread | None:
         with self._lock:
             return next(iter(self._busy.values()), None)
 
