@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
-    "CONFIG_FILES", "CONFIG_HASH", "DEPENDS_ON", "ENVIRONMENT_FILE", "HOOK", "IMAGE", "IMAGE_VOLUME_DIGEST", "NETWORK",
+    "CONFIG_FILES", "CONFIG_HASH", "DEPENDS_ON", "ENVIRONMENT_FILE", "IMAGE", "IMAGE_VOLUME_DIGEST", "NETWORK",
     "NUMBER", "ONE_OFF", "PROJECT", "REPLACE", "SERVICE", "SLUG", "VERSION", "VOLUME", "WORKING_DIR",
 ]  # fmt: skip
 
@@ -29,7 +29,6 @@ CONFIG_FILES = _PREFIX + "project.config_files"
 ENVIRONMENT_FILE = _PREFIX + "project.environment_file"
 REPLACE = _PREFIX + "replace"
 """The id of the container that this one takes the place of."""
-HOOK = _PREFIX + "hook"
 NETWORK = _PREFIX + "network"
 """A network's key in the file."""
 VOLUME = _PREFIX + "volume"

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "HEALTHY",
-    "STARTED",
-    "SUCCEEDED",
     "BindOptions",
     "Blkio",
     "CredentialSpec",
@@ -36,15 +33,11 @@ __all__ = [
     "WeightDevice",
 ]
 
-STARTED = "service_started"
-HEALTHY = "service_healthy"
-SUCCEEDED = "service_completed_successfully"
-
 
 class Dependency(Record):
     """One value of `depends_on`."""
 
-    condition: str = STARTED
+    condition: str = "service_started"
     restart: bool = False
     """Restart (and, before a recreate, stop) the dependent together with it."""
     required: bool = True

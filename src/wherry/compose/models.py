@@ -18,8 +18,9 @@ import os
 import re
 
 from wherry.compose.model_build import DeviceRequest
-from wherry.compose.model_parts import HEALTHY, STARTED, Dependency, Healthcheck, Mount, ServiceNetwork
+from wherry.compose.model_parts import Dependency, Healthcheck, Mount, ServiceNetwork
 from wherry.compose.model_service import Service
+from wherry.compose.plan import HEALTHY, STARTED
 from wherry.errors import InputError, nearest
 
 TYPE_CHECKING = False

@@ -20,10 +20,9 @@ else:
     Tree = object
 
 __all__ = [
-    "HERE", "RESET", "Document", "Key", "Map", "Mark", "Override", "Path", "Seq", "Tree", "child", "dotted", "find",
+    "HERE", "RESET", "Document", "Map", "Mark", "Override", "Path", "Seq", "Tree", "child", "dotted", "find",
 ]  # fmt: skip
 
-Key = "str | int"
 HERE = None
 """In tables of places, which are mappings by key: what is known of the place itself. A key may be "", but not None."""
 Path = tuple["str | int", ...]
