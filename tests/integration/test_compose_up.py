@@ -157,6 +157,23 @@ def test_a_port_that_the_project_itself_has_is_named_also_while_both_start(compo
     assert 'hint: publish another port, or no port of the machine: `ports: ["80"]`' in said
 
 
+def test_what_stands_in_the_way_of_a_container_is_told_with_its_service(compose: Compose) -> None:
+    compose.write(f"""
+        services:
+          a: {{image: busybox, {SLEEPS}, container_name: demo-same}}
+          b: {{image: busybox, {SLEEPS}, container_name: demo-same}}
+        """)
+    said = compose("up", "-d", code=1).stderr
+    assert '"/demo-same" is already in use' in said
+    assert re.search("hint: it is service [ab] of project demo: take another container_name", said)
+    compose("down")
+    compose.write(f"""
+        services: {{a: {{image: busybox, {SLEEPS}, secrets: [s]}}}}
+        secrets: {{s: {{file: ./gone}}}}
+        """)
+    assert "service a: invalid mount config" in compose("up", "-d", code=1).stderr
+
+
 def test_an_image_that_is_not_there_ends_with_18_and_says_how_to_get_one(compose: Compose) -> None:
     compose.write("services: {web: {image: nowhere.invalid/x:1, pull_policy: never}, db: {image: busybox}}")
     assert "wherry compose pull web" in compose("up", "-d", code=1).stderr

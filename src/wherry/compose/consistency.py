@@ -37,9 +37,9 @@ class _Check:
     def __init__(self, project: Project, tree: Tree, service: Service) -> None:
         self.project, self.tree, self.service = project, tree, service
 
-    def fail(self, message: str, *path: str | int, key: bool = False) -> NoReturn:
+    def fail(self, message: str, *path: str | int, key: bool = False, hint: str | None = None) -> NoReturn:
         where = ("services", self.service.name, *path)
-        raise fault_in(self.tree, where, message, key=key or not path)
+        raise fault_in(self.tree, where, message, key=key or not path, hint=hint)
 
     def all(self) -> None:
         self.source()
@@ -109,13 +109,20 @@ class _Check:
             if name in project.services or (name in project.disabled_services and not dependency.required):
                 continue
             message = f'service "{service.name}" depends on undefined service "{name}": {_INVALID}'
-            self.fail(message, "depends_on", name)
+            self.fail(message, "depends_on", name, hint=self.of_profile(name))
         shared = service.network_mode.removeprefix("service:")
         if shared != service.network_mode and shared not in project.services:
             self.fail(f"service \"{shared}\" not found for network_mode 'service:{shared}'", "network_mode")
         for name in service.models:
             if name not in project.models:
                 self.fail(f'service "{service.name}" refers to undefined model {name}: {_INVALID}', "models", name)
+
+    def of_profile(self, name: str) -> str | None:
+        """A service that there is, but not now."""
+        found = self.project.disabled_services.get(name)
+        if found is None or not found.profiles:
+            return None
+        return f"it takes part with --profile {found.profiles[0]}; `required: false` goes on without it"
 
     def references(self) -> None:
         service, project = self.service, self.project

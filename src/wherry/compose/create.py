@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wherry.compose import labels
 from wherry.compose.order import parents
-from wherry.errors import InputError, NotFound
+from wherry.errors import Conflict, InputError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,28 @@ def create(
     request = container_request(project, service, identity, facts)
     for text in request.warnings:
         warn(text)
-    return make(engine, request, operation.container.name)
+    try:
+        return make(engine, request, operation.container.name)
+    except Conflict as fault:
+        _name_holder(engine, operation.container.name, fault)
+        raise
+    except InputError as fault:
+        # A source that is not there, mostly: of a volume, a secret or a config
+        if not fault.message.startswith(f"service {service.name}: "):
+            fault.message = f"service {service.name}: {fault.message}"
+            fault.args = (fault.message,)
+        raise
+
+
+def _name_holder(engine: Engine, name: str, fault: Conflict) -> None:
+    """Whose the name is: mostly a `container_name` that two services or projects have."""
+    try:
+        marks = engine.containers.find(name).labels
+    except NotFound:
+        return
+    project, service = marks.get(labels.PROJECT, ""), marks.get(labels.SERVICE, "")
+    if project and service:
+        fault.hint = f"it is service {service} of project {project}: take another container_name, or remove that one"
 
 
 def make(engine: Engine, request: ContainerRequest, name: str) -> ContainerRow:

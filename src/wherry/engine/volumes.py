@@ -254,7 +254,7 @@ def _check_source(one: Wanted) -> None:
                 raise InputError(f"cannot mount {one.source} at {one.target}: {fault.strerror}") from fault
             raise InputError(
                 f'invalid mount config for type "bind": bind source path does not exist: {one.source}',
-                hint="make it first, or use -v, which makes a missing folder",
+                hint="make it first; -v, and the short form in a Compose file, make a missing folder",
             ) from fault
         try:
             # Another container may be making the same folder

@@ -102,8 +102,9 @@ def test_which_services_are_active(fields: dict[str, Any], active: str, tmp_path
 
 
 def test_a_dependency_behind_a_profile_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ComposeError, match='service "d" depends on undefined service "a"'):
+    with pytest.raises(ComposeError, match='service "d" depends on undefined service "a"') as caught:
         loaded(tmp_path, PROFILES, profiles=("two",))
+    assert caught.value.hint == "it takes part with --profile one; `required: false` goes on without it"
     with pytest.raises(NotFound, match="no such service: nope"):
         loaded(tmp_path, PROFILES, services=("nope",))
 
