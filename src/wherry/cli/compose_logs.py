@@ -47,11 +47,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     observed = observe(engine, name)
     for service in args.rest if index else ():
         one_of(observed, service, index=index, all=True)
-    found = [
-        one for one in observed.containers
+    sources = [
+        source_of(one, name) for one in observed.containers
         if not one.one_off and (not wanted or one.service in wanted) and index in {0, one.number}
     ]  # fmt: skip
-    sources = [source_of(one, name) for one in found]
     printer = LogPrinter(
         out,
         [one.name for one in sources],
