@@ -93,7 +93,12 @@ def listen(port: Published) -> tuple[Published, int]:
     except OSError as fault:
         raise _explain(fault, port) from fault
     if port.protocol == "tcp":
-        sock.listen(_BACKLOG)
+        try:
+            sock.listen(_BACKLOG)
+        except OSError as fault:
+            # Two may bind it at the same moment; one of them listens
+            sock.close()
+            raise _explain(fault, port) from fault
     sock.setblocking(False)
     number: int = sock.getsockname()[1]
     return port._replace(host_port=number), sock.detach()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 
 import pytest
 
@@ -40,6 +41,30 @@ def test_a_bound_port_is_refused_and_nothing_stays_open(protocol: str) -> None:
         ports.bind_all([PortMapping(1, protocol), PortMapping(2, protocol, "127.0.0.1", port)], nobody)
     assert set(os.listdir("/proc/self/fd")) == before
     os.close(bound[0][1])
+
+
+def test_of_many_at_once_one_has_the_port_and_the_others_are_told() -> None:
+    for _ in range(12):
+        port, start = free_port(), threading.Barrier(4)
+        found: list[int | Exception] = []
+
+        def take(port: int = port, start: threading.Barrier = start, found: list[int | Exception] = found) -> None:
+            start.wait()
+            try:
+                found.append(ports.listen(Published(80, "tcp", "127.0.0.1", port))[1])
+            except Exception as fault:
+                found.append(fault)
+
+        threads = [threading.Thread(target=take) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        fds = [one for one in found if isinstance(one, int)]
+        for fd in fds:
+            os.close(fd)
+        assert len(fds) == 1
+        assert {type(one) for one in found} == {int, Conflict}
 
 
 def test_the_answer_keeps_the_order_of_the_request() -> None:
