@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Semaphore, Thread
+
 import pytest
 
 from wherry.cancel import Cancel
@@ -22,3 +24,23 @@ def test_a_deadline_sets_it_and_cuts_waiting_short() -> None:
     cancel = Cancel(timeout_s=0)
     assert cancel.wait(60)
     assert cancel.reason == "deadline exceeded"
+
+
+def test_all_that_wait_are_woken_once_it_is_set() -> None:
+    """The event that wakes them is made by the first: none may wait for another one."""
+    cancel, began = Cancel(), Semaphore(0)
+    woken = []
+
+    def sleep() -> None:
+        began.release()
+        woken.append(cancel.wait(60))
+
+    threads = [Thread(target=sleep) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        began.acquire()
+    cancel.set()
+    for thread in threads:
+        thread.join(30)
+    assert woken == [True] * len(threads)
