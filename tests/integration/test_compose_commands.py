@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def read_until(fd: int, text: str, timeout_s: float = 20) -> str:
         assert data, f"ended without {text!r}: {found!r}"
         found += data.decode()
     return found
+
+
+def test_a_current_folder_that_was_removed_is_told(wherry: Wherry, tmp_path: Path) -> None:
+    script = 'cd "$1"; rmdir "$1"; shift; exec "$@"'
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", str(tmp_path / "gone"), *wherry.argv("compose", "ls")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "wherry: the current folder is gone\nhint: " in done.stderr
 
 
 def test_followed_logs_go_on_when_a_service_starts_again(compose: Compose) -> None:

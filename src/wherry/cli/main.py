@@ -274,6 +274,15 @@ def _wants_help(verb: flags.Verb, rest: Sequence[str]) -> bool:
     return False
 
 
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        from wherry.errors import InputError
+
+        raise InputError("the current folder is gone", hint="somebody removed it: cd to another one") from None
+
+
 def _engine(options: flags.Args, *, is_alone: bool) -> Engine:
     from wherry.engine import Engine
     from wherry.host.linux import LinuxHost
@@ -285,7 +294,7 @@ def _engine(options: flags.Args, *, is_alone: bool) -> Engine:
     env = dict(os.environ)
     if options.given("config"):
         env["DOCKER_CONFIG"] = os.path.abspath(options.text("config"))
-    settings = Settings(paths, env, os.geteuid(), os.getcwd(), jobs=os.cpu_count() or 2, runtime=runtime)
+    settings = Settings(paths, env, os.geteuid(), _folder(), jobs=os.cpu_count() or 2, runtime=runtime)
     return Engine(settings, LinuxHost(env, is_alone=is_alone))
 
 

@@ -112,7 +112,7 @@ def check_name(name: str, lead: str = "") -> None:
         shown = f"/{name}" if lead else name
         raise InputError(
             f"{lead}Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-            hint="a name has two characters at least",
+            hint="a name has two characters at least" if len(name) < 2 else None,
         )
 
 

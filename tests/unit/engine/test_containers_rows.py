@@ -90,8 +90,9 @@ def test_rename_frees_the_old_name(db: Database) -> None:
 
 @pytest.mark.parametrize("name", ["", "a", "-a", "a b", "a/b", "ä1", "--privileged", ".x"])
 def test_names_that_are_none(name: str) -> None:
-    with pytest.raises(InputError, match="Invalid container name"):
+    with pytest.raises(InputError, match="Invalid container name") as caught:
         rows.check_name(name)
+    assert bool(caught.value.hint) == (len(name) < 2)
 
 
 def test_an_image_that_was_removed_meanwhile_is_not_found(db: Database) -> None:
