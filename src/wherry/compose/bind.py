@@ -238,7 +238,7 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
         "generic_resources": generic_resources,
     },
     UpdateConfig: {
-        "parallelism": to.integer, "delay": to.duration, "failure_action": to.text, "monitor": to.duration,
+        "parallelism": to.natural, "delay": to.duration, "failure_action": to.text, "monitor": to.duration,
         "max_failure_ratio": to.single, "order": to.text,
     },
     RestartPolicy: {
@@ -258,8 +258,8 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
         "command": to.command, "image": to.text, "per_replica": to.flag, "user": to.text, "privileged": to.flag,
         "working_dir": to.text, "environment": to.equals,
     },
-    Blkio: {"weight": to.integer, "weight_device": many(WeightDevice), **dict.fromkeys(_RATES, many(ThrottleDevice))},
-    WeightDevice: {"path": to.text, "weight": to.integer},
+    Blkio: {"weight": to.unsigned, "weight_device": many(WeightDevice), **dict.fromkeys(_RATES, many(ThrottleDevice))},
+    WeightDevice: {"path": to.text, "weight": to.unsigned},
     ThrottleDevice: {"path": to.text, "rate": to.size},
     CredentialSpec: dict.fromkeys(("config", "file", "registry"), to.text),
     Dependency: {"condition": to.text, "restart": to.flag, "required": to.flag},
@@ -269,7 +269,7 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
     FileReference: {**dict.fromkeys(("source", "target", "uid", "gid"), to.text), "mode": to.unsigned},
     Healthcheck: {
         **dict.fromkeys(("timeout", "interval", "start_period", "start_interval"), to.duration),
-        "test": to.health_test, "retries": to.integer, "disable": to.flag,
+        "test": to.health_test, "retries": to.natural, "disable": to.flag,
     },
     Logging: {"driver": to.text, "options": to.options},
     Mount: {
@@ -285,7 +285,7 @@ _TABLES: dict[type[Record], dict[str, Decode]] = {
     ImageOptions: {"subpath": to.text},
     Port: {
         **dict.fromkeys(("name", "mode", "host_ip", "published", "protocol", "app_protocol"), to.text),
-        "target": to.integer,
+        "target": to.natural,
     },
     Provider: {"type": to.text, "options": to.multi_options},
     ServiceModel: {"endpoint_var": to.text, "model_var": to.text},

@@ -66,18 +66,25 @@ def integer(value: Any) -> int:
     return int(value)
 
 
+def natural(value: Any) -> int:
+    """A whole number that is not negative."""
+    if (number := integer(value)) < 0:
+        raise ValueError(f"{number} overflows uint")
+    return number
+
+
 def unsigned(value: Any) -> int:
-    """A whole number, which is not written as text."""
+    """A whole number that is not negative, and not written as text."""
     if isinstance(value, str):
         raise _wrong("uint32", value)
-    return integer(value)
+    return natural(value)
 
 
 def single(value: Any) -> float:
     """A number of single precision, with its shortest digits."""
     if isinstance(value, str):
         try:
-            value = float(value)
+            value = float(value if value.strip() == value and "_" not in value else "x")
         except ValueError:
             raise ValueError(f'strconv.ParseFloat: parsing "{value}": invalid syntax') from None
     if isinstance(value, bool) or not isinstance(value, int | float):

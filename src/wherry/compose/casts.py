@@ -56,7 +56,16 @@ def _bool(text: str, warn: Callable[[str], None]) -> bool:
     raise ValueError(f"invalid boolean: {text}")
 
 
+def _spoken(text: str, warn: Callable[[str], None]) -> bool | str:
+    """Where text may stay text: docker-compose reads it later, and warns of YAML 1.1's words all the same."""
+    return _bool(text, warn) if text.lower() in {"y", "yes", "on", "n", "no", "off"} else text
+
+
 _SERVICE: dict[str, Any] = {
+    "attach": _spoken,
+    "build.no_cache": _spoken,
+    "build.privileged": _spoken,
+    "build.pull": _spoken,
     "configs.[].mode": _int("Atoi"),
     "cpu_count": _int("ParseInt"),
     "cpu_percent": _float,
@@ -73,6 +82,8 @@ _SERVICE: dict[str, Any] = {
     "deploy.rollback_config.parallelism": _int("Atoi"),
     "deploy.update_config.max_failure_ratio": _float,
     "deploy.update_config.parallelism": _int("Atoi"),
+    "depends_on.*.restart": _spoken,
+    "env_file.[].required": _spoken,
     "healthcheck.disable": _bool,
     "healthcheck.retries": _int("Atoi"),
     "init": _bool,
@@ -80,6 +91,8 @@ _SERVICE: dict[str, Any] = {
     "oom_score_adj": _int("ParseInt"),
     "pids_limit": _int("ParseInt"),
     "ports.[].target": _int("Atoi"),
+    "post_start.[].privileged": _spoken,
+    "pre_stop.[].privileged": _spoken,
     "privileged": _bool,
     "read_only": _bool,
     "scale": _int("Atoi"),
@@ -89,6 +102,7 @@ _SERVICE: dict[str, Any] = {
     "ulimits.*": _int("Atoi"),
     "ulimits.*.hard": _int("Atoi"),
     "ulimits.*.soft": _int("Atoi"),
+    "volumes.[].bind.create_host_path": _spoken,
     "volumes.[].read_only": _bool,
     "volumes.[].volume.nocopy": _bool,
 }

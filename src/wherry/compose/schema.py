@@ -96,7 +96,7 @@ def _compile(node: Any) -> Check:
 
 
 def kind(value: Any) -> str:
-    """JSON schema's name of a value's type."""
+    """JSON schema's name of a value's type; "infinite" is what JSON can't say."""
     if isinstance(value, str):
         return "string"
     if isinstance(value, dict):
@@ -107,7 +107,9 @@ def kind(value: Any) -> str:
         return "array"
     if value is None:
         return "null"
-    return "integer" if isinstance(value, int) or value.is_integer() else "number"
+    if isinstance(value, int) or value.is_integer():
+        return "integer"
+    return "infinite" if value - value else "number"
 
 
 def _typed(types: str | list[str] | None, by_kind: dict[str, Check]) -> Check:

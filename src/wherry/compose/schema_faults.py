@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from wherry.compose.go_values import format_float
 from wherry.compose.schema import has_format, kind, repeated, resolved, schema
 from wherry.errors import nearest
 
@@ -44,6 +45,8 @@ class _Result:
 
 def find_fault(tree: Any) -> tuple[tuple[str | int, ...], str, bool, str | None]:
     """Give the place, docker-compose's message, whether the place is a key, and what was perhaps meant."""
+    if (found := _infinite(tree)) is not None:
+        return found[0], f"json: unsupported value: {format_float(found[1])}", False, None
     result = _Result()
     _look(schema(), tree, (), result)
     faults = result.faults
@@ -62,6 +65,16 @@ def find_fault(tree: Any) -> tuple[tuple[str | int, ...], str, bool, str | None]
         int(key) if key.isdigit() and at and _is_list(tree, place[:at]) else key for at, key in enumerate(place)
     )
     return keys, f"{where} {text}", fault.at is not None, fault.hint
+
+
+def _infinite(tree: Any) -> tuple[tuple[str | int, ...], float] | None:
+    """The first number that JSON can't say, and where it stands."""
+    if isinstance(tree, float):
+        return ((), tree) if kind(tree) == "infinite" else None
+    for key, each in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        if (found := _infinite(each)) is not None:
+            return (key, *found[0]), found[1]
+    return None
 
 
 def _depth(fault: _Fault) -> int:
