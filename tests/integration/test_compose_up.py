@@ -316,6 +316,7 @@ def test_orphans_are_warned_of_and_removed_on_request(compose: Compose) -> None:
     compose.write(f"services: {{a: {{image: busybox, {SLEEPS}}}, b: {{image: busybox, {SLEEPS}}}}}")
     compose("up", "-d")
     compose.write(f"services: {{a: {{image: busybox, {SLEEPS}}}}}")
+    assert "Found orphan containers ([demo-b-1])" in compose("--dry-run", "up").stderr
     assert "Found orphan containers ([demo-b-1])" in compose("up", "-d").stderr
     compose("up", "-d", "--remove-orphans")
     assert sorted(compose.states()) == ["a-1"]

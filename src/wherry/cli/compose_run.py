@@ -88,7 +88,7 @@ def _dry(context: ComposeContext, project: Project, wish: OneOff) -> int:
     others = closure(project, service) if wish.dependencies else {}
     if others:
         around = project.replace(services=others, disabled_services={service.name: service})
-        context.out.write(dry_run(context.engine, around, UpOptions()))
+        context.out.write(dry_run(context.engine, around, UpOptions()).text())
     name = wish.name or f"{project.name}-{service.name}-run-*"
     context.out.line(f"run container {name}: {' '.join(wish.command or service.command or ())}".rstrip())
     return 0

@@ -163,7 +163,10 @@ def _up(context: ComposeContext, project: Project, options: UpOptions) -> int:
     if context.is_dry:
         from wherry.compose.up import dry_run
 
-        context.out.write(dry_run(context.engine, project, options))
+        plan = dry_run(context.engine, project, options)
+        for text in plan.warnings:
+            context.warn(text)
+        context.out.write(plan.text())
         return 0
     from wherry.compose.up import up
 

@@ -147,9 +147,9 @@ def is_start(operation: Operation) -> bool:
     return is_hook or isinstance(operation, StartContainer | WaitFor)
 
 
-def dry_run(engine: Engine, project: Project, options: UpOptions) -> str:
-    """What `up` would do, one line for each step. Nothing is pulled: of an image that is not here, nobody can say yet
-    whether it is another one than containers were made of."""
+def dry_run(engine: Engine, project: Project, options: UpOptions) -> Plan:
+    """What `up` would do, and what it would warn of. Nothing is pulled: of an image that is not here, nobody can say
+    yet whether it is another one than containers were made of."""
     from wherry.compose.observe import observe
 
     if any(one.models for one in project.services.values()):
@@ -157,7 +157,7 @@ def dry_run(engine: Engine, project: Project, options: UpOptions) -> str:
 
         project = implied(project)
     images, _ = image_plan(engine, project, options.images)
-    return images.then(_reconciled(engine, project, observe(engine, project.name), options)).text()
+    return images.then(_reconciled(engine, project, observe(engine, project.name), options))
 
 
 def image_plan(engine: Engine, project: Project, options: ImageOptions) -> tuple[Plan, frozenset[str]]:
