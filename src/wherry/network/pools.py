@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from itertools import accumulate
 
 from wherry.errors import Conflict
 from wherry.network import address
@@ -47,7 +49,10 @@ def free_pool(tag: str, taken: Iterable[Pool]) -> Pool:
     ]
     shift = int(tag or "0", 16) % 256
     pools = pools[shift:] + pools[:shift]
-    free = [pool for pool in pools if not any(pool.overlaps(other) for other in busy)]
+    firsts = [one.first for one in busy]
+    # How far those up to each one reach: the last that begins before a pool's end tells whether any is in its way
+    reach = [-1, *accumulate((one.last for one in busy), max)]
+    free = [pool for pool in pools if reach[bisect_right(firsts, pool.last)] < pool.first]
     # What routes take away whole does not count; a pool that was cut up still does
     wide = [one for one in busy if one.last - one.first >= 1 << _POOL_BITS]
     usable = [pool for pool in pools if not any(o.first <= pool.first and pool.last <= o.last for o in wide)]
