@@ -6,7 +6,9 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -34,10 +36,21 @@ def unit(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+Node: TypeAlias = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.Attribute | ast.Name
+
+
+@cache
+def nodes(path: Path) -> tuple[Node, ...]:
+    """Those that the tests look at. Each file is parsed once; its whole trees would be a lot to keep."""
+    found = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, Node)]
+    names = (ast.Attribute, ast.Name)
+    return tuple(node for node in found if not isinstance(node, names) or name_of(node) in HOMES)
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """(line, top-level wherry unit) for each import, function-level and TYPE_CHECKING ones included."""
     package = ("wherry", *path.relative_to(ROOT).parent.parts)
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -72,7 +85,7 @@ def test_files_stay_under_400_lines() -> None:
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef) and node.end_lineno:
             doc = node.body[0] if ast.get_docstring(node) else None
             said = (doc.end_lineno or 0) - doc.lineno + 1 if doc else 0
@@ -83,12 +96,8 @@ def test_functions_stay_under_40_lines() -> None:
     assert not {name: n for path in SOURCES for name, n in functions(path) if n > 40}
 
 
-def attribute_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            yield node.lineno, node.attr
-        elif isinstance(node, ast.Name):
-            yield node.lineno, node.id
+def name_of(node: ast.Attribute | ast.Name) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id
 
 
 HOMES = {
@@ -110,9 +119,9 @@ HOMES = {
 def test_effects_have_one_home(path: Path) -> None:
     here = str(path.relative_to(ROOT))
     astray = [
-        f"{here}:{line} uses {name}"
-        for line, name in attribute_names(ast.parse(path.read_bytes()))
-        if name in HOMES and not here.startswith(HOMES[name] or ("never",))
+        f"{here}:{node.lineno} uses {name_of(node)}"
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute | ast.Name) and not here.startswith(HOMES[name_of(node)] or ("never",))
     ]
     assert not astray
 
