@@ -39,10 +39,27 @@ def test_a_current_folder_that_was_removed_is_told(wherry: Wherry, tmp_path: Pat
     (tmp_path / "gone").mkdir()
     done = subprocess.run(
         ["sh", "-c", script, "sh", str(tmp_path / "gone"), *wherry.argv("compose", "ls")],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "HOME": "/root"},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     assert "wherry: the current folder is gone\nhint: " in done.stderr
+
+
+@pytest.mark.parametrize("args", [("logs", "-f"), ("up",)])
+def test_followed_logs_end_when_nobody_reads_them_any_more(compose: Compose, args: tuple[str, ...]) -> None:
+    compose.write("""
+    services:
+      web: {image: busybox, init: true, command: [sh, -c, "while :; do echo line; sleep 0.05; done"]}
+    """)
+    compose("up", "-d")
+    with compose.spawn(*args) as child:
+        assert child.stdout
+        assert child.stderr
+        read_until(child.stdout.fileno(), "line\n")
+        child.stdout.close()
+        assert child.wait(20) == 1
+        assert child.stderr.read() in (b"", b" Container demo-web-1  Running\n")
+    assert compose.states() == {"web-1": "running"}
 
 
 def test_followed_logs_go_on_when_a_service_starts_again(compose: Compose) -> None:

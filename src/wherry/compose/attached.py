@@ -106,12 +106,15 @@ class Attached:
             self._work.lock.release()
 
     def _follow(self) -> None:
-        """Until nothing that is shown runs any more. Raises: Cancelled."""
+        """Until nothing that is shown runs any more. Raises: Cancelled; OSError when nobody reads the output any more:
+        what runs goes on then, as with docker-compose."""
         self._following.join(self._work.project.name, self._services())
         with self._changed:
             while (self._alive or self._options.goes_on) and self._first_end is None:
                 self._work.cancel.check()
+                self._following.check()
                 self._changed.wait(_LOOK_S)
+            self._following.check()
             if self._first_end is None:
                 self._work.cancel.check()
 

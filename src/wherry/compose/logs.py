@@ -77,6 +77,7 @@ class Following:
         self._busy: dict[str, Thread] = {}
         self._read_to: dict[str, int] = {}
         self._joiner: Thread | None = None
+        self._fault: OSError | None = None
 
     def add(self, source: Source, *, since_ns: int = 0) -> None:
         """Begin with this container; idempotent while it is followed. `since_ns` wins over the query's bound, and over
@@ -103,10 +104,17 @@ class Following:
         self._joiner.start()
 
     def wait(self) -> None:
-        """Until no container is followed any more, or it was cancelled. Raises: Cancelled."""
+        """Until no container is followed any more, or it was cancelled. Raises: Cancelled; OSError of the sink."""
         while thread := self._any():
             thread.join(0.2)
+            self.check()
             self._cancel.check()
+        self.check()
+
+    def check(self) -> None:
+        """Raises: OSError when the sink could not be written to; all has ended then."""
+        if self._fault is not None:
+            raise self._fault
 
     def stop(self) -> None:
         """Let all threads end, as soon as they see it. Idempotent."""
@@ -131,11 +139,19 @@ class Following:
         except Cancelled:
             pass
         except (WherryError, OSError) as fault:
-            self._sink.failed(source, str(fault))
+            self._tell_failed(source, fault)
         finally:
             with self._lock:
                 self._busy.pop(source.id, None)
                 self._read_to[source.id] = time.time_ns()
+
+    def _tell_failed(self, source: Source, fault: Exception) -> None:
+        try:
+            self._sink.failed(source, str(fault))
+        except OSError as second:
+            # It is the sink that can't be written to: nobody reads any more (`| head`), or its disk is full
+            self._fault = second
+            self._cancel.set()
 
     def _watch(self, project: str, services: Collection[str]) -> None:
         from wherry.engine.events_read import EventQuery
