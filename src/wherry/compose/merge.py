@@ -191,27 +191,20 @@ def _logging(base: Tree, over: Tree, at: _At) -> Tree:
 
 
 def _ipam(base: Tree, over: Tree, at: _At) -> Tree:
-    """Pools of the same subnet into each other, others beside them."""
+    """The pools of the later file, each over that of the same subnet."""
     if not isinstance(base, list) or not isinstance(over, list):
         return over if base is None else base
     if len(base) * len(over) > _MOST_PAIRS:
         raise fault(at.mark, f"{dotted(at.path)}: too many pools to merge")
-    pools: list[Tree] = []
 
     def subnet(pool: Tree) -> Tree:
         return pool.get("subnet") if isinstance(pool, dict) else None
 
-    for before in base:
-        for after in over:
-            known = [subnet(pool) for pool in pools]
-            if subnet(after) != subnet(before) and subnet(after) not in known:
-                pools.append(after)
-                continue
-            both = _both(before, after, at)
-            if subnet(both) in known:
-                pools[known.index(subnet(both))] = both
-            else:
-                pools.append(both)
+    # Differs from docker: it takes each pool with each, so that the second of two has the gateway of the first
+    pools = []
+    for after in over:
+        before = next((pool for pool in base if subnet(pool) == subnet(after)), None)
+        pools.append(after if before is None else _both(before, after, at))
     return Seq(pools)
 
 
