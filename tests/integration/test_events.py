@@ -71,7 +71,8 @@ class Follower:
 
 @pytest.fixture
 def follower(wherry: Wherry) -> Iterator[Follower]:
-    found = Follower(wherry, "--since", "0s")
+    # Asked for from now on: what a test does may be over before the follower has started
+    found = Follower(wherry, "--since", f"{time.time():.6f}")
     yield found
     found.process.kill()
     found.process.communicate()
