@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
@@ -14,9 +16,11 @@ from wherry.engine import Engine, containers_commit, containers_create, containe
 from wherry.engine.containers_lock import held
 from wherry.engine.containers_rows import ContainerRow
 from wherry.errors import Conflict, Locked, NotFound
+from wherry.fs.lock import locked
 from wherry.runtime.options import RunOptions
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
+ALONE = ("--network", "none")
 
 
 def test_a_container_that_is_being_made_can_not_be_removed_under_its_maker(
@@ -119,3 +123,31 @@ def test_a_network_that_is_removed_while_its_last_container_goes_leaves_no_bridg
         assert gone
         assert "net" not in [one.name for one in other.networks.all()]
     eventually(lambda: not traces(wherry.paths), "nothing is left")
+
+
+def test_a_prune_takes_the_lock_that_a_killed_command_left_of_nobody(wherry: Wherry) -> None:
+    left, used = (Path(wherry.paths.run) / "locks" / (digit * 64) for digit in "ab")
+    wherry("run", "--rm", *ALONE, "busybox", "true")
+    left.touch()
+    with locked(str(used)):
+        wherry("container", "prune", "-f")
+        assert (left.exists(), used.exists()) == (False, True)
+    wherry("container", "prune", "-f")
+    assert not used.exists()
+
+
+def test_who_waited_for_the_lock_of_a_removed_container_holds_the_next_ones(wherry: Wherry) -> None:
+    path = Path(wherry.paths.run) / "locks" / wherry("create", *ALONE, "--name", "waited", "busybox").stdout.strip()
+    with locked(str(path)):
+        waits = wherry.spawn("start", "waited")
+        eventually(lambda: f":{path.stat().st_ino} " in Path("/proc/locks").read_text().partition("->")[2], "it waits")
+        path.unlink()
+        path.touch()
+        other = os.open(path, os.O_RDWR)
+        fcntl.flock(other, fcntl.LOCK_EX)
+    time.sleep(0.2)
+    assert waits.poll() is None
+    os.close(other)
+    waits.communicate(timeout=20)
+    assert waits.returncode == 0
+    wherry("rm", "-f", "waited")

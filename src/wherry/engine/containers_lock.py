@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from wherry.errors import NotFound
+from wherry.errors import Locked, NotFound
 from wherry.fs.lock import locked
 from wherry.fs.private import private_folder
 from wherry.lean import contextmanager, suppress
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
 
-__all__ = ["held", "lock_path"]
+__all__ = ["held", "lock_path", "sweep"]
 
 
 @contextmanager
@@ -27,23 +27,50 @@ def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> 
     """
     path = lock_path(engine, row.id)
     private_folder(os.path.dirname(path))
-    with locked(path, timeout_s=timeout_s, what=f"container {row.name}"):
-        try:
-            yield
-        except NotFound:
-            _drop_if_gone(engine, row, path)
-            raise
+    while True:
+        with locked(path, timeout_s=timeout_s, what=f"container {row.name}") as fd:
+            if not _is_at(fd, path):
+                continue  # removed while we waited: who comes next would hold another file
+            try:
+                yield
+            except NotFound:
+                _drop_if_gone(engine, row.id, path)
+                raise
+            return
 
 
-def _drop_if_gone(engine: Engine, row: ContainerRow, path: str) -> None:
+def sweep(engine: Engine) -> None:
+    """Remove the files of containers that are no more, or never came to be: what a kill -9 leaves. Not those in use."""
+    with suppress(FileNotFoundError):
+        for id in os.listdir(os.path.dirname(lock_path(engine, ""))):
+            path = lock_path(engine, id)
+            if not _has_row(engine, id):
+                with suppress(Locked), locked(path, timeout_s=0):
+                    _drop_if_gone(engine, id, path)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _drop_if_gone(engine: Engine, id: str, path: str) -> None:
     """Who comes after a removal made the lock's file again, and is the last who needs it: no id is used twice."""
+    if not _has_row(engine, id):
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _has_row(engine: Engine, id: str) -> bool:
     from wherry.engine import containers_rows
 
     try:
-        containers_rows.find(engine.db, row.id)
+        containers_rows.find(engine.db, id)
     except NotFound:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
+        return False
+    return True
 
 
 def lock_path(engine: Engine, id: str) -> str:

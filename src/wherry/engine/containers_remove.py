@@ -7,7 +7,7 @@ import time
 
 from wherry.engine import containers_rows
 from wherry.engine.containers_bundle import cgroup_path
-from wherry.engine.containers_lock import held, lock_path
+from wherry.engine.containers_lock import held, lock_path, sweep
 from wherry.engine.containers_mounts import forget
 from wherry.errors import Conflict, DiskFull, Locked, NotFound
 from wherry.fs.remove import remove_tree
@@ -121,5 +121,6 @@ def prune(engine: Engine, filters: Filters) -> tuple[list[str], int]:
             remove(engine, row, force=False, volumes=False)
             removed.append(row.id)
             freed += size
+    sweep(engine)
     engine.events.prune("container", freed)
     return removed, freed

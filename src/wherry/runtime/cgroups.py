@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -63,9 +64,11 @@ def _remove(folder: str) -> bool:
         return True
     try:
         below = [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        # Gone, perhaps just now: a monitor removes its container's too
-        return True
+    except OSError as fault:
+        # Gone, perhaps just now (a monitor removes its container's too): one that is being read then is no device
+        if fault.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV):
+            return True
+        raise
     for path in below:
         _remove(path)
     _kill(folder)
