@@ -73,3 +73,5 @@ class Compose:
             self.wherry("network", "rm", *names)
         if names := self.volumes():
             self.wherry("volume", "rm", *names)
+        # Anonymous ones outlive `down` without -v and `up -V`, and say nothing of their project
+        self.wherry("volume", "prune", "-f")
