@@ -74,6 +74,7 @@ class Monitor:
         """Have the runtime start it. None, or the runtime's complaint."""
         plan = self.plan
         fds = self.stdio.prepare(tty=plan["tty"], stdin=plan["stdin"], console=plan["console"])
+        oom_kills = self.oom.count()
         try:
             status = run_runtime(plan, fds)
         except OSError as fault:
@@ -87,7 +88,7 @@ class Monitor:
             return read_text(plan["runtime_log"]) or f"the runtime ended with status {status}"
         self.pid = int(read_text(plan["pid_file"]))
         self.started_ns, self.started_at = time.time_ns(), time.monotonic()
-        self.oom.begin()
+        self.oom.begin(oom_kills)
         try:
             self._reserve()
             self._record_run()
@@ -98,6 +99,7 @@ class Monitor:
             self.stdio.discard()
             return f"the container can't be recorded: {fault.strerror}"
         self.events.say("start")
+        self.oom.catch_up()
         self.stdio.started(plan["size"])
         self._watch_health()
         return None

@@ -26,12 +26,12 @@ class Oom:
     def __init__(self, loop: Loop, paths: list[str], say: Callable[[], None]) -> None:
         self._loop, self._paths, self._say = loop, paths, say
         self._fds: list[int] = []
-        self._before, self._told = 0, False
+        self._before, self._seen, self._told = 0, 0, False
 
-    def begin(self) -> None:
-        """A run has begun; its cgroup is there."""
+    def begin(self, before: int | None = None) -> None:
+        """A run has begun; its cgroup is there. `before` is what `count` gave before, None: what it gives now."""
         self._close()
-        self._before, self._told = self._count(), False
+        self._before, self._told = self.count() if before is None else before, False
         for path in self._paths:
             try:
                 if path.endswith("memory.oom_control"):
@@ -41,9 +41,19 @@ class Oom:
             except OSError:
                 continue
 
+    def catch_up(self) -> None:
+        """Say what happened before anybody watched: a program may ask for too much as the first thing it does."""
+        if self.happened():
+            self._seen = self.count()
+            for fd in self._fds:
+                try:
+                    os.read(fd, 8)  # an eventfd may have been woken for the very same
+                except OSError:
+                    continue
+
     def happened(self) -> bool:
         """Whether there was one in this run, which is over. Says so when nobody has yet."""
-        has = self._count() > self._before
+        has = self.count() > self._before
         if has and not self._told:
             self._tell()
         return has
@@ -52,7 +62,8 @@ class Oom:
         self._told = True
         self._say()
 
-    def _count(self) -> int:
+    def count(self) -> int:
+        """How many there were in the cgroup; 0 when there is none."""
         for path in self._paths:
             try:
                 with open(path, "rb") as file:
@@ -89,18 +100,17 @@ class Oom:
     def _watch_v2(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._fds.append(fd)
-        seen = kills(os.read(fd, 4096))
+        self._seen = kills(os.read(fd, 4096))
 
         def woken(_: int) -> None:
-            nonlocal seen
             try:
                 now = kills(os.pread(fd, 4096, 0))
             except OSError:  # the cgroup is gone
                 self._loop.forget(fd)
                 return
-            if now > seen:
+            if now > self._seen:
                 self._tell()
-            seen = now
+            self._seen = now
 
         self._loop.watch(fd, select.POLLPRI, woken)
 

@@ -53,6 +53,26 @@ def test_a_kill_is_told_at_once_and_not_again_at_the_end(tmp_path: Path) -> None
     assert said == ["oom"]
 
 
+def test_a_kill_before_anybody_watched_is_told_once(tmp_path: Path) -> None:
+    oom, loop, said, file = begun(tmp_path)
+    file.write_text(V2.format(2))
+    oom.begin(1)
+    (wake,) = loop.calls.values()
+    oom.catch_up()
+    wake(0)
+    assert said == ["oom"]
+    file.write_text(V2.format(3))
+    wake(0)
+    assert said == ["oom", "oom"]
+
+
+def test_nothing_is_caught_up_with_when_nothing_was(tmp_path: Path) -> None:
+    oom, _, said, _ = begun(tmp_path)
+    oom.begin(1)
+    oom.catch_up()
+    assert said == []
+
+
 def test_a_kill_that_nobody_was_woken_for_is_told_at_the_end(tmp_path: Path) -> None:
     oom, _, said, file = begun(tmp_path)
     file.write_text(V2.format(2))
