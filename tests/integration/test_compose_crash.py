@@ -160,6 +160,7 @@ def test_ctrl_c_stops_gracefully_and_exits_130(compose: Compose) -> None:
     compose.write(STUBBORN)
     terminal = compose.terminal("--ansi", "never", "up")
     terminal.read_until("a-1  | hello")
+    eventually(lambda: compose.states().get("b-1") == "running", "both run")
     interrupt(terminal)
     terminal.read_until("Gracefully stopping... (press Ctrl+C again to force)")
     assert terminal.wait() == 130
