@@ -398,3 +398,13 @@ def test_two_ups_one_after_the_other_make_no_second_container(compose: Compose) 
         out, err = one.communicate(timeout=60)
         assert one.returncode == 0, (out, err)
     eventually(lambda: compose.states() == {"web-1": "running"}, "one container")
+
+
+def test_quiet_build_keeps_the_steps_to_itself(compose: Compose) -> None:
+    compose.write("services: {web: {build: ., command: 'true'}}")
+    (compose.folder / "Dockerfile").write_text("FROM busybox\nRUN echo loud\n")
+    for verb in (("up", "-d", "--build"), ("run", "--rm", "-T", "--build")):
+        service = ["web"] if verb[0] == "run" else []
+        quiet, loud = (compose(*verb, *more, *service) for more in (["--quiet-build"], []))
+        assert "RUN echo loud" not in quiet.stdout + quiet.stderr
+        assert "RUN echo loud" in loud.stdout + loud.stderr

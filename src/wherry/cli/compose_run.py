@@ -130,6 +130,7 @@ def _wish(context: ComposeContext, project: Project, args: Args) -> OneOff:
         dependencies=not args.on("no-deps"),
         remove_orphans=args.on("remove-orphans"),
         quiet_pull=args.on("quiet-pull") or args.on("quiet"),
+        quiet_build=args.on("quiet-build"),
         image=ImageOptions(pull="" if pull == "policy" else pull, build=args.on("build")),
     )
 

@@ -58,6 +58,7 @@ class OneOff(NamedTuple):
     dependencies: bool = True
     remove_orphans: bool = False
     quiet_pull: bool = False
+    quiet_build: bool = False
     image: ImageOptions = ImageOptions()
 
 
@@ -115,7 +116,8 @@ def prepare(engine: Engine, project: Project, wish: OneOff, progress: Progress, 
     service = _service(project, wish.service)
     others = closure(project, service) if wish.dependencies else {}
     options = UpOptions(
-        ReconcileOptions(remove_orphans=wish.remove_orphans), quiet_pull=wish.quiet_pull, verb="run"
+        ReconcileOptions(remove_orphans=wish.remove_orphans), quiet_pull=wish.quiet_pull,
+        quiet_build=wish.quiet_build, verb="run",
     )  # fmt: skip
     if others or wish.remove_orphans:
         around = project.replace(
