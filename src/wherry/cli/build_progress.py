@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Self
 
+from wherry.cli import screen
 from wherry.cli.flags import FlagError
 from wherry.cli.render import clean
 
@@ -241,10 +242,7 @@ class Live(_Display):
         os.write(self._fd, text.encode("utf-8", "replace"))
 
     def _draw(self, *, is_last: bool = False) -> None:
-        try:
-            columns, rows = os.get_terminal_size(self._fd)
-        except OSError:
-            columns, rows = 80, 24
+        columns, rows = screen.size(self._fd)
         lines = [self._fitted(left, right, columns) for left, right in self._lines()]
         if not is_last:
             lines = lines[-max(1, rows - 1) :]

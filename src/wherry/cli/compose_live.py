@@ -11,10 +11,10 @@ be restored, however the program ends.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
+from wherry.cli import screen
 from wherry.cli.compose_progress import Renderer, StepsOf
 from wherry.cli.render import clean
 from wherry.cli.transfer import shown_size
@@ -147,7 +147,7 @@ class Live(Renderer):
         """One write(2). `is_last`: all the lines, to stay; what comes next begins below."""
         if not self._lines and not self._above and not self._epilogue:
             return
-        columns, rows = self._size()
+        columns, rows = screen.size(self._fd)
         lines = list(self._picture(columns, None if is_last else rows - 1)) if self._lines else []
         # A window that became narrower has wrapped what was drawn before
         up = sum(max(1, -(-length // columns)) for length in self._drawn)
@@ -160,20 +160,8 @@ class Live(Renderer):
         self._drawn = [] if is_last else [length for _, length in lines]
         self._put(text)
 
-    def _size(self) -> tuple[int, int]:
-        try:
-            size = os.get_terminal_size(self._fd)
-        except OSError:
-            return 80, 24
-        return size.columns or 80, size.lines or 24
-
     def _put(self, text: str) -> None:
-        from wherry.fs.atomic import write_all
-
-        # A terminal that was closed is no reason to break off the work
-        try:
-            write_all(self._fd, text.encode("utf-8", "replace"))
-        except OSError:
+        if not screen.draw(self._fd, text):
             self._stop.set()
 
     def _picture(self, columns: int, rows: int | None) -> Iterator[tuple[str, int]]:

@@ -9,12 +9,12 @@ All three watches are a `registry.watch.TransferWatch`, and context managers.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
 from typing import Self
 
+from wherry.cli import screen
 from wherry.cli.render import clean
 
 TYPE_CHECKING = False
@@ -191,7 +191,7 @@ class Live(Quiet):
 
     def draw(self, *, is_last: bool = False) -> None:
         """One write(2). `is_last`: all the lines, to stay; what comes next begins below."""
-        columns, rows = self._size()
+        columns, rows = screen.size(self._fd)
         lines = self._lines(columns, None if is_last else max(2, rows - 1))
         # A window that became narrower has wrapped what was drawn before
         up = sum(max(1, -(-length // columns)) for length in self._drawn)
@@ -206,20 +206,8 @@ class Live(Quiet):
         self._dirty = False
         self._put(text)
 
-    def _size(self) -> tuple[int, int]:
-        try:
-            size = os.get_terminal_size(self._fd)
-        except OSError:
-            return 80, 24
-        return size.columns or 80, size.lines or 24
-
     def _put(self, text: str) -> None:
-        from wherry.fs.atomic import write_all
-
-        # A terminal that was closed is no reason to break off the transfer
-        try:
-            write_all(self._fd, text.encode("utf-8", "replace"))
-        except OSError:
+        if not screen.draw(self._fd, text):
             self._stop.set()
 
     def _lines(self, columns: int, rows: int | None) -> list[str]:
