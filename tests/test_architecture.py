@@ -16,18 +16,20 @@ ROOT = Path(__file__).parents[1] / "src" / "wherry"
 RANK = {  # equal rank = siblings, which may not import each other
     "errors": 0, "_version": 0, "lean": 0, "lean_ctypes": 0, "lean_json": 0, "lean_sqlite": 0,
     "durations": 0,
-    "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1,
+    "oci": 1, "settings": 1, "cancel": 1, "gotemplate": 1, "track": 1,
     "fs": 2,
     "host": 3,
-    "image": 4, "dockerfile": 4, "web": 4, "trace": 4,
-    "store": 5,
+    "image": 4, "dockerfile": 4, "web": 4, "trace": 4, "scaffold": 4,
+    "store": 5, "lint": 5,
     "bootstrap": 6, "build": 6, "gpu": 6, "runtime": 6, "network": 6, "volume": 6, "registry": 6, "trust": 6,
+    "airgap": 6, "contract": 6, "models": 6, "pipelines": 6, "runs": 6,
     "engine": 7,
     "compose": 8,
-    "cli": 9,
-    "api": 10,
-    "testing": 11,
-    "__init__": 12,  # the names that it gives load when they are used
+    "deploy": 9,
+    "cli": 10,
+    "api": 11,
+    "testing": 12,
+    "__init__": 13,  # the names that it gives load when they are used
 }  # fmt: skip
 SOURCES = sorted(ROOT.rglob("*.py"))
 

@@ -32,6 +32,8 @@ class Project(NamedTuple):
     host_ca: bool | None = None
 
 
+# Each is read by what it is for; a build only says when there is another
+_TABLES = ["build", "deploy", "lint", "track", "verify"]
 _SWITCHES = {name.replace("_", "-"): name for name in Project._fields}
 
 
@@ -71,8 +73,8 @@ def parse(data: bytes, path: str = NAME) -> Project:
         raise InputError(f"{path}: {fault}") from None
     text = data.decode()
     for name in document:
-        if name != "build":
-            raise _unknown(text, path, name, ["build"], "table")
+        if name not in _TABLES:
+            raise _unknown(text, path, name, _TABLES, "table")
     table = document.get("build", {})
     if not isinstance(table, dict):
         raise _wrong(text, path, "build", "must be a table: [build]")
