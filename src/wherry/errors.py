@@ -23,6 +23,9 @@ WherryError                    exit 1    .code: a stable string for --format jso
     RateLimited                          too many requests: .after_s
     Unreachable                          no answer: name, connection, time
     UntrustedCertificate                 it answered, and who it is could not be checked
+  DeployError                            a platform refused, or did not do what was asked: .status, .platform_code
+    NotSignedIn                          no login there, or one that is over
+    Unhealthy                            it was applied, and did not get healthy: .reasons
   BuildError
     StepFailed                 exit 1    a RUN ended with another code than 0: .status
   HostError                              the machine lacks something: the hint says what to install
@@ -49,6 +52,7 @@ __all__ = [
     "Conflict",
     "ContainerExited",
     "Denied",
+    "DeployError",
     "DiskFull",
     "DockerfileError",
     "HostError",
@@ -60,11 +64,13 @@ __all__ = [
     "Locked",
     "NotExecutable",
     "NotFound",
+    "NotSignedIn",
     "RateLimited",
     "RegistryError",
     "RuntimeFailure",
     "StepFailed",
     "Unauthorized",
+    "Unhealthy",
     "Unreachable",
     "Unsigned",
     "Unsupported",
@@ -251,6 +257,39 @@ class UntrustedCertificate(RegistryError):
     """TLS failed: expired, for another host, from an authority that is not known here. The message says which."""
 
     code = "untrusted-certificate"
+
+
+class DeployError(WherryError):
+    """What a platform answered with, when it is not what was asked for: quota, region, throttling, a wrong document.
+
+    `status` is the HTTP status (0 when there was no answer), `platform_code` the platform's own word or "".
+    `retryable`: the same may work later. The target has tried that already.
+    """
+
+    code = "deploy"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int = 0, platform_code: str = "",
+        retryable: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.platform_code = platform_code
+        self.retryable = retryable
+
+
+class NotSignedIn(DeployError):
+    code = "not-signed-in"
+
+
+class Unhealthy(DeployError):
+    """`reasons` are the platform's events and the last log lines, a line each, oldest first."""
+
+    code = "unhealthy"
+
+    def __init__(self, message: str, *, hint: str | None = None, reasons: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)
 
 
 class BuildError(WherryError):

@@ -1,0 +1,37 @@
+"""The options of each built-in target, as data: the command line knows them without importing a target."""
+
+from __future__ import annotations
+
+__all__ = ["OPTIONS", "Option"]
+
+
+class Option:
+    """One option of a target: a flag, and a key of [deploy.TARGET]. `kind` as cli.flags: bool, string, int, list."""
+
+    __slots__ = ("help", "kind", "name", "type_name")
+
+    def __init__(self, name: str, help: str, *, kind: str = "string", type_name: str = "") -> None:
+        self.name, self.help, self.kind, self.type_name = name, help, kind, type_name
+
+
+OPTIONS: dict[str, tuple[Option, ...]] = {
+    "kubernetes": (
+        Option("kubeconfig", "The kubeconfig file (default: KUBECONFIG, then ~/.kube/config, then the pod's own)"),
+        Option("context", "The context of the kubeconfig (default: its current one)"),
+        Option("namespace", "The namespace (default: the context's, else default)"),
+        Option("registry", "Push here what the cluster can't reach: HOST/PREFIX", type_name="HOST/PREFIX"),
+        Option("ingress", "Make an Ingress for this host name", type_name="HOST"),
+        Option("ingress-class", "The Ingress's class"),
+        Option("pull-secret", "An image pull secret of the namespace", kind="list"),
+        Option("runtime-class", "The pods' runtime class"),
+    ),
+    "compose-ssh": (
+        Option("host", "The machine: [USER@]HOST[:PORT], or a name of ~/.ssh/config", type_name="HOST"),
+        Option("identity", "The private key", type_name="FILE"),
+        Option("ssh-config", "ssh's configuration file", type_name="FILE"),
+        Option("folder", "Where the project is kept there (default: ~/.local/share/wherry-deploy)"),
+        Option("engine", "wherry or docker (default: wherry where it is there, else docker)"),
+        Option("remote-wherry", "How wherry is called there (default: wherry)", type_name="COMMAND"),
+        Option("publish", "The port that is published there: [ADDRESS:]PORT (default: 127.0.0.1 and the app's port)"),
+    ),
+}
