@@ -1,6 +1,7 @@
 #!/bin/bash
 # Usage: tools/setup.sh [run] [test] [bench]
-# Makes .venv from requirements.lock, and installs the Debian packages of the named purposes that are missing.
+# Makes .venv from requirements.lock (for test: requirements-test.lock, which has the clouds' SDKs and checkers too), and
+# installs the Debian packages of the named purposes that are missing.
 # Cheap when nothing is to do: it is run by every make target.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -62,16 +63,20 @@ find_python() {
     return 1
 }
 
-stamp=$(cat requirements.lock pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1)" $PWD"
-if [[ ! -x .venv/bin/python || $(cat .setup-stamp 2>/dev/null) != "$stamp" ]]; then
+lock=requirements.lock
+[[ " $* " == *" test "* ]] && lock=requirements-test.lock
+stamp_of() { echo "$1 $(cat "$1" pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1) $PWD"; }
+is_made_from() { [[ -x .venv/bin/python && $(cat .setup-stamp 2>/dev/null) == "$(stamp_of "$1")" ]]; }
+# What the tests need serves everything else as well
+if ! is_made_from requirements-test.lock && ! is_made_from "$lock"; then
     python=$(find_python)
-    echo "==> virtual environment .venv ($("$python" --version)) from requirements.lock"
+    echo "==> virtual environment .venv ($("$python" --version)) from $lock"
     .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
     # Start-up time is a feature, and PYTHONDONTWRITEBYTECODE may be set: compile ahead
     .venv/bin/python -m compileall -q -j 0 .venv/lib src || true
-    echo "$stamp" > .setup-stamp
+    stamp_of "$lock" > .setup-stamp
 fi
 # wherry's own sources may have changed since: milliseconds when nothing did
 .venv/bin/python -m compileall -q src || true
