@@ -1,0 +1,1 @@
+"""BuildKit's checks, by their names."""

@@ -1,0 +1,1 @@
+"""hadolint's rules, by their numbers."""

@@ -1,0 +1,1 @@
+"""Rules for images of AI applications: PY001 and on."""
