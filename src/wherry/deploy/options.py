@@ -15,6 +15,20 @@ class Option:
 
 
 OPTIONS: dict[str, tuple[Option, ...]] = {
+    "ecs": (
+        Option("region", "The region (default: AWS_REGION, AWS_DEFAULT_REGION, then the profile's)"),
+        Option("profile", "The profile of ~/.aws (default: AWS_PROFILE)"),
+        Option("express", "An Express service: AWS makes load balancer, certificate and scaling", kind="bool"),
+        Option("vpc", "The network (default: the region's default VPC)"),
+        Option("subnet", "A subnet for tasks and load balancer; two zones at least", kind="list"),
+        Option("private", "Tasks without public addresses: the subnets have a NAT gateway or endpoints", kind="bool"),
+        Option("internal", "A load balancer that answers inside the VPC only", kind="bool"),
+        Option("certificate", "Serve https with this certificate of ACM", type_name="ARN"),
+        Option("domain", "The certificate's host name, which you let point at the load balancer"),
+        Option("task-role", "The role whose permissions the application has", type_name="ARN"),
+        Option("log-days", "Days that logs are kept (default 14)", kind="int"),
+        Option("writable", "A writable root file system: without it only /tmp is", kind="bool"),
+    ),
     "kubernetes": (
         Option("kubeconfig", "The kubeconfig file (default: KUBECONFIG, then ~/.kube/config, then the pod's own)"),
         Option("context", "The context of the kubeconfig (default: its current one)"),

@@ -49,6 +49,12 @@ class Chosen:
     def __init__(self, values: Mapping[str, str | bool | int | Sequence[str]] | None = None) -> None:
         self._values = dict(values or {})
 
+    def values(self) -> dict[str, str | bool | int | list[str]]:
+        """As JSON keeps them."""
+        return {
+            name: value if isinstance(value, str | bool | int) else list(value) for name, value in self._values.items()
+        }
+
     def text(self, name: str, default: str = "") -> str:
         value = self._values.get(name, default)
         return value if isinstance(value, str) else default

@@ -69,6 +69,7 @@ class Credentials:
         self._files, self._config, self._host, self._search = tuple(files), config, host, search
         self.notices: list[str] = [] if notices is None else notices
         self._asked: dict[tuple[str, str], Credential | None] = {}
+        self._lent: dict[str, Credential] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -106,6 +107,8 @@ class Credentials:
         the longest namespace.
         """
         host, _ = host_of(host)
+        if host in self._lent:
+            return self._lent[host]
         for name in self._helpers:
             if name == _FILES:
                 found = self._of_files(host, repository)
@@ -114,6 +117,10 @@ class Credentials:
             if found is not None:
                 return found
         return None
+
+    def lend(self, host: str, credential: Credential) -> None:
+        """For this process only, before all others: what a cloud gives for an hour is kept nowhere."""
+        self._lent[host_of(host)[0]] = credential
 
     def _of_files(self, host: str, repository: str) -> Credential | None:
         for file in self._files:
