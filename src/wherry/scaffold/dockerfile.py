@@ -79,7 +79,7 @@ def _apt(names: tuple[str, ...], why: str) -> list[str]:
 
 def _reasons(plan: Plan) -> str:
     found: dict[str, str] = {}
-    for one in plan.facts.system:
+    for one in plan.facts.system_packages:
         if one.phase == "run":
             found.setdefault(one.name, one.distribution)
     lines = [f"{name}: {distribution} needs it." for name, distribution in sorted(found.items())]

@@ -357,7 +357,7 @@ class Facts(NamedTuple):
     python: Python
     packages: Packages
     undeclared: tuple[Undeclared, ...]
-    system: tuple[SystemPackage, ...]
+    system_packages: tuple[SystemPackage, ...]
     weights: tuple[Weights, ...]
     """The largest first."""
     downloads: tuple[Download, ...]

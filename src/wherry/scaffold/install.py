@@ -246,7 +246,7 @@ def _nothing_declared(plan: Plan) -> list[str]:
     server = _server(plan, pip, _PIP_CACHE)
     if not names:
         return [_venv(), "WORKDIR /app", *server]
-    said = comment("Nothing declares the dependencies: these are what the code imports, each the newest.",
-                   "Better: write them with versions into requirements.txt, and run `wherry init --force`.")  # fmt: skip
+    said = comment("Nothing declares the dependencies: these are what the code imports, in the newest version.",
+                   "Better: write them with versions into requirements.txt, then `wherry init --force`.")  # fmt: skip
     command = run(f"{pip} {' '.join(names)}", _PIP_CACHE)
     return [_venv(), "WORKDIR /app", f"{said}\n# hadolint ignore=DL3013\n{command}", *server]

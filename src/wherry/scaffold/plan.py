@@ -51,7 +51,7 @@ def plan(facts: Facts, wishes: Wishes) -> Plan:
     found = start(facts, app, wishes.port)
     is_gpu = facts.gpu.is_used if wishes.gpu is None else wishes.gpu
     base = base_image(facts, wishes)
-    system = facts.system
+    needed = facts.system_packages
     return Plan(
         facts=facts,
         app=app,
@@ -60,9 +60,9 @@ def plan(facts: Facts, wishes: Wishes) -> Plan:
         is_pinned=bool(wishes.digest),
         is_gpu=is_gpu,
         start=found,
-        run_packages=_names([one.name for one in system if one.phase == "run"] + list(facts.evidence.apt_packages)),
+        run_packages=_names([one.name for one in needed if one.phase == "run"] + list(facts.evidence.apt_packages)),
         build_packages=_names(
-            [one.name for one in system if one.phase == "build"] + ["git"] * facts.packages.needs_git
+            [one.name for one in needed if one.phase == "build"] + ["git"] * facts.packages.needs_git
         ),
         notices=(*found.notices, *_gpu_notices(facts, wishes.gpu)),
     )

@@ -55,7 +55,7 @@ def test_a_server_that_is_missing_is_added_and_said() -> None:
 
 def test_system_packages_stand_in_the_stage_that_needs_them() -> None:
     needs = (SystemPackage("gcc", "build", "mysqlclient", ""), SystemPackage("libgomp1", "run", "lightgbm", ""))
-    build, runtime = text(facts()._replace(system=needs)).split("AS runtime")
+    build, runtime = text(facts()._replace(system_packages=needs)).split("AS runtime")
     assert "gcc" in build
     assert "libgomp1" not in build
     assert "libgomp1" in runtime
