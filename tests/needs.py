@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from functools import cache
+from importlib.util import find_spec
 
 __all__ = ["missing"]
 
@@ -14,6 +15,9 @@ PROGRAMS = {
     "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd", "ssh-agent", "fish",
     "zsh",
 }  # fmt: skip
+
+MODULES = {"cfn-lint": "cfnlint", "moto": "moto"}
+"""Packages of the dependency group `test` (tools/setup.sh test)."""
 
 
 @cache
@@ -27,6 +31,8 @@ def missing(name: str) -> str:
         return _pypi()
     if name == "mirror":
         return _mirror()
+    if name in MODULES:
+        return "" if find_spec(MODULES[name]) else f"the Python package {name} is not installed"
     if name in PROGRAMS:
         where = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
         return "" if shutil.which(name, path=where) else f"{name} is not installed"
