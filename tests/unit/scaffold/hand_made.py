@@ -23,6 +23,7 @@ LOCK = Lock("uv.lock", True, "", 12)
 def facts(app: App | None = APP, packages: Packages = PACKAGES) -> Facts:
     return Facts(
         name="shop", app=app, others=(), python=Python("3.13", "", "", None, "the default"), packages=packages,
-        undeclared=(), system_packages=(), weights=(), downloads=(), gpu=Gpu(False, False, (), (), "", (), 0), variables=(),
+        undeclared=(), system_packages=(), weights=(), downloads=(), gpu=Gpu(False, False, (), (), "", (), 0),
+        variables=(),
         tree=Tree(1, 100, True, (), (), (), (), ()), evidence=Evidence((), (), (), "", ()), problems=(),
     )  # fmt: skip
