@@ -104,8 +104,8 @@ def name_of(node: ast.Attribute | ast.Name) -> str:
 
 HOMES = {
     "print": ("cli/render.py",),
-    "subprocess": ("host/",),
-    "environ": ("api/engine.py", "cli/main.py", "host/", "build/ops/bytecode_step.py"),
+    "subprocess": ("host/", "track/facts.py"),
+    "environ": ("api/engine.py", "cli/main.py", "host/", "build/ops/bytecode_step.py", "track/"),
     "getenv": ("cli/main.py",),
     "chdir": ("host/", "runtime/monitor"),
     "write_text": (),

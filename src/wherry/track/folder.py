@@ -1,0 +1,169 @@
+"""A run's folder on the disk: its files, how they are written, and whether somebody still writes them.
+
+Layout (docs/adr/0270-run-folder.md):
+
+    run.json           what was known at the start; whole or not there
+    events.jsonl       parameters, tags, artifacts and what is found out later, one JSON object a line; a later one wins
+    metrics/*.bin      points, one file for each thread of each process (metrics.py); *.names their names
+    metrics.jsonl      points written by other languages: {"loss": 0.1, "step": 3, "time": 1700000000.5}
+    artifacts/sha256/  files by digest
+    children/          runs begun inside a container's run
+    lock               held (shared) by every process that writes
+    end.json           how it ended; whole or not there
+
+Python 3.8: this package is mounted into containers.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Mapping
+
+__all__ = ["append", "boot_id", "events", "folders", "hold", "is_held", "load", "runs_home", "save"]
+
+_LINE_LIMIT = 8 << 20
+
+
+def runs_home(env: Mapping[str, str]) -> str:
+    """Where runs are kept: $WHERRY_RUNS, else `runs` in wherry's root as `wherry.settings.Paths` has it."""
+    if env.get("WHERRY_RUNS"):
+        return env["WHERRY_RUNS"]
+    root = env.get("WHERRY_ROOT")
+    if not root:
+        data = env.get("XDG_DATA_HOME") or env.get("HOME", "/") + "/.local/share"
+        root = "/var/lib/wherry" if os.geteuid() == 0 else data + "/wherry"
+    return root + "/runs"
+
+
+def folders(home: str) -> Iterator[str]:
+    """Of all runs, those begun inside a container's run too. A folder without run.json is not one yet."""
+    try:
+        with os.scandir(home) as entries:
+            found = sorted(one.path for one in entries)
+    except OSError:
+        return
+    for path in found:
+        if os.path.exists(path + "/run.json"):
+            yield path
+            if os.path.isdir(path + "/children"):
+                yield from folders(path + "/children")
+
+
+def save(path: str, document: Mapping[str, Any]) -> None:
+    """Whole or not at all, and on the disk when it returns. Raises: OSError."""
+    import json
+
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            data = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+            _write(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise
+
+
+def load(path: str) -> dict[str, Any] | None:
+    """None when it is not there or no JSON object."""
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            document = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def append(folder: str, event: Mapping[str, Any]) -> None:
+    """One line of events.jsonl, in one write: lines of several processes do not mix. Raises: OSError, ValueError."""
+    import json
+
+    line = json.dumps(event, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
+    if len(line) > _LINE_LIMIT:
+        raise ValueError("%d bytes are too much for one parameter or tag; log a file with artifact()" % len(line))
+    fd = os.open(folder + "/events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        _write(fd, line)
+    finally:
+        os.close(fd)
+
+
+def events(folder: str) -> Iterator[dict[str, Any]]:
+    """In the order in which they were written. A torn or foreign line is passed over."""
+    import json
+
+    try:
+        file = open(folder + "/events.jsonl", "rb")
+    except OSError:
+        return
+    with file:
+        while True:
+            line = file.readline(_LINE_LIMIT + 1)
+            if not line:
+                return
+            if not line.endswith(b"\n"):
+                continue
+            try:
+                event = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(event, dict):
+                yield event
+
+
+def hold(folder: str) -> int:
+    """An fd that says "somebody writes here" until it is closed or the process is gone, kill -9 included."""
+    import fcntl
+
+    fd = os.open(folder + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    except OSError:
+        pass  # a file system without locks: the run is then judged by its end.json alone
+    return fd
+
+
+def is_held(folder: str) -> bool:
+    """Whether a process that writes to the run is alive, also one in a container."""
+    import fcntl
+
+    try:
+        fd = os.open(folder + "/lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def boot_id() -> str:
+    """Of the running kernel; "" where there is none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,289 @@
+"""Reading points back, in bounded memory: as they are, or as the fewest that draw the same curve.
+
+Reads what metrics.py writes, also after a kill -9 or a cut at any byte, and metrics.jsonl.
+"""
+
+from __future__ import annotations
+
+import os
+
+from wherry.track.metrics import HEADER, HEADER_BYTES, MAGIC, RECORD, RECORD_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Tuple
+
+    Point = Tuple[str, int, float, float]
+
+__all__ = ["Curve", "Summary", "last", "number_in", "number_out", "points", "summaries"]
+
+_CHUNK = RECORD_BYTES << 12
+_LINE_LIMIT = 1 << 20
+_NAN = float("nan")
+_WORDS = {"nan": _NAN, "inf": float("inf"), "infinity": float("inf"), "+infinity": float("inf"), "-inf": -float("inf"),
+          "-infinity": -float("inf")}  # fmt: skip
+
+
+def points(folder: str, name: str = "") -> Iterator[Point]:
+    """(name, step, time, value) of a run's folder, of one metric or of all. Time is in seconds since 1970.
+
+    In the order of each file; files one after another. Memory: one chunk of 128 KiB.
+    """
+    for path in _files(folder):
+        for point in _of_file(path, name):
+            yield point
+    for point in _of_lines(folder + "/metrics.jsonl"):
+        if not name or point[0] == name:
+            yield point
+
+
+def last(folder: str) -> dict[str, tuple[int, float]]:
+    """The newest (step, value) of each metric, from the ends of the files alone: for runs that go on.
+
+    A metric that was not logged in the last 4,096 points of a file may be missing.
+    """
+    found: dict[str, tuple[float, int, float]] = {}
+    for path in _files(folder):
+        for name, step, time, value in _of_file(path, "", tail=True):
+            if name not in found or found[name][0] <= time:
+                found[name] = (time, step, value)
+    for name, step, time, value in _of_lines(folder + "/metrics.jsonl", tail=True):
+        if name not in found or found[name][0] <= time:
+            found[name] = (time, step, value)
+    return {name: (step, value) for name, (_, step, value) in found.items()}
+
+
+class Summary:
+    """Of one metric: how many points, the last by time, least and greatest (NaN left out), with their steps."""
+
+    __slots__ = ("count", "last", "last_step", "last_time", "max", "max_step", "min", "min_step", "nan")
+
+    def __init__(self) -> None:
+        self.count = self.nan = self.last_step = self.min_step = self.max_step = 0
+        self.last, self.last_time = _NAN, -float("inf")
+        self.min, self.max = float("inf"), -float("inf")
+
+    def add(self, step: int, time: float, value: float) -> None:
+        self.count += 1
+        if time >= self.last_time:
+            self.last, self.last_step, self.last_time = value, step, time
+        if value != value:
+            self.nan += 1
+            return
+        if value < self.min or self.count - self.nan == 1:
+            self.min, self.min_step = value, step
+        if value > self.max or self.count - self.nan == 1:
+            self.max, self.max_step = value, step
+
+    def document(self) -> dict[str, Any]:
+        """For the run document: JSON has no NaN, so such numbers are their words."""
+        found: dict[str, Any] = {"count": self.count, "last": number_out(self.last), "last_step": self.last_step}
+        if self.count > self.nan:
+            found.update(min=number_out(self.min), min_step=self.min_step,
+                         max=number_out(self.max), max_step=self.max_step)  # fmt: skip
+        if self.nan:
+            found["nan"] = self.nan
+        return found
+
+
+def summaries(folder: str) -> dict[str, Summary]:
+    """Of all metrics, by name. Reads every point."""
+    found: dict[str, Summary] = {}
+    for name, step, time, value in points(folder):
+        one = found.get(name)
+        if one is None:
+            one = found[name] = Summary()
+        one.add(step, time, value)
+    return {name: found[name] for name in sorted(found)}
+
+
+class Curve:
+    """The fewest points that draw the same curve: in each of at most `buckets` spans of steps the first, the least,
+    the greatest and the last one, and whether a NaN is in it. Memory does not grow with the points.
+
+    `add` takes them in any order. Spans double their width when there are too many.
+    """
+
+    __slots__ = ("_limit", "_spans", "_width", "count")
+
+    def __init__(self, buckets: int = 1000) -> None:
+        self._limit = max(2, buckets)
+        self._width = 1
+        self._spans: dict[int, list[Any]] = {}
+        self.count = 0
+
+    def add(self, step: int, value: float) -> None:
+        self.count += 1
+        key = step // self._width
+        span = self._spans.get(key)
+        if span is None:
+            is_nan = value != value
+            # first, last, least, greatest as (step, value), and a step where it is NaN
+            point = (step, value)
+            self._spans[key] = [None, None, None, None, step] if is_nan else [point, point, point, point, None]
+            if len(self._spans) > self._limit:
+                self._widen()
+        elif value != value:
+            span[4] = step
+        elif span[0] is None:
+            span[0] = span[1] = span[2] = span[3] = (step, value)
+        else:
+            if step < span[0][0]:
+                span[0] = (step, value)
+            if step >= span[1][0]:
+                span[1] = (step, value)
+            if value < span[2][1]:
+                span[2] = (step, value)
+            elif value > span[3][1]:
+                span[3] = (step, value)
+
+    def points(self) -> list[tuple[int, float]]:
+        """By step; NaN where there is one: a gap."""
+        found: list[tuple[int, float]] = []
+        for key in sorted(self._spans):
+            span = self._spans[key]
+            some = {point for point in span[:4] if point is not None}
+            if span[4] is not None:
+                found.append((span[4], _NAN))
+            found.extend(some)
+        found.sort(key=lambda point: point[0])
+        return found
+
+    def _widen(self) -> None:
+        while len(self._spans) > self._limit:
+            self._width *= 2
+            old, self._spans = self._spans, {}
+            for key in sorted(old):
+                there = self._spans.get(key // 2)
+                self._spans[key // 2] = old[key] if there is None else _joined(there, old[key])
+
+
+def _joined(one: list[Any], two: list[Any]) -> list[Any]:
+    """Of two spans, the earlier first."""
+    gap = one[4] if one[4] is not None else two[4]
+    if one[0] is None or two[0] is None:
+        found = list(two if one[0] is None else one)
+        found[4] = gap
+        return found
+    least = one[2] if one[2][1] <= two[2][1] else two[2]
+    most = one[3] if one[3][1] >= two[3][1] else two[3]
+    return [one[0], two[1], least, most, gap]
+
+
+def number_out(value: float) -> Any:
+    """For JSON: a float, or the word for what JSON has none for."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), -float("inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def number_in(value: Any) -> float | None:
+    """A number, or one of the words; None for anything else."""
+    if isinstance(value, str):
+        return _WORDS.get(value.lower())
+    if isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else -float("inf")
+    return None
+
+
+def _files(folder: str) -> list[str]:
+    try:
+        names = sorted(os.listdir(folder + "/metrics"))
+    except OSError:
+        return []
+    return [folder + "/metrics/" + name for name in names if name.endswith(".bin")]
+
+
+def _names(path: str) -> list[str]:
+    import json
+
+    names: list[str] = []
+    try:
+        with open(path[:-4] + ".names", "rb") as file:
+            for line in file:
+                try:
+                    names.append(str(json.loads(line)))
+                except ValueError:
+                    break
+    except OSError:
+        pass
+    return names
+
+
+def _of_file(path: str, wanted: str, tail: bool = False) -> Iterator[Point]:
+    names = _names(path)
+    only = names.index(wanted) + 1 if wanted in names else 0
+    if wanted and not only:
+        return
+    try:
+        file = open(path, "rb")
+    except OSError:
+        return
+    with file:
+        head = file.read(HEADER_BYTES)
+        if len(head) < HEADER_BYTES or HEADER.unpack_from(head) != (MAGIC, HEADER_BYTES, RECORD_BYTES):
+            return
+        if tail:
+            file.seek(_tail(path))
+        count = len(names)
+        while True:
+            chunk = file.read(_CHUNK)
+            whole = len(chunk) // RECORD_BYTES * RECORD_BYTES
+            for step, time, value, _, ident in RECORD.iter_unpack(chunk[:whole] if whole < len(chunk) else chunk):
+                if 0 < ident <= count and (not only or ident == only):
+                    yield names[ident - 1], step, time, value
+            if len(chunk) < _CHUNK:
+                return
+
+
+def _tail(path: str) -> int:
+    """Where the last 4,096 points begin. The end of a file that is being written to is zeros: by halves."""
+    with open(path, "rb") as file:
+        low, high = 0, max(0, os.fstat(file.fileno()).st_size - HEADER_BYTES) // RECORD_BYTES
+        while low < high:
+            middle = (low + high) // 2
+            record = os.pread(file.fileno(), RECORD_BYTES, HEADER_BYTES + middle * RECORD_BYTES)
+            if len(record) == RECORD_BYTES and record[28:] != b"\0\0\0\0":
+                low = middle + 1
+            else:
+                high = middle
+    return HEADER_BYTES + max(0, low - 4096) * RECORD_BYTES
+
+
+def _of_lines(path: str, tail: bool = False) -> Iterator[Point]:
+    """{"loss": 0.1, "step": 3, "time": 1700000000.5}: step counts on when it is left out, time is then unknown (0)."""
+    import json
+
+    try:
+        file = open(path, "rb")
+    except OSError:
+        return
+    with file:
+        if tail:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - (256 << 10)))
+            if file.tell():
+                file.readline(_LINE_LIMIT)
+        step = -1
+        while True:
+            line = file.readline(_LINE_LIMIT)
+            if not line.endswith(b"\n"):
+                return
+            try:
+                document = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if not isinstance(document, dict):
+                continue
+            given = document.pop("step", None)
+            moment = number_in(document.pop("time", 0.0)) or 0.0
+            is_step = isinstance(given, int) and -(1 << 63) <= given < 1 << 63
+            step = given if is_step else step + 1
+            for name, value in document.items():
+                number = number_in(value)
+                if number is not None and name:
+                    yield name, step, moment, number
