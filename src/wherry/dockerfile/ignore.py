@@ -63,6 +63,11 @@ class Matcher:
         """False when nothing can be excluded."""
         return bool(self._patterns)
 
+    @property
+    def has_exceptions(self) -> bool:
+        """A line begins with `!`."""
+        return any(pattern.is_exception for pattern in self._patterns)
+
     def excludes(self, path: str) -> bool:
         """Whether the path, or a folder that it is in, is excluded and not taken back by a later line with `!`."""
         plain = path.rstrip("/") or path
