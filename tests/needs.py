@@ -16,7 +16,9 @@ PROGRAMS = {
     "zsh",
 }  # fmt: skip
 
-MODULES = {"cfn-lint": "cfnlint", "moto": "moto"}
+MODULES = {
+    "cfn-lint": "cfnlint", "kubernetes": "kubernetes", "kubernetes-validate": "kubernetes_validate", "moto": "moto",
+}  # fmt: skip
 """Packages of the dependency group `test` (tools/setup.sh test)."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,11 @@ def test_documents_are_as_kept(name: str, app: Application, chosen: Chosen) -> N
     assert dump_all(objects(app, chosen)) == (CASES / f"{name}.yaml").read_text()
 
 
+@pytest.mark.requires("kubernetes-validate")
 @pytest.mark.parametrize("version", ["1.32", "1.35", "1.37"])
 @pytest.mark.parametrize(("app", "chosen"), [(SMALL, Chosen()), (FULL, ALL)])
 def test_kubernetes_own_schemas_take_them(version: str, app: Application, chosen: Chosen) -> None:
-    checker = pytest.importorskip("kubernetes_validate")
+    checker = import_module("kubernetes_validate")
     for one in objects(app, chosen):
         checker.validate(one, version, strict=True)
 
