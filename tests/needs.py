@@ -11,13 +11,14 @@ __all__ = ["missing"]
 
 PROGRAMS = {
     "runc", "nft", "ip", "mmdebstrap", "cosign", "docker", "docker-compose", "dockerd", "docker-registry",
-    "skopeo", "umoci", "busybox",
+    "skopeo", "umoci", "busybox", "oras",
     "chromium", "git", "mkfs.ext4", "openssl", "podman", "crun", "htpasswd", "ssh-agent", "fish",
     "zsh",
 }  # fmt: skip
 
 MODULES = {
-    "cfn-lint": "cfnlint", "kubernetes": "kubernetes", "kubernetes-validate": "kubernetes_validate", "moto": "moto",
+    "cfn-lint": "cfnlint", "google-cloud-run": "google.cloud.run_v2", "kubernetes": "kubernetes",
+    "kubernetes-validate": "kubernetes_validate", "moto": "moto",
 }  # fmt: skip
 """Packages of the dependency group `test` (tools/setup.sh test)."""
 
@@ -34,11 +35,18 @@ def missing(name: str) -> str:
     if name == "mirror":
         return _mirror()
     if name in MODULES:
-        return "" if find_spec(MODULES[name]) else f"the Python package {name} is not installed"
+        return "" if _has(MODULES[name]) else f"the Python package {name} is not installed"
     if name in PROGRAMS:
         where = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
         return "" if shutil.which(name, path=where) else f"{name} is not installed"
     raise KeyError(f"tests/needs.py knows no {name!r}")
+
+
+def _has(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # what it would be in is not there either
+        return False
 
 
 def _pypi() -> str:

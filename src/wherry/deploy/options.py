@@ -29,6 +29,16 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("log-days", "Days that logs are kept (default 14)", kind="int"),
         Option("writable", "A writable root file system: without it only /tmp is", kind="bool"),
     ),
+    "cloudrun": (
+        Option("project", "The project's id (default: GOOGLE_CLOUD_PROJECT, then your login's)"),
+        Option("region", "The region, as europe-west1 (default: CLOUDSDK_RUN_REGION)"),
+        Option("repository", "A repository of Artifact Registry that is there already (default: one of its own)"),
+        Option("service-account", "Whom the application is to other services", type_name="EMAIL"),
+        Option("request-timeout", "Seconds that a request may take (default: 300)", kind="int"),
+        Option("private", "Only who may invoke it by IAM gets an answer", kind="bool"),
+        Option("internal", "Only from inside of the project's networks", kind="bool"),
+        Option("cpu-always", "Give the CPU between requests too", kind="bool"),
+    ),
     "kubernetes": (
         Option("kubeconfig", "The kubeconfig file (default: KUBECONFIG, then ~/.kube/config, then the pod's own)"),
         Option("context", "The context of the kubeconfig (default: its current one)"),
