@@ -51,10 +51,10 @@ def _in_root(packages: Packages, *names: str) -> list[str]:
     return [name if packages.root in ("", ".") else f"{packages.root}/{name}" for name in names]
 
 
-def _tool(plan: Plan, name: str) -> str:
+def _tool(plan: Plan, name: str, *beside: str) -> str:
     wanted = pinned(name, plan.python)
     ignored = "" if "==" in wanted else "# hadolint ignore=DL3013\n"
-    return ignored + run(f"pip install --root-user-action=ignore {wanted}", _PIP_CACHE)
+    return ignored + run(f"pip install --root-user-action=ignore {' '.join([wanted, *beside])}", _PIP_CACHE)
 
 
 def _venv() -> str:
@@ -146,7 +146,7 @@ def _pdm(plan: Plan) -> list[str]:
     if packages.is_package or packages.local_paths:
         steps += ["COPY . .", comment(_IN_PLACE) + "\n" + run(command, cache)]
     return [
-        _tool(plan, "pdm"),
+        comment("hishel: pdm of this version fails with its release 2.") + "\n" + _tool(plan, "pdm", "'hishel<2'"),
         _venv(),
         f"ENV VIRTUAL_ENV={VENV} PDM_CHECK_UPDATE=false",
         "WORKDIR /app",
