@@ -3,3 +3,7 @@
 Pure: `sizes`, `validate`, `task`, `roles`, `template`, `express`, `changes`. The rest talks to AWS through `aws.Aws`.
 Why a stack, and what is outside of it: docs/adr/0280.
 """
+
+from wherry.deploy.ecs.target import EcsTarget
+
+__all__ = ["EcsTarget"]
