@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from bench.engines import Docker, Engine, Wherry
@@ -99,6 +100,29 @@ def push_weights(setup: Setup) -> Pair:
             return _push(engine, "heavy", f"{registry.host}/heavy:1")
 
     return alternate(setup, 3, one, warm=False)
+
+
+def push_model(setup: Setup) -> Pair:
+    """A model of one file, beside `oras push` of the same, each time new bytes to an empty registry."""
+    if not shutil.which("oras"):
+        raise RuntimeError("oras is not installed: apt-get install oras")
+    folder = setup.folder / "push-model"
+    folder.mkdir()
+    found: dict[str, list[float]] = {"wherry": [], "docker": []}
+    for _ in range(3):
+        for name, times in found.items():
+            random_file(folder / "model.bin", GIB)
+            os.sync()
+            with DockerRegistry(setup.folder) as registry:
+                target = f"{registry.host}/model:1"
+                if name == "wherry":
+                    times.append(setup.wherry.run("model", "push", str(folder), target))
+                    continue
+                began = time.monotonic()
+                argv = ["oras", "push", "--plain-http", "--no-tty", target, "model.bin"]
+                subprocess.run(argv, cwd=folder, check=True, capture_output=True)
+                times.append(time.monotonic() - began)
+    return Pair(found["wherry"], found["docker"])
 
 
 def _servers(setup: Setup, rounds: int, one: object) -> Pair:
@@ -230,6 +254,7 @@ ROWS = (
     Row("push-edit", "... after one more line in main.py", push_edit, 0.30),
     Row("pull", "pull it into an empty store, ready to run", pull, 0.40),
     Row("push-weights", "push 1 GB of random weights", push_weights, 0.25),
+    Row("push-model", "push a model of 1 GB (beside oras)", push_model, 0.80),
     Row("copy-image", "copy it from registry to registry (beside skopeo)", copy, 0.70),
     Row("server-upload", "server: upload of 1 GB (beside docker-registry)", server_upload, 1.0),
     Row("server-download", "server: download of 1 GB", server_download, 1.0),

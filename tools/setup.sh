@@ -10,9 +10,9 @@ packages=(python3 python3-venv ca-certificates)
 for purpose in "$@"; do
     case $purpose in
         run) packages+=(runc nftables iproute2 mmdebstrap uidmap tini) ;;
-        test) packages+=(apache2-utils busybox-static chromium cosign crun docker-compose docker-registry e2fsprogs fish git openssl podman skopeo
+        test) packages+=(apache2-utils busybox-static chromium cosign crun docker-compose docker-registry e2fsprogs fish git openssl oras podman skopeo
             umoci zsh) ;;
-        bench) packages+=(docker.io docker-cli docker-buildx docker-compose docker-registry skopeo curl git) ;;
+        bench) packages+=(docker.io docker-cli docker-buildx docker-compose docker-registry oras skopeo curl git) ;;
         *) echo "tools/setup.sh: no such purpose: $purpose" >&2; exit 2 ;;
     esac
 done

@@ -57,6 +57,11 @@ class Paths(NamedTuple):
         return f"{self.root}/volumes"
 
     @property
+    def models(self) -> str:
+        """One folder per mounted model, named by the hex of its manifest's digest, and what is still on its way."""
+        return f"{self.root}/models"
+
+    @property
     def cache(self) -> str:
         """Cache mounts of RUN steps."""
         return f"{self.root}/cache"

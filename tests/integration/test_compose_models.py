@@ -116,6 +116,16 @@ def test_an_image_is_a_model(lab: Lab) -> None:
     }  # fmt: skip
 
 
+def test_a_model_of_the_store_is_mounted(lab: Lab) -> None:
+    (lab.folder / "packed").mkdir()
+    (lab.folder / "packed" / "weights").write_text("packed")
+    lab.wherry("model", "pack", "-q", str(lab.folder / "packed"), "ai/packed")
+    assert lab.up("ai/packed")["weights"] == "packed"
+    assert "is mounted by" in lab.wherry("model", "rm", "ai/packed", code=1).stderr
+    lab.compose("down", "-t", "0")
+    lab.wherry("model", "rm", "ai/packed")
+
+
 @pytest.fixture
 def registry(tmp_path: Path, wherry: Wherry) -> Iterator[str]:
     port = free_port()

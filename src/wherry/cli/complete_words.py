@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("network connect", "network disconnect"), ("network", "container", "nothing")),
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
     "volume import": ("volume", "files"),
+    **dict.fromkeys(("model pack", "model push"), ("files",)),
     **dict.fromkeys(("build", "copy", "registry serve"), ("files",)),
     **dict.fromkeys(
         ("compose build", "compose config", "compose pull", "compose push", "compose events",

@@ -27,7 +27,7 @@ VERB = Verb(
 )
 
 
-def _warning(args: Args) -> str:
+def _warning(args: Args, *, has_models: bool) -> str:
     lines = [
         "WARNING! This will remove:",
         "  - all stopped containers",
@@ -36,7 +36,11 @@ def _warning(args: Args) -> str:
     if args.on("volumes"):
         lines.append("  - all anonymous volumes not used by at least one container")
     if args.on("all"):
-        lines += ["  - all images without at least one container associated to them", "  - all build cache"]
+        lines += [
+            "  - all images without at least one container associated to them",
+            *(["  - all models that no container mounts"] if has_models else []),
+            "  - all build cache",
+        ]
     else:
         lines += ["  - all dangling images", "  - unused build cache"]
     return "\n".join(lines) + "\n"
@@ -49,7 +53,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine.filters import parse_filters
 
     filters = parse_filters(args.all("filter"), ("until", "label", "label!"))
-    if not args.on("force") and not out.confirm(_warning(args)):
+    if not args.on("force") and not out.confirm(_warning(args, has_models=bool(engine.models.list()))):
         return 0
     containers, freed = engine.containers.prune(containers_list.parse_filters(args.all("filter"), prune=True))
     _section(out, "Deleted Containers:", containers)
@@ -60,6 +64,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         freed += more
     pruned = engine.images.prune(everything=args.on("all"), filters=filters)
     _section(out, "Deleted Images:", pruned.lines)
+    # Differs from docker: models without a name go with the dangling images, those that nobody mounts with the unused
+    models, gone = engine.models.prune(everything=args.on("all"))
+    _section(out, "Deleted Models:", models)
+    freed += gone.freed_bytes
     cache = builder_cache.prune(engine, Policy(everything=args.on("all")))
     engine.events.prune("builder", cache.freed_bytes)
     _section(out, "Deleted build cache objects:", [one.id for one in cache.entries])

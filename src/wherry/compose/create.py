@@ -90,7 +90,7 @@ def facts_of(
         image.id,
         engine.images.config(image.id),
         _containers(engine, project.name, shares or {}) if needs_others else {},
-        {one.source: engine.images.resolve(one.source).id for one in service.volumes if one.type == "image"},
+        {one.source: engine.volumes.mounted_image(one.source) for one in service.volumes if one.type == "image"},
         inherited,
         _read,
     )

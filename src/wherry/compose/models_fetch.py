@@ -62,7 +62,12 @@ def _local(path: str, key: str) -> models.Place:
 
 
 def _image(engine: Engine, reference: str) -> models.Place | None:
-    """An image that is here, whose files are the model's."""
+    """An image or a model of the store, whose files are the model's."""
+    if (model := engine.models.find(reference)) is not None:
+        from wherry.models.pack import files_of
+
+        files = [file.name for file in files_of(engine.models.manifest(model), reference)]
+        return models.Place(_mount("image", reference), choose_file(models.FOLDER, files))
     try:
         image = engine.images.resolve(reference)
     except NotFound:

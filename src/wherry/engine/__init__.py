@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wherry.engine.events import Events
     from wherry.engine.facts import Facts
     from wherry.engine.images import Images
+    from wherry.engine.models import Models
     from wherry.engine.networks import Networks
     from wherry.engine.registries import Registries
     from wherry.engine.volumes import Volumes
@@ -121,6 +122,12 @@ class Engine:
         from wherry.engine.images import Images
 
         return Images(self)
+
+    @cached_property
+    def models(self) -> Models:
+        from wherry.engine.models import Models
+
+        return Models(self)
 
     @cached_property
     def builds(self) -> Builds:

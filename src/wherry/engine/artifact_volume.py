@@ -10,7 +10,6 @@ import errno
 import json
 import os
 import posixpath
-import re
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from wherry.errors import InvalidSpec
 from wherry.fs.atomic import replace_file, write_all
 from wherry.fs.kernel import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_at
+from wherry.models.pack import File, files_of
 from wherry.oci import mediatype
 from wherry.oci.manifest import Manifest
 
@@ -28,26 +28,14 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.engine import Engine
     from wherry.engine.pull_source import Blob, Source, Sources
-    from wherry.oci.descriptor import Descriptor
     from wherry.oci.reference import Reference
     from wherry.registry.watch import TransferWatch
 
-__all__ = ["LABEL", "Artifact", "File", "fetch", "files_of"]
+__all__ = ["LABEL", "Artifact", "fetch", "parents"]
 
 LABEL = "wherry.artifact"
 _DONE = ".wherry-artifact.json"
 _CHUNK = 1 << 20
-_MOST_FILES = 10_000
-
-_TITLES = ("org.opencontainers.image.title", "org.cncf.model.filepath", "org.cnai.model.filepath")
-# Those of docker's models, which have no names
-_DOCKER = {
-    "application/vnd.docker.ai.gguf.v3": "model.gguf",
-    "application/vnd.docker.ai.gguf.v3.lora": "lora.gguf",
-    "application/vnd.docker.ai.mmproj": "mmproj.gguf",
-    "application/vnd.docker.ai.license": "LICENSE",
-    "application/vnd.docker.ai.chat.template.jinja": "template.jinja",
-}
 
 
 class Artifact(NamedTuple):
@@ -56,13 +44,6 @@ class Artifact(NamedTuple):
     volume: str
     folder: str
     digest: str
-
-
-class File(NamedTuple):
-    """One layer: `name` is relative, "" for a tar that is unpacked."""
-
-    name: str
-    layer: Descriptor
 
 
 def fetch(engine: Engine, reference: Reference, watch: TransferWatch, cancel: Cancel) -> Artifact | None:
@@ -80,7 +61,7 @@ def fetch(engine: Engine, reference: Reference, watch: TransferWatch, cancel: Ca
     manifest = Manifest.from_bytes(found.data)
     if manifest.config.media_type in mediatype.CONFIGS:
         return None
-    files = files_of(manifest, reference.familiar)
+    files = files_of(manifest, reference.familiar, _DONE)
     digest = str(found.digest)
     name = "wherry-artifact-" + digest.rpartition(":")[2][:24]
     volume = engine.volumes.create(name, {LABEL: f"{reference.familiar_name}@{digest}"})
@@ -88,33 +69,6 @@ def fetch(engine: Engine, reference: Reference, watch: TransferWatch, cancel: Ca
         _fill(volume.folder, files, origin, watch, cancel)
         replace_file(f"{volume.folder}/{_DONE}", json.dumps({"manifest": digest}).encode(), 0o644)
     return Artifact(name, volume.folder, digest)
-
-
-def files_of(manifest: Manifest, what: str) -> list[File]:
-    """Under which name each layer is to be kept. Pure. Raises: InvalidSpec for names that lead elsewhere."""
-    if len(manifest.layers) > _MOST_FILES:
-        raise InvalidSpec(f"{what}: {len(manifest.layers)} layers are too many")
-    found: list[File] = []
-    seen: set[str] = set()
-    for layer in manifest.layers:
-        if "tar" in re.split(r"[.+]", layer.media_type):
-            found.append(File("", layer))
-            continue
-        title = next((text for key in _TITLES if (text := layer.annotations.get(key, ""))), "")
-        name = title or _DOCKER.get(layer.media_type, layer.digest.hex[:12])
-        parts = name.split("/")
-        if name.startswith("/") or "\0" in name or {"", ".", ".."} & set(parts) or parts[0] == _DONE:
-            raise InvalidSpec(f"{what}: a layer is named {name[:80]!r}", hint="nothing was written")
-        if not title and name in seen:
-            stem, dot, ending = name.partition(".")
-            name = f"{stem}-{layer.digest.hex[:12]}{dot}{ending}"
-        if name in seen:
-            raise InvalidSpec(f"{what}: two layers are named {name[:80]!r}")
-        seen.add(name)
-        found.append(File(name, layer))
-    if not found:
-        raise InvalidSpec(f"{what} is an artifact without files")
-    return found
 
 
 def _is_done(folder: str, digest: str) -> bool:
@@ -165,7 +119,7 @@ def _size(root_fd: int, name: str) -> int:
 
 
 def _write(root_fd: int, file: File, blob: Blob, watch: TransferWatch) -> None:
-    parent_fd = _parents(root_fd, posixpath.dirname(file.name))
+    parent_fd = parents(root_fd, posixpath.dirname(file.name))
     name = posixpath.basename(file.name)
     unfinished = f".{file.layer.digest.hex[:24]}.partial"
     try:
@@ -192,7 +146,7 @@ def _write(root_fd: int, file: File, blob: Blob, watch: TransferWatch) -> None:
         os.close(parent_fd)
 
 
-def _parents(root_fd: int, folder: str) -> int:
+def parents(root_fd: int, folder: str) -> int:
     """The folder below the root, made where it is missing; no link is followed. The caller closes."""
     how = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
     here = ""

@@ -23,7 +23,10 @@ class Usage(NamedTuple):
 
 def usage(engine: Engine) -> tuple[Usage, ...]:
     """Images, containers, volumes, build cache: as docker counts them, layers that images share once."""
-    return (_images(engine), _containers(engine), _volumes(engine), _cache(engine))
+    found = (_images(engine), _containers(engine), _volumes(engine), _cache(engine))
+    # Differs from docker: models, where there are any
+    models = Usage("Models", *engine.models.usage())
+    return (*found, models) if models.total else found
 
 
 def _images(engine: Engine) -> Usage:

@@ -188,12 +188,19 @@ class Volumes:
         volumes = self.store.use(container_id, wishes) if wishes else {}
         return tuple(_settled(one, volumes.get(one.target), images.get(one.target, "")) for one in wanted)
 
+    def mounted_image(self, name: str) -> str:
+        """The id of an image, or of a model: the two share their names. Raises: NotFound."""
+        # Differs from docker: an artifact of files can be mounted too
+        if (model := self._engine.models.find(name)) is not None:
+            return model.id
+        return self._engine.images.resolve(name).id
+
     def _images(self, container_id: str, wanted: Sequence[Wanted]) -> dict[str, str]:
         """The ids of the images to mount, by target. Raises: NotFound."""
         if not wanted:
             return {}
         found = self.store.images_of(container_id)
-        new = {one.target: self._engine.images.resolve(one.source).id for one in wanted if one.target not in found}
+        new = {one.target: self.mounted_image(one.source) for one in wanted if one.target not in found}
         if new:
             self.store.use_images(container_id, new)
         return {**found, **new}

@@ -75,6 +75,10 @@ def _image(engine: Engine, bundle: str, image: str) -> int:
     # no remount makes writable. The layer folder itself, bound, would be
     empty = f"{bundle}/empty"
     os.makedirs(empty, mode=0o755, exist_ok=True)
+    if (model := engine.models.by_id(Digest(image))) is not None:
+        from wherry.engine.models_tree import tree
+
+        return engine.host.overlay(Overlay((empty, tree(engine, model))))
     layers = engine.image_store.get(Digest(image)).layers
     return engine.host.overlay(Overlay((empty, *(engine.layers.path(one) for one in layers), _second(bundle, layers))))
 

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
     from concurrent.futures import Future, ThreadPoolExecutor
+    from hashlib import _Hash as Hash
     from typing import NamedTuple, Self
 
     from wherry.oci.descriptor import Descriptor
@@ -71,6 +72,15 @@ class BlobReader:
         self._is_verified = False
         first = parallel.first_bytes if blob.size >= parallel.from_bytes else blob.size
         self._stream: Stream | _Parts = Stream(fetch, blob, (0, first), retry, cancel)
+
+    def go_on(self, at: int, hashed: Hash) -> None:
+        """Begin behind the `at` bytes that the caller has of an earlier try, as `hashed`. Before the first read."""
+        first = self._parallel.first_bytes if self._blob.size - at >= self._parallel.from_bytes else self._blob.size
+        self._at = self._started = at
+        self._hash = hashed
+        self._stream = Stream(
+            self._fetch, self._blob, (at, min(at + first, self._blob.size)), self._retry, self._cancel
+        )
 
     def readinto(self, buffer: memoryview | bytearray, /) -> int:
         """Fill as much of `buffer` as there is at once; 0 at the end. Raises: IntegrityError, Unreachable."""

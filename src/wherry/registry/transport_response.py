@@ -58,6 +58,11 @@ class Response:
         return self._raw.headers.get_all(name) or []
 
     @property
+    def header_names(self) -> list[str]:
+        """As they were sent; one that came twice is in it twice."""
+        return self._raw.headers.keys()
+
+    @property
     def length(self) -> int | None:
         """What Content-Length says, of a HEAD too; None when it says nothing."""
         text = self.header("Content-Length") or ""

@@ -6,6 +6,8 @@ a newer wherry can share one file (docs/adr/0031-additive-schema.md). Statements
 
 from __future__ import annotations
 
+from wherry.store.schema_models import FILE_DIGEST, MODEL
+
 __all__ = ["COLUMNS", "KEEPS_BLOBS", "KEEPS_LAYERS", "STATEMENTS"]
 
 # `is_deleted`: removed by force while a container uses it; gone from lists, kept until that container goes
@@ -349,7 +351,7 @@ CREATE TABLE IF NOT EXISTS attachment (
 
 _ALL = (
     IMAGE, REFERENCE, LAYER, LEASE, CONTAINER, NETWORK, VOLUME, BUILD, TRANSFER, ATTACHMENT, INDEX, CACHE_FOLDER,
-    TRACED,
+    TRACED, MODEL, FILE_DIGEST,
 )  # fmt: skip
 
 # (table, column, declaration) of columns that came after the table was first released
@@ -375,6 +377,8 @@ KEEPS_BLOBS: tuple[str, ...] = (
     "SELECT substr(name, instr(name, '@') + 1) FROM reference WHERE instr(name, '@') > 0",
     "SELECT digest FROM image_blob",
     "SELECT digest FROM attachment",
+    "SELECT id FROM model",
+    "SELECT digest FROM model_blob",
     "SELECT blob FROM layer WHERE blob IS NOT NULL",
     "SELECT digest FROM index_blob WHERE name IN (SELECT name FROM reference)",
 )

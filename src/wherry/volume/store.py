@@ -188,7 +188,8 @@ class VolumeStore:
         """The container mounts these images (target: id): they are kept as long as it is. Raises: NotFound."""
         with self._db.write() as conn:
             for target, id in images.items():
-                if not conn.execute("SELECT 1 FROM image WHERE id = ?", (id,)).fetchone():
+                query = "SELECT 1 FROM image WHERE id = ? UNION ALL SELECT 1 FROM model WHERE id = ?"
+                if not conn.execute(query, (id, id)).fetchone():
                     raise NotFound(f"No such image: {id}")
                 conn.execute("INSERT OR IGNORE INTO image_use VALUES (?,?,?)", (container_id, target, id))
 

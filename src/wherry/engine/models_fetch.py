@@ -1,0 +1,128 @@
+"""One blob of a registry into the store: what arrived before a kill -9 is not fetched again.
+
+A blob on its way is ROOT/models/partial/HEX, written in order, so that what is there is always its beginning. A lock,
+which the kernel frees with its holder, keeps two pulls of one blob apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+
+from wherry.errors import IntegrityError
+from wherry.fs.atomic import write_all
+from wherry.fs.lock import locked
+from wherry.fs.private import private_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+    from wherry.cancel import Cancel
+    from wherry.engine import Engine
+    from wherry.engine.pull_source import Blob, Source, Sources
+    from wherry.oci.descriptor import Descriptor
+    from wherry.registry.watch import TransferWatch
+
+__all__ = ["fetch_blob", "sweep_partial"]
+
+_CHUNK = 1 << 20
+
+
+def fetch_blob(
+    engine: Engine, origin: Sources, layer: Descriptor, name: str, watch: TransferWatch, cancel: Cancel
+) -> None:
+    """The store has the blob afterwards; the caller holds a lease on it. `name` is its line in the display.
+
+    Raises: NotFound, IntegrityError, RegistryError, Cancelled, OSError (what arrived stays).
+    """
+    if engine.blobs.has(layer.digest):
+        watch.finish(name, "Already exists")
+        return
+    folder = f"{engine.settings.paths.models}/partial"
+    private_folder(folder)
+    path = f"{folder}/{layer.digest.hex}"
+    with locked(f"{path}.lock"):
+        if engine.blobs.has(layer.digest):
+            watch.finish(name, "Already exists")
+            return
+        watch.start(name, "Downloading", layer.size)
+        origin.each(lambda source: _fetch(path, layer, name, watch, cancel, source))
+        engine.blobs.adopt(path, layer.digest)
+        with suppress(FileNotFoundError):
+            os.unlink(f"{path}.lock")
+    watch.finish(name, "Pull complete")
+
+
+def _fetch(path: str, layer: Descriptor, name: str, watch: TransferWatch, cancel: Cancel, source: Source) -> None:
+    """All of the blob in `path`, checked."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        hashed = hashlib.new(layer.digest.algorithm)
+        at = _beginning(fd, layer, hashed, cancel)
+        if at == layer.size and at:
+            if hashed.hexdigest() == layer.digest.hex:
+                return
+            at, hashed = 0, hashlib.new(layer.digest.algorithm)
+        _rest(fd, at, hashed, source.blob(layer, cancel=cancel), layer, name, watch)
+    except IntegrityError:
+        # Wrong bytes are no beginning of the right ones
+        os.ftruncate(fd, 0)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _beginning(fd: int, layer: Descriptor, hashed: Hash, cancel: Cancel) -> int:
+    """How much an earlier try left, hashed. More than the blob has is no beginning of it."""
+    size = os.fstat(fd).st_size
+    if size > layer.size:
+        return 0
+    at = 0
+    while at < size and (chunk := os.pread(fd, min(_CHUNK, size - at), at)):
+        cancel.check()
+        hashed.update(chunk)
+        at += len(chunk)
+    return at
+
+
+def _rest(fd: int, at: int, hashed: Hash, blob: Blob, layer: Descriptor, name: str, watch: TransferWatch) -> None:
+    from wherry.registry.blob_read import BlobReader
+
+    try:
+        if at and isinstance(blob, BlobReader):
+            blob.go_on(at, hashed)
+        else:
+            at = 0
+        os.ftruncate(fd, at)
+        os.lseek(fd, at, os.SEEK_SET)
+        watch.advance(name, at)
+        while chunk := blob.read(_CHUNK):
+            write_all(fd, chunk)
+            at += len(chunk)
+            watch.advance(name, at)
+        if at != layer.size:
+            raise IntegrityError(f"blob {layer.digest.short}", expected=f"{layer.size} bytes", actual=f"{at}")
+    finally:
+        blob.close()
+
+
+def sweep_partial(engine: Engine) -> int:
+    """Remove what broken pulls left, and nobody is at; how many bytes. For `prune`: a pull that goes on wants it."""
+    from wherry.errors import Locked
+
+    folder = f"{engine.settings.paths.models}/partial"
+    freed = 0
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        if name.endswith(".lock"):
+            continue
+        with suppress(FileNotFoundError, Locked), locked(f"{folder}/{name}.lock", timeout_s=0):
+            freed += os.stat(f"{folder}/{name}").st_size
+            os.unlink(f"{folder}/{name}")
+            os.unlink(f"{folder}/{name}.lock")
+    return freed
