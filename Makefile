@@ -51,6 +51,7 @@ docs: venv  ## write docs/cli.md, the index of decisions and the list of differe
 	$(PYTHON) -m tools.coverage
 	$(PYTHON) tools/adr_index.py
 	$(PYTHON) tools/differences.py
+	$(PYTHON) -m tools.lint_index
 
 lock:  ## resolve the dependencies anew, for every Python from 3.11 on, with hashes
 	@tools/lock.sh

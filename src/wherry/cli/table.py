@@ -36,6 +36,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "login": ("login", "Log in to a registry"),
     "logout": ("logout", "Log out from a registry"),
     "search": ("search", "Search Docker Hub for images"),
+    "lint": ("lint", "Check a Dockerfile and its project for mistakes"),
     "load": ("load", "Load an image from a tar archive or STDIN"),
     "logs": ("logs", "Fetch the logs of a container"),
     "pause": ("pause", "Pause all processes within one or more containers"),

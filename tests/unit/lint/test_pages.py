@@ -1,0 +1,63 @@
+"""Each rule has a page, and the examples on it are what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools import lint_index
+from wherry.dockerfile.ignore import Matcher
+from wherry.lint.choice import Checks, Choice, parse_checks
+from wherry.lint.rule import Rule
+from wherry.lint.ruleset import load
+from wherry.lint.run import run
+from wherry.lint.subject import BaseImage, Options, Subject
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+RULES = load()
+
+
+def find_base(name: str) -> BaseImage | None:
+    return BaseImage({}, platform="linux/arm64") if name == "arm.example/base:1" else None
+
+
+def hits(rule: Rule, section: str, folder: Path) -> int:
+    """How often the rule is told of the section's Dockerfile; files of the project stand in blocks before it."""
+    for name, text in re.findall(r"```text\n# file: (\S+)\n(.*?)```", section, re.DOTALL):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (text,) = re.findall(r"```dockerfile\n(.*?)```", section, re.DOTALL)
+    beside = folder / ".dockerignore"
+    ignore = Matcher.of_file(beside.read_bytes()) if beside.exists() else None
+    options = Options(find_base=find_base)
+    subject = Subject.parse(text.encode(), "Dockerfile", options, folder=str(folder), ignore=ignore)
+    directive = next((one.value for one in subject.file.directives if one.name == "check"), "")
+    checks = parse_checks(directive) if directive else Checks()
+    return len(run(subject, [rule], Choice(checks=checks)))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_bad_example_breaks_the_rule_and_the_good_one_does_not(rule: Rule, tmp_path: Path) -> None:
+    text = (DOCS / rule.page).read_text()
+    assert re.findall("^#+ .*", re.sub("```.*?```", "", text, flags=re.DOTALL), re.MULTILINE) == [
+        f"# {rule.name}",
+        "## What",
+        "## Why",
+        "## Bad",
+        "## Good",
+    ]
+    bad, good = text.partition("## Bad\n")[2].split("## Good\n")
+    for name, section, least in (("bad", bad, 1), ("good", good, 0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert min(hits(rule, section, folder), 1) == least, name
+
+
+def test_there_is_no_page_without_a_rule() -> None:
+    assert {path.stem for path in (DOCS / "lint").glob("*.md")} == {rule.name for rule in RULES}
+
+
+def test_the_index_is_what_the_rules_declare() -> None:
+    assert lint_index.TARGET.read_text() == lint_index.page(), "docs/lint.md is out of date: make docs"
