@@ -17,7 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.api.compose import Compose
     from wherry.build.progress import Progress
+    from wherry.contract.model import Contract
     from wherry.engine.push import Pushed
+    from wherry.engine.verify import Verified
     from wherry.registry.watch import TransferWatch
     from wherry.runtime.options import RunOptions
     from wherry.store.images import ImageRecord
@@ -166,6 +168,22 @@ class Engine(composition.Engine):
         except KeyboardInterrupt:
             cancel.set()
             raise
+
+    def verify(
+        self, target: str, *, contract: str | os.PathLike[str] | Contract | None = None, against: str = "",
+        headers: Mapping[str, str] | None = None, timeout_s: float | None = None, attach: bool = False,
+    ) -> Verified:  # fmt: skip
+        """`wherry verify` of an image, or of a URL: `.is_good`, `.summary`, `.results`, `.document()`.
+
+        Raises: NotReady, Unreachable, NotFound, InputError (a contract that can't be read).
+        """
+        from wherry.engine.verify import VerifyRequest, verify
+        from wherry.engine.verify_contract import load
+
+        found = load(os.path.abspath(contract)) if isinstance(contract, str | os.PathLike) else contract
+        pairs = tuple((headers or {}).items())
+        request = VerifyRequest(target, found, pairs, against, timeout_s, attach=attach)
+        return verify(self, request)
 
     def _options(self, image: str, command: Command, wishes: RunWishes) -> RunOptions:
         return run_options(image, command, wishes, self.settings)
