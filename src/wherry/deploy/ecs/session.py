@@ -88,15 +88,15 @@ class EcsSession:
             self._before = Before(stacks.body(self._aws, stack), dict(stack.parameters))
             if stack.is_good and not _differs(self._before, document, parameters):
                 return
+        # What happens from here on is news: of a new stack all of it
+        follower = self._follower(app.name, progress, is_new=False) if stack is not None else None
         if not stacks.send(self._aws, stack, stacks.wanted(app.name, document, parameters)):
             return
-        end = self._follower(app.name, progress, is_new=stack is None).until(
-            lambda one: not one.is_moving or progress.is_at_service, cancel, progress.waiting
-        )
-        if end is None or (not end.is_moving and not end.is_good):
-            raise DeployError(
-                f"the stack of {app.name} is {end.status if end else 'gone'}: {progress.first_failure(end)}"
-            )
+        follower = follower or self._follower(app.name, progress, is_new=True)
+        end = follower.until(lambda one: not one.is_moving or progress.is_at_service, cancel, progress.waiting)
+        if end is not None and (end.is_moving or end.is_good or progress.is_at_service):
+            return  # of a service that failed, `wait` says why
+        raise DeployError(f"the stack of {app.name} is {end.status if end else 'gone'}: {progress.first_failure(end)}")
 
     def _settled(self, app: Application, watch: Watch, cancel: Cancel) -> Stack | None:
         """The stack in a state from which one can go on; None where a new one is made."""
