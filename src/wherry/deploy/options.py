@@ -49,13 +49,4 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("pull-secret", "An image pull secret of the namespace", kind="list"),
         Option("runtime-class", "The pods' runtime class"),
     ),
-    "compose-ssh": (
-        Option("host", "The machine: [USER@]HOST[:PORT], or a name of ~/.ssh/config", type_name="HOST"),
-        Option("identity", "The private key", type_name="FILE"),
-        Option("ssh-config", "ssh's configuration file", type_name="FILE"),
-        Option("folder", "Where the project is kept there (default: ~/.local/share/wherry-deploy)"),
-        Option("engine", "wherry or docker (default: wherry where it is there, else docker)"),
-        Option("remote-wherry", "How wherry is called there (default: wherry)", type_name="COMMAND"),
-        Option("publish", "The port that is published there: [ADDRESS:]PORT (default: 127.0.0.1 and the app's port)"),
-    ),
 }

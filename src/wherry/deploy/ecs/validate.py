@@ -74,14 +74,14 @@ def _listening(app: Application, choice: Choice) -> Iterator[Problem]:
 def _scaling(app: Application) -> Iterator[Problem]:
     if app.min_instances < 1:
         yield Problem("min", "an ECS service behind a load balancer never wakes up from 0 instances",
-                      "--min 1, or deploy to cloudrun or aca, which scale from zero")  # fmt: skip
+                      "--min 1, or deploy to cloudrun, which scales from zero")  # fmt: skip
 
 
 def _lacking(app: Application) -> Iterator[Problem]:
     """What Fargate does not have at all."""
     if app.gpu is not None:
         yield Problem("gpu", "Fargate has no GPUs",
-                      "deploy to cloudrun, aca or kubernetes (EKS); on AWS also ECS on EC2, or SageMaker")  # fmt: skip
+                      "deploy to cloudrun or kubernetes (EKS); on AWS also ECS on EC2, or SageMaker")  # fmt: skip
     if app.weights:
         yield Problem("weights", "Fargate can't mount a model artifact into a container",
                       "COPY the weights into the image: they are a layer of their own, pushed once")  # fmt: skip

@@ -1,0 +1,217 @@
+"""wherry deploy TARGET."""
+
+from __future__ import annotations
+
+import os
+
+from wherry.cli import deploy_flags
+from wherry.cli.flags import Verb
+from wherry.errors import InputError, Unhealthy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple
+
+    from wherry.cancel import Cancel
+    from wherry.cli.flags import Args
+    from wherry.cli.render import Output
+    from wherry.deploy.application import Application
+    from wherry.deploy.target import Chosen, Target
+    from wherry.deploy.work import Outcome, Preview
+    from wherry.engine import Engine
+else:
+    from wherry.lean import NamedTuple
+
+__all__ = ["VERB", "run"]
+
+_WHERE = {
+    "ecs": "Deploy to AWS: ECS on Fargate",
+    "cloudrun": "Deploy to Google Cloud Run",
+    "kubernetes": "Deploy to a Kubernetes cluster",
+}
+_EXAMPLES = {
+    "kubernetes": (
+        "wherry deploy kubernetes --image iris:3 --registry registry.example.com/team --dry-run",
+        "wherry deploy kubernetes --image iris:3 --registry registry.example.com/team --min 2 --max 6 --yes",
+        "wherry deploy kubernetes --image iris:3 --output k8s",
+    ),
+    "ecs": (
+        "wherry deploy ecs --image iris:3 --region eu-central-1 --dry-run",
+        "wherry deploy ecs --image iris:3 --yes",
+    ),
+    "cloudrun": (
+        "wherry deploy cloudrun --image iris:3 --project my-project --region europe-west1 --dry-run",
+        "wherry deploy cloudrun --image iris:3 --min 0 --max 3 --yes",
+    ),
+}
+
+
+def _verb(target: str) -> Verb:
+    flags = [*deploy_flags.COMMON, *deploy_flags.of_target(target)]
+    return Verb("[OPTIONS]", _WHERE[target], flags, examples=_EXAMPLES.get(target, ()))
+
+
+VERB = {
+    **{f"deploy {name}": _verb(name) for name in _WHERE},
+    "deploy to": Verb(
+        "[OPTIONS] TARGET",
+        "Deploy to a target that another package brings (wherry deploy TARGET does the same)",
+        [*deploy_flags.COMMON, deploy_flags.OPTION],
+        least=1,
+        most=1,
+        examples=("wherry deploy to acme --image iris:3 --option zone=b",),
+    ),
+}
+
+
+class _Asked(NamedTuple):
+    """What one command line and its files mean together."""
+
+    target: Target
+    app: Application
+    chosen: Chosen
+    contract: str
+
+
+def run(name: str, engine: Engine, args: Args, out: Output) -> int:
+    """Prints the URL, or with --format json the plan and the result."""
+    from wherry.cli.compose_work import interrupts
+
+    if args.text("format") not in {"", "json"}:
+        raise InputError(f"--format takes json alone, not {args.text('format')[:40]!r}")
+    target = args.rest[0] if name == "deploy to" else name.removeprefix("deploy ")
+    with interrupts() as heard:
+        asked = _asked(engine, target, args, out, heard.cancel)
+        if args.given("output"):
+            return _write(engine, asked, args, out)
+        return _deploy(engine, asked, args, out, heard.cancel)
+
+
+def _asked(engine: Engine, name: str, args: Args, out: Output, cancel: Cancel) -> _Asked:
+    from wherry.deploy import image, settle, targets, wherry_toml, work
+    from wherry.deploy.wishes import over
+    from wherry.oci.platform import Platform
+
+    target = targets.find(name)
+    settings = engine.settings
+    file = wherry_toml.read(settings.cwd, name, target.options, targets.names())
+    chosen = deploy_flags.chosen(args, target.options, dict(file.chosen))
+    wishes = over(deploy_flags.wishes(args, settings, file.env_files), file.wishes)
+    if compose := args.text("compose") or file.compose:
+        wishes = over(wishes, _of_compose(engine, compose, args.text("service") or file.service, out))
+    elif args.given("service"):
+        raise InputError("--service needs --compose FILE")
+    if not wishes.image:
+        raise InputError(
+            "no image to deploy", hint='--image NAME:TAG, or image = "NAME:TAG" in [deploy] of wherry.toml'
+        )
+    found = image.resolve(engine, wishes.image, Platform.of("linux", "amd64"), cancel)
+    app = settle.settle(wishes, found)
+    work.check(target, app, chosen)
+    for variable in settle.suspicious(app):
+        out.error(f"wherry: {variable} looks like a secret, and everybody who may look at {name} reads variables; "
+                  f"better --secret {variable}=env:{variable}")  # fmt: skip
+    return _Asked(target, app, chosen, args.text("contract") or file.contract)
+
+
+def _of_compose(engine: Engine, path: str, service: str, out: Output) -> Any:
+    from wherry.compose.load import LoadRequest, load
+    from wherry.deploy.compose_source import of_service, pick
+
+    settings = engine.settings
+    project = load(LoadRequest(current_dir=settings.cwd, environment=settings.env, files=[path]))
+    return of_service(project, pick(project, service), lambda text: out.error(f"wherry: {text}"))
+
+
+def _write(engine: Engine, asked: _Asked, args: Args, out: Output) -> int:
+    from wherry.fs.atomic import replace_file
+
+    folder = os.path.join(engine.settings.cwd, args.text("output"))
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for document in asked.target.documents(asked.app, asked.chosen):
+            path = os.path.join(folder, document.name)
+            replace_file(path, document.text.encode(), 0o644)
+            out.line(path)
+    except OSError as fault:
+        raise InputError(f"cannot write to {folder}: {fault.strerror}") from None
+    return 0
+
+
+def _deploy(engine: Engine, asked: _Asked, args: Args, out: Output, cancel: Cancel) -> int:
+    from wherry.deploy import work
+    from wherry.deploy.target import Surroundings
+
+    settings = engine.settings
+    session = asked.target.connect(asked.chosen, Surroundings(settings.env, settings.cwd, engine.host, engine))
+    try:
+        seen = work.preview(engine, session, asked.app, cancel)
+        if not _agreed(seen, args, out):
+            return 0 if args.on("dry-run") else 1
+        job = _job(engine, session, asked, args, out, cancel)
+        try:
+            outcome = work.carry_out(job, seen, cancel)
+        except Unhealthy as fault:
+            for line in fault.reasons:
+                out.error(f"  {line}")
+            raise
+    finally:
+        session.close()
+    _keep(engine, asked, outcome)
+    _tell(outcome, args, out)
+    return 0
+
+
+def _job(engine: Engine, session: Any, asked: _Asked, args: Args, out: Output, cancel: Cancel) -> Any:
+    from wherry.cli.deploy_watch import Lines, verifier
+    from wherry.cli.transfer import choose
+    from wherry.deploy.work import Job
+    from wherry.runtime.parse_values import duration_ns
+
+    contract = os.path.join(engine.settings.cwd, asked.contract) if asked.contract else ""
+    verify = None if args.on("no-verify") else verifier(engine, contract, args.text("verify-url"), cancel)
+    return Job(
+        engine, session, Lines(out), lambda: choose(out, engine.settings.env, on_stderr=True), verify,
+        duration_ns(args.text("timeout")) / 1e9, not args.on("no-rollback"),
+    )  # fmt: skip
+
+
+def _agreed(seen: Preview, args: Args, out: Output) -> bool:
+    """Shows the plan, and asks on a terminal. Raises: InputError where nobody can be asked."""
+    is_json = args.text("format") == "json"
+    if args.on("dry-run"):
+        if is_json:
+            out.json(seen.plan.to_json(), indent=2)
+        else:
+            out.line(seen.plan.text())
+        return False
+    out.error(seen.plan.text())
+    if args.on("yes"):
+        return True
+    if not out.in_is_terminal or is_json:
+        raise InputError("nothing was done: there is nobody to ask", hint="--yes does it, --dry-run only shows it")
+    return out.confirm("This will be done.")
+
+
+def _keep(engine: Engine, asked: _Asked, outcome: Outcome) -> None:
+    import time
+
+    from wherry.deploy.record import Record, keep
+
+    record = Record(asked.app.name, asked.target.name, outcome.plan.where, outcome.deployed.url,
+                    outcome.app.image.reference, int(time.time()), asked.chosen.values())  # fmt: skip
+    keep(engine.settings.paths.root, record)
+
+
+def _tell(outcome: Outcome, args: Args, out: Output) -> None:
+    if args.text("format") == "json":
+        document: Mapping[str, Any] = {
+            **outcome.plan.to_json(), "Url": outcome.deployed.url, "Revision": outcome.deployed.revision,
+            "Image": outcome.app.image.reference, "Verified": outcome.verified,
+        }  # fmt: skip
+        out.json(document, indent=2)
+        return
+    if outcome.verified:
+        out.error(f"verified: {outcome.verified}")
+    out.line(outcome.deployed.url or f"{outcome.app.name} is deployed")

@@ -1,0 +1,71 @@
+"""wherry deploy, as it is typed: documents, refusals, and a whole deployment to ECS as moto's server has it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.container_lab import Wherry
+
+pytestmark = pytest.mark.requires("root", "busybox")
+
+DOCKERFILE = """FROM scratch
+COPY busybox /bin/busybox
+USER 1000
+EXPOSE 8000
+CMD ["/bin/busybox", "httpd", "-f", "-p", "8000"]
+"""
+
+
+@pytest.fixture
+def image(wherry: Wherry, tmp_path: Path) -> str:
+    context = tmp_path / "context"
+    context.mkdir()
+    found = shutil.which("busybox")
+    assert found
+    shutil.copy(found, context / "busybox")
+    (context / "Dockerfile").write_text(DOCKERFILE)
+    wherry("build", "-q", "-t", "iris:3", str(context))
+    return "iris:3"
+
+
+def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_path: Path) -> None:
+    out = tmp_path / "ecs"
+    done = wherry("deploy", "ecs", "--image", image, "--output", str(out))
+    assert done.stdout.split() == [str(out / "template.yaml"), str(out / "task-definition.json")]
+    assert yaml.safe_load((out / "template.yaml").read_text())["Resources"]["Service"]["Type"] == "AWS::ECS::Service"
+    out = tmp_path / "cloudrun"
+    wherry("deploy", "cloudrun", "--image", image, "--output", str(out), "--min", "0", "--max", "3")
+    assert yaml.safe_load((out / "service.yaml").read_text())["kind"] == "Service"
+    out = tmp_path / "kubernetes"
+    wherry("deploy", "kubernetes", "--image", image, "--registry", "r.example.com/team", "--output", str(out))
+    found = [kind for path in out.iterdir() for kind in yaml.safe_load_all(path.read_text())]
+    assert {"Deployment", "Service"} <= {one["kind"] for one in found}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["ecs"], 1, "no image to deploy"),
+        (["ecs", "--image", "nothing:1"], 1, "nothing:1"),
+        (["ecs", "--image", "iris:3", "--cpu", "3"], 1, "Fargate does not sell"),
+        (["cloudrun", "--image", "iris:3", "--memory", "64g"], 1, "cloudrun can't run iris"),
+        (["kubernetes", "--image", "iris:3"], 1, "on this machine only"),
+        (["to", "acme", "--image", "iris:3"], 1, "no such deployment target: acme"),
+        (["status", "to-nowhere", "iris"], 1, "no such deployment target"),
+        (["ecs", "--image", "iris:3", "--format", "yaml"], 1, "--format takes json alone"),
+        (["ecs", "--nonsense"], 125, "unknown flag: --nonsense"),
+    ],
+)  # fmt: skip
+def test_a_wrong_wish_is_one_clear_error(wherry: Wherry, image: str, words: list[str], code: int, said: str) -> None:
+    done = wherry("deploy", *words, code=code)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_was_deployed_yet(wherry: Wherry) -> None:
+    assert wherry("deploy", "ls").stdout.split() == ["NAME", "TARGET", "WHERE", "DEPLOYED", "URL"]
+    assert wherry("deploy", "ls", "--format", "json").stdout == ""  # a line each, as docker's lists
