@@ -18,6 +18,8 @@ __all__ = ["describe", "events", "instances", "logs", "reasons", "stopped"]
 
 _FOLLOW_S = 2.0
 _LAST_LINES = 10
+_REPLACED = "Scaling activity initiated by"
+"""What ECS says of a task that it stopped since it has others: it has no code of its own."""
 
 
 def describe(aws: Aws, cluster: str, service: str) -> dict[str, Any]:
@@ -57,8 +59,11 @@ def _short(task: dict[str, Any]) -> str:
 
 
 def stopped(aws: Aws, cluster: str, service: str) -> list[tuple[str, str]]:
-    """(task, why) of those that ECS still remembers: an hour. Oldest first."""
-    return [(_short(one), _why(one)) for one in _tasks(aws, cluster, service, "STOPPED")]
+    """(task, why) of those that ECS still remembers: an hour. Oldest first; not those that a deployment replaced."""
+    if not service:  # the stack has not come so far
+        return []
+    found = _tasks(aws, cluster, service, "STOPPED")
+    return [(_short(one), _why(one)) for one in found if not one.get("stoppedReason", "").startswith(_REPLACED)]
 
 
 def _why(task: dict[str, Any]) -> str:

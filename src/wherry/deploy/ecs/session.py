@@ -34,6 +34,7 @@ class EcsSession:
         self.where = f"account {aws.account}, {aws.region}"
         self._aws, self._choice, self._read = aws, choice, read
         self._before: Before | None = None
+        self._is_sent = False
 
     def push_to(self, app: Application) -> PushTo | None:
         return registry.push_to(self._aws, app)
@@ -92,6 +93,7 @@ class EcsSession:
         follower = self._follower(app.name, progress, is_new=False) if stack is not None else None
         if not stacks.send(self._aws, stack, stacks.wanted(app.name, document, parameters)):
             return
+        self._is_sent = True
         follower = follower or self._follower(app.name, progress, is_new=True)
         end = follower.until(lambda one: not one.is_moving or progress.is_at_service, cancel, progress.waiting)
         if end is not None and (end.is_moving or end.is_good or progress.is_at_service):
@@ -142,7 +144,9 @@ class EcsSession:
 
         follower = self._follower(app.name, progress, is_new=False)
         stack = follower.until(lambda one: not one.is_moving or one.is_good, cancel, look)
-        if stack is None or not stack.is_good:
+        # An update that went back earlier left what is wanted now, and there was nothing to send
+        is_back = stack is not None and stack.status == "UPDATE_ROLLBACK_COMPLETE" and not self._is_sent
+        if stack is None or not (stack.is_good or is_back):
             failed = follower.failures or ([stack.reason] if stack and stack.reason else [])
             found = service.reasons(self._aws, app.name, names.cluster(app.name), _service(self._aws, stack))
             raise Unhealthy(f"{app.name} did not get healthy on ECS", reasons=(*failed, *found),

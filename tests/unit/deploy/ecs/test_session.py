@@ -11,6 +11,7 @@ from tests.unit.deploy.ecs_cases import PLAIN
 from wherry.cancel import Cancel
 from wherry.deploy.ecs.boto import refusal
 from wherry.deploy.ecs.choice import Choice
+from wherry.deploy.ecs.service import stopped
 from wherry.deploy.ecs.session import EcsSession
 from wherry.errors import Cancelled, DeployError, InputError, NotFound, NotSignedIn, Unhealthy
 
@@ -68,19 +69,39 @@ def test_unchanged_means_nothing_is_done() -> None:
     assert aws.changes() == []
 
 
+def test_what_runs_again_after_an_update_that_went_back_is_healthy() -> None:
+    aws = FakeAws()
+    made = deployed(aws)
+    aws.status = "UPDATE_ROLLBACK_COMPLETE"
+    aws.refuse["update_stack"] = DeployError("No updates are to be performed.", platform_code="ValidationError")
+    made = session(aws)
+    made.apply(PLAIN, made.plan(PLAIN), Told(), Hurried())
+    assert made.wait(PLAIN, Told(), Hurried()).url == "http://iris.elb"
+
+
 def test_what_never_gets_healthy_says_why() -> None:
     aws, told = (
         FakeAws(["UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]),
         Told(),
     )
     aws.sent, aws.status = {"x": 1}, "UPDATE_IN_PROGRESS"
+    made = session(aws)
+    made._is_sent = True
     with pytest.raises(Unhealthy) as caught:
-        session(aws).wait(PLAIN, told, Hurried())
+        made.wait(PLAIN, told, Hurried())
     reasons = "\n".join(caught.value.reasons)
     assert "(service iris) is unable" in reasons
     assert "task 9f: Essential container in task exited; app exited with 3" in reasons
     assert "log: ModuleNotFoundError: torch" in reasons
     assert told.lines.count("task 9f stopped: Essential container in task exited; app exited with 3") == 1
+
+
+def test_tasks_that_an_update_replaced_are_no_failures() -> None:
+    aws = FakeAws()
+    replaced = {"taskArn": "arn/8e", "stoppedReason": "Scaling activity initiated by (deployment ecs-svc/1)"}
+    aws.describe_tasks = lambda **_: {"tasks": [replaced]}  # type: ignore[method-assign]
+    assert stopped(aws, "wherry-iris", "iris-1") == []
+    assert stopped(aws, "wherry-iris", "") == []
 
 
 def test_a_failed_resource_is_one_clear_line() -> None:
