@@ -69,6 +69,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "image verify": ("image_verify", "Verify the signatures of images in their registry"),
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
+    "ci github": ("ci", "Write a pipeline for GitHub Actions: lint, build, verify, push, deploy"),
+    "ci gitlab": ("ci", "Write a pipeline for GitLab CI: lint, build, verify, push, deploy"),
+    "ci jenkins": ("ci", "Write a pipeline for Jenkins: lint, build, verify, push, deploy"),
     "deploy ecs": ("deploy", "Deploy to AWS: ECS on Fargate"),
     "deploy cloudrun": ("deploy", "Deploy to Google Cloud Run"),
     "deploy kubernetes": ("deploy", "Deploy to a Kubernetes cluster"),
@@ -162,6 +165,7 @@ COMMON = ("run", "exec", "ps", "build", "images", "bootstrap", "version", "info"
 GROUPS = {
     "builder": "Manage builds",
     "buildx": "Manage builds, as docker's plugin of that name",
+    "ci": "Write pipelines for a CI",
     "compose": "Define and run multi-container applications",
     "container": "Manage containers",
     "context": "Which daemon docker talks to: wherry needs none",
