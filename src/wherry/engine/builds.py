@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wherry.engine.steps import Steps
     from wherry.engine.trust_build import Attest
     from wherry.image.tar.stream import Reader
+    from wherry.lint.run import Finding
     from wherry.oci.config import ImageConfig
     from wherry.oci.digest import DiffID
     from wherry.store.images import ImageRecord
@@ -94,6 +95,7 @@ class Builds:
             attest = self._attest(request)
             place = self._locate(request, stack)
             dockerfile = _parse(place, progress)
+            findings = _lint(dockerfile, place, request.options)
             clamp_ns, created_ns = self._times(request, place.context)
             options = request.options._replace(clamp_ns=clamp_ns, created_ns=created_ns)
             graph = _plan(dockerfile, options, self._bases(options, stack, progress, cancel))
@@ -114,6 +116,7 @@ class Builds:
 
                 export_all(Export(self._engine, cache, image, progress, cancel), request.cache_to)
             self._trim(progress)
+            _tell(findings, progress)
             return image
 
     def _bases(self, options: BuildOptions, stack: ExitStack, progress: Progress, cancel: Cancel) -> FindBase:
@@ -346,6 +349,22 @@ def _parse(place: _Place, progress: Progress) -> Dockerfile:
     dockerfile = parse(place.text, place.name)
     progress.done("definition")
     return dockerfile
+
+
+def _lint(dockerfile: Dockerfile, place: _Place, options: BuildOptions) -> tuple[Finding, ...]:
+    """Raises: InputError, before anything is built, where the file wants it so."""
+    from wherry.engine.build_lint import check
+
+    return check(dockerfile, place.text, options)
+
+
+def _tell(findings: tuple[Finding, ...], progress: Progress) -> None:
+    """At the end, as buildx does."""
+    if findings:
+        from wherry.lint.report import summary
+
+        for text in summary(findings):
+            progress.note(text)
 
 
 def _plan(dockerfile: Dockerfile, options: BuildOptions, bases: FindBase) -> Graph:
