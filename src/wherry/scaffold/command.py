@@ -136,7 +136,8 @@ def _env(app: App, port: int) -> tuple[tuple[str, str], ...]:
 
 def _notices(app: App, facts: Facts) -> tuple[Problem, ...]:
     found = []
-    if app.server and not app.server.is_declared:
+    is_told = any(one.code == "server-missing" for one in facts.problems)
+    if app.server and not app.server.is_declared and not is_told:
         manifest = facts.packages.manifest.file if facts.packages.manifest else "the dependencies"
         found.append(
             Problem("warning", "server-added", app.where,
