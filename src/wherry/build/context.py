@@ -11,6 +11,7 @@ from wherry.errors import InputError, nearest
 
 __all__ = ["Located", "locate", "open_context", "read_dockerfile"]
 
+_WRITE_ONE = "`wherry init` writes one; `wherry build --auto` builds without; -f gives another path"
 _LARGEST_BYTES = 1 << 20  # more is a binary given by mistake
 
 
@@ -38,15 +39,15 @@ def locate(context: str, dockerfile: str, cwd: str) -> Located:
     for name in ("Dockerfile", "dockerfile"):
         if os.path.lexists(path := os.path.join(context, name)):
             return Located(path, name)
-    raise _no_dockerfile(os.path.join(context, "Dockerfile"), context, "Dockerfile")
+    raise _no_dockerfile(os.path.join(context, "Dockerfile"), context, "Dockerfile", _WRITE_ONE)
 
 
-def _no_dockerfile(path: str, folder: str, name: str) -> InputError:
+def _no_dockerfile(path: str, folder: str, name: str, otherwise: str = "give its path with -f") -> InputError:
     try:
         close = nearest(name, os.listdir(folder))
     except OSError:
         close = None
-    hint = f"did you mean {os.path.join(folder, close)}?" if close else "give its path with -f"
+    hint = f"did you mean {os.path.join(folder, close)}?" if close else otherwise
     return InputError(f"failed to read dockerfile: open {path}: no such file or directory", hint=hint)
 
 

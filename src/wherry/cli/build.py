@@ -27,6 +27,7 @@ VERB = Verb(
     "Build an image from a Dockerfile",
     [
         Flag("add-host", "Add a custom host-to-IP mapping (host:ip)", kind="list"),
+        Flag("auto", "Without a Dockerfile, build as `wherry init` would write it"),
         Flag("build-arg", "Set a build-time variable (NAME alone takes it from the environment)", kind="list"),
         Flag("check", "Build twice, say which files differ and why, and exit with 3 if any do"),
         Flag("file", "The Dockerfile (default: PATH/Dockerfile; - reads it from stdin)", short="f", kind="string"),
@@ -79,7 +80,18 @@ def run(engine: Engine, args: Args, out: Output) -> int:
         raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
     if args.given("format") and not (args.on("check") or args.on("explain")):
         raise FlagError("--format says how --check and --explain print what they found: give one of them with it")
-    wanted = request(engine, args, out.in_fd)
+    if not args.on("auto"):
+        return _run(engine, args, out, args.text("file"))
+    from contextlib import ExitStack
+
+    from wherry.cli import build_auto
+
+    with ExitStack() as stack:
+        return _run(engine, args, out, build_auto.dockerfile(engine, args, out, stack))
+
+
+def _run(engine: Engine, args: Args, out: Output, dockerfile: str) -> int:
+    wanted = request(engine, args, out.in_fd)._replace(dockerfile=dockerfile)
     results = build_output.results(args, wanted.tags)
     before = None
     if not results.keeps:

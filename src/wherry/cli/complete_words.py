@@ -42,7 +42,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
     "volume import": ("volume", "files"),
     **dict.fromkeys(("model pack", "model push"), ("files",)),
-    **dict.fromkeys(("build", "copy", "lint", "registry serve"), ("files",)),
+    **dict.fromkeys(("build", "copy", "init", "lint", "registry serve"), ("files",)),
     **dict.fromkeys(
         ("compose build", "compose config", "compose pull", "compose push", "compose events",
          "compose images", "compose logs", "compose ps", "compose stats", "compose top",

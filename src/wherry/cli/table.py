@@ -17,6 +17,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "images": ("images", "List images"),
     "bootstrap": ("bootstrap", "Make a stand-in base image when no registry can be reached"),
     "version": ("version", "Show the wherry version information"),
+    "init": ("init", "Write the Dockerfile, .dockerignore and compose.yaml of a Python project"),
     "info": ("info", "Display system-wide information"),
     "doctor": ("doctor", "Check that this machine has what wherry needs"),
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
