@@ -43,6 +43,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "volume import": ("volume", "files"),
     **dict.fromkeys(("model pack", "model push"), ("files",)),
     **dict.fromkeys(("build", "copy", "init", "lint", "registry serve"), ("files",)),
+    **dict.fromkeys(("ci github", "ci gitlab", "ci jenkins"), ("files",)),
+    **dict.fromkeys(("record", "verify"), ("image",)),
     **dict.fromkeys(
         ("compose build", "compose config", "compose pull", "compose push", "compose events",
          "compose images", "compose logs", "compose ps", "compose stats", "compose top",

@@ -20,7 +20,6 @@ COMMANDS: dict[str, str] = {
     "builder bake": "one `wherry build` for each target does the same work: they share the cache",
     "builder imagetools": "`wherry copy --all` moves images of several platforms, `manifest inspect` shows them",
     "compose alpha": "what is not settled in docker-compose is not imitated",
-    "deploy": "not yet: it comes with a later release",
     "checkpoint": "processes are not frozen to disk: CRIU can't keep GPU state, and few programs survive it",
     "manifest annotate": "the index is made from the images' own platforms: see `wherry copy --all`",
     "manifest create": "the index is made from the images' own platforms: see `wherry copy --all`",
