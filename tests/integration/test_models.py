@@ -136,6 +136,22 @@ def test_a_packed_model_is_pushed_with_its_digest_and_no_file_is_sent_twice(lab:
     assert lab.uploads() - before == 2  # config.json, and the config document
 
 
+def test_a_large_file_is_sent_while_it_is_hashed_and_only_once(lab: Lab) -> None:
+    folder = lab.model(20_000_000)
+    first = lab.wherry("model", "push", str(folder), lab.name())
+    assert "model.safetensors: Pushed" in first
+    assert '"PATCH /v2/models/iris/blobs' in lab.registry.log()
+    # A copy, of which no digest is remembered
+    copy = lab.folder / "copy" / "iris"
+    copy.parent.mkdir()
+    subprocess.run(["cp", "-r", str(folder), str(copy)], check=True)
+    again = lab.wherry("model", "push", str(copy), lab.name("2"))
+    assert "model.safetensors: Already exists" in again
+    assert again.split("digest: ")[1] == first.split("digest: ")[1]
+    lab.wherry("model", "pull", "-o", str(lab.folder / "got"), lab.name("2"))
+    assert files(lab.folder / "got") == files(folder)
+
+
 def test_what_the_user_writes_later_does_not_reach_the_store(lab: Lab) -> None:
     folder = lab.model()
     lab.wherry("model", "pack", "-q", str(folder), "iris:1")

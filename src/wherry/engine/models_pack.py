@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wherry.registry.watch import TransferWatch
     from wherry.store.lease import Lease
 
-__all__ = ["Hashed", "check_unchanged", "hash_file", "named", "store"]
+__all__ = ["Hashed", "check_unchanged", "hash_file", "is_known", "named", "store"]
 
 
 class Hashed(NamedTuple):
@@ -147,6 +147,15 @@ def _taken(engine: Engine, found: Found, lease: Lease, watch: TransferWatch, can
         os.close(source)
     watch.finish(found.name, "Packed")
     return Named(found.name, size, digest, found.executable)
+
+
+def is_known(engine: Engine, found: Found) -> bool:
+    """Whether the file need not be read to have its digest. Raises: InputError."""
+    fd = _open(found.path)
+    try:
+        return _remembered(engine, fd)[0] is not None
+    finally:
+        os.close(fd)
 
 
 def _remembered(engine: Engine, fd: int) -> tuple[Digest | None, Stamp]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from wherry.cancel import Cancel
-from wherry.engine.models_pack import Hashed, check_unchanged, hash_file, named
+from wherry.engine.models_pack import Hashed, check_unchanged, hash_file, is_known, named
 from wherry.errors import InputError, IntegrityError, RegistryError, WherryError
 from wherry.models.pack import files_of, pack
 from wherry.oci.descriptor import Descriptor
@@ -22,16 +22,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.engine.models import ModelRecord
-    from wherry.engine.models_scan import Scanned
+    from wherry.engine.models_scan import Found, Scanned
     from wherry.models.pack import Packed
     from wherry.oci.reference import Reference
-    from wherry.registry.target import Target
+    from wherry.registry.client import Repository
     from wherry.registry.watch import TransferWatch
     from wherry.store.known_blobs import Place
 
 __all__ = ["Pushed", "push_files", "push_stored"]
 
 _UPLOADS = 5
+_EARLY_BYTES = 8 << 20
 
 
 class Pushed(NamedTuple):
@@ -46,7 +47,7 @@ class Pushed(NamedTuple):
 class _There(NamedTuple):
     """Where a push goes, and who watches."""
 
-    target: Target
+    target: Repository
     place: Place
     engine: Engine
     watch: TransferWatch
@@ -66,6 +67,10 @@ def push_files(
 
     def one(index: int) -> None:
         found = scanned.files[index]
+        if found.size >= _EARLY_BYTES and not is_known(engine, found):
+            hashed[found.name], count = _send_early(there, found)
+            sent.append(count)
+            return
         file = hashed[found.name] = hash_file(engine, found, watch, there.cancel)
         blob = Descriptor("application/octet-stream", file.digest, file.stamp.size)
         try:
@@ -141,24 +146,63 @@ def _side_by_side(order: Sequence[int], work: Callable[[int], None], cancel: Can
         raise fault
 
 
+def _send_early(there: _There, found: Found) -> tuple[Hashed, int]:
+    """A file that nobody hashed yet: hashed while it is sent. How many bytes went over the wire."""
+    from wherry.engine.push_layers import open_file
+    from wherry.registry.watch import Silent
+    from wherry.store.known_blobs import KnownBlobs
+
+    files: list[Hashed] = []
+
+    def find() -> tuple[Digest, bool]:
+        file = hash_file(there.engine, found, Silent(), there.cancel)
+        files.append(file)
+        return file.digest, _is_there(there, found.name, file.digest)
+
+    there.watch.start(found.name, "Pushing", found.size)
+    try:
+        digest, was_sent = there.target.push_early(
+            found.size, lambda offset: open_file(found.path, offset), find, cancel=there.cancel,
+            progress=lambda done: there.watch.advance(found.name, done),
+        )  # fmt: skip
+    except (RegistryError, IntegrityError):
+        for file in files:
+            check_unchanged(file)
+        raise
+    check_unchanged(files[0])
+    if was_sent:
+        there.watch.finish(found.name, "Pushed")
+    KnownBlobs(there.engine.db).add(there.place, [digest])
+    return files[0], found.size if was_sent else 0
+
+
+def _is_there(there: _There, name: str, digest: Digest) -> bool:
+    """In the repository, or in another one of the registry's that it can be mounted from."""
+    from wherry.store.known_blobs import KnownBlobs
+
+    if there.target.has_blob(digest, cancel=there.cancel) is not None:
+        there.watch.finish(name, "Already exists")
+        return True
+    for repository in KnownBlobs(there.engine.db).repositories(there.place.host, digest):
+        if repository == there.place.repository:
+            continue
+        with suppress(RegistryError):
+            # A refusal (no right to read there) is no reason to fail: the bytes can be sent
+            if there.target.mount(digest, repository, cancel=there.cancel):
+                there.watch.finish(name, f"Mounted from {repository}")
+                return True
+    return False
+
+
 def _send_file(there: _There, name: str, blob: Descriptor, path: str) -> int:
     """How many bytes went over the wire."""
     from wherry.engine.push_layers import open_file
     from wherry.store.known_blobs import KnownBlobs
 
     known = KnownBlobs(there.engine.db)
-    if there.target.has_blob(blob.digest, cancel=there.cancel) is not None:
-        there.watch.finish(name, "Already exists")
+    if _is_there(there, name, blob.digest):
         known.add(there.place, [blob.digest])
         return 0
-    for repository in known.repositories(there.place.host, blob.digest):
-        if repository == there.place.repository:
-            continue
-        with suppress(RegistryError):
-            if there.target.mount(blob.digest, repository, cancel=there.cancel):
-                there.watch.finish(name, f"Mounted from {repository}")
-                known.add(there.place, [blob.digest])
-                return 0
     there.watch.start(name, "Pushing", blob.size)
     was_sent = there.target.push_blob(
         blob, lambda offset: open_file(path, offset), cancel=there.cancel,

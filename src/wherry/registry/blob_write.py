@@ -91,6 +91,14 @@ class Upload:
             # Some registries keep nothing of a PUT that broke, but all of a PATCH, which is how docker pushes
             is_stream = session is None and self._blob.size > _CHUNK_BYTES
 
+    def stream(self) -> Url:
+        """Send all of it in one request that leaves the upload open; for `close`. One try. Raises: as `run`."""
+        return self._patched(self._begin(), 0)
+
+    def close(self, session: Url) -> None:
+        """Say the digest of what `stream` sent. Raises: as `run`."""
+        self._put(session, self._blob.size)
+
     def _begin(self) -> Url:
         """POST: the URL of a new upload."""
         response = self._send("POST", f"/v2/{self._repository}/blobs/uploads/")

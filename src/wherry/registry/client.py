@@ -233,6 +233,15 @@ class Repository:
             Upload(self._exchange, descriptor, open_at, is_there, cancel=cancel, progress=progress).run()
             return True
 
+    def push_early(
+        self, size: int, open_at: Callable[[int], Reader], find: Callable[[], tuple[Digest, bool]], *,
+        cancel: Cancel | None = None, progress: Callable[[int], None] | None = None,
+    ) -> tuple[Digest, bool]:  # fmt: skip
+        """Send a blob while `find` hashes it: `registry.blob_early`. (digest, whether it was sent)."""
+        from wherry.registry.blob_early import push_early
+
+        return push_early(self, self._exchange, size, open_at, find, cancel=cancel, progress=progress)
+
     def tags(self, *, cancel: Cancel | None = None) -> Iterator[str]:
         """In the registry's order, page by page. Raises: NotFound."""
         what = f"the tags of {manifests.shown(self.endpoint)}"
