@@ -6,6 +6,8 @@ import json
 import shutil
 import time
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.integration.lesson import PROJECT, Lesson
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "mmdebstrap", "mirror", "pypi")
 CASES = PROJECT / "tests" / "cases" / "init"
+PATHS = {"uvicorn-run-src": "/v1/predict?x=3"}
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -31,6 +34,24 @@ def answer(lesson: Lesson, name: str, path: str) -> dict[str, float]:
             time.sleep(0.1)
 
 
+def last_line(lesson: Lesson, name: str) -> dict[str, float]:
+    """What one without a port wrote, once it has."""
+    deadline = time.monotonic() + 30
+    while not (lines := lesson.must("logs", name).splitlines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    document: dict[str, float] = json.loads(lines[-1])
+    return document
+
+
+def is_healthy(lesson: Lesson, name: str) -> bool:
+    """Whether the image's own check, run now, is content: waiting for its interval would take 10 s a case."""
+    check = json.loads(lesson.must("inspect", "--format", "{{json .Config.Healthcheck.Test}}", name))
+    assert check[0] == "CMD"
+    return lesson.wherry("exec", name, *check[1:]).returncode == 0
+
+
+@pytest.fixture(scope="module")
 def newest(lesson: Lesson) -> str:
     """A Python that what the locks name runs on (the lesson's own is older), with the image that init names for it."""
     offers = lesson.must("bootstrap", "--list")
@@ -39,37 +60,54 @@ def newest(lesson: Lesson) -> str:
     return found
 
 
-def write(lesson: Lesson, case: str, tmp_path: Path) -> Path:
-    """The case's project with its files."""
-    folder = tmp_path / case
+def try_out(lesson: Lesson, case: str, python: str, folder: Path) -> None:
+    """Written, built, run, asked, stopped."""
     shutil.copytree(CASES / case / "project", folder)
-    lesson.must("init", "--pin=false", "--python", newest(lesson), str(folder))
-    return folder
-
-
-@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
-def test_a_project_is_written_built_run_and_asked(lesson: Lesson, case: str, tmp_path: Path) -> None:
-    folder = write(lesson, case, tmp_path)
+    lesson.must("init", "--pin=false", "--python", python, str(folder))
     name = f"init-{case}"
     lesson.must("build", "-q", "-t", name, str(folder))
+    exposed = json.loads(lesson.must("inspect", "--format", "{{json .Config.ExposedPorts}}", name)) or {}
+    publish = [word for port in exposed for word in ("-p", f"127.0.0.1::{port.partition('/')[0]}")]
     # A uid that no file of the image knows, a root that nobody can write to
-    lesson.must("run", "-d", "--name", name, "--user", "12345:0", "--read-only", "--tmpfs", "/tmp",
-                "-p", "127.0.0.1::8000", name)  # fmt: skip
+    lesson.must("run", "-d", "--name", name, "--user", "12345:0", "--read-only", "--tmpfs", "/tmp", *publish, name)
     try:
-        assert answer(lesson, name, "/predict?x=3")["y"] == 7.0
+        said = answer(lesson, name, PATHS.get(case, "/predict?x=3")) if publish else last_line(lesson, name)
+        assert said["y"] == 7.0
         assert lesson.must("inspect", "--format", "{{.Config.User}}", name).strip() == "12345:0"
+        if publish:
+            assert is_healthy(lesson, name), lesson.wherry("logs", name)
         started = time.monotonic()
         lesson.must("stop", "-t", "20", name)
-        assert time.monotonic() - started < 15, "SIGTERM did not reach the application"
+        assert time.monotonic() - started < 15, "the signal did not reach the application"
     finally:
         lesson.wherry("rm", "-f", name)
 
 
-def test_build_auto_builds_the_same_and_writes_nothing(lesson: Lesson, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trials(
+    lesson: Lesson, newest: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """All cases that were chosen, two at a time: each waits for its installer as much as it computes."""
+    folder = tmp_path_factory.mktemp("init")
+    chosen = [one.callspec.params["case"] for one in request.session.items if _is_case(one)]
+    with ThreadPoolExecutor(2) as pool:
+        yield {case: pool.submit(try_out, lesson, case, newest, folder / case) for case in chosen}
+
+
+def _is_case(item: pytest.Item) -> bool:
+    return item.path == Path(__file__) and "case" in getattr(getattr(item, "callspec", None), "params", {})
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
+def test_a_project_is_written_built_run_and_asked(trials: dict[str, Future[None]], case: str) -> None:
+    trials[case].result()
+
+
+def test_build_auto_builds_the_same_and_writes_nothing(lesson: Lesson, newest: str, tmp_path: Path) -> None:
     folder = tmp_path / "auto"
     shutil.copytree(CASES / "fastapi-pip" / "project", folder)
     (folder / ".env").write_text("TOKEN=x\n")
-    (folder / ".python-version").write_text(newest(lesson) + "\n")
+    (folder / ".python-version").write_text(newest + "\n")
     before = sorted(path.name for path in folder.iterdir())
     lesson.must("build", "-q", "--auto", "-t", "init-auto", str(folder))
     assert sorted(path.name for path in folder.iterdir()) == before

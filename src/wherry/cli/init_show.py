@@ -22,7 +22,7 @@ def report(plan: Plan, unpinned: str) -> list[str]:
     lines = [("app", f"{what}: {f'{app.name} in ' if app.name else ''}{app.where}{_because(app.reasons)}")]
     if plan.start.port:
         why = app.port.why if app.port and app.port.number == plan.start.port else "--port"
-        health = f"GET {plan.start.health_path}" if plan.start.health_path else "no route known: the port is tried"
+        health = f"GET {plan.start.health_path}" if plan.start.health_path else "the port is tried"
         lines += [("port", f"{plan.start.port} ({why})"), ("health", health)]
     python = "--python" if plan.python != facts.python.version else facts.python.why
     lines += [("python", f"{plan.python} ({python})"), ("packages", _packages(facts))]

@@ -17,7 +17,10 @@ from wherry.scaffold.values import Constants, constants
 __all__ = ["Known", "app_problems", "find_apps"]
 
 _SERVERS = {"asgi": ("uvicorn", "hypercorn", "granian", "daphne"), "wsgi": ("gunicorn", "waitress", "uwsgi")}
-_BRINGS = {"uvicorn": ("fastapi[standard]", "fastapi[all]", "fastapi-cli", "uvicorn-worker")}
+_BRINGS = {
+    "uvicorn": ("fastapi[standard]", "fastapi[all]", "fastapi-cli", "uvicorn-worker"),
+    "hypercorn": ("quart",),
+}
 _OWN_PORTS = {"flask": 5000, "quart": 5000, "dash": 8050, "sanic": 8000}
 
 
@@ -59,6 +62,8 @@ def find_apps(known: Known) -> list[App]:
     apps = [one for one in apps if one]
     if not any(one.kind != "worker" for one in apps):
         apps += _jobs(known, ranking)
+    handles = any(b"SIGTERM" in one.data for one in known.sources.sketches if not one.is_aside)
+    apps = [one._replace(handles_term=handles) for one in apps]
     return sorted(apps, key=lambda one: (-one.score, one.file.count("/"), one.file, one.where.line))
 
 
@@ -201,26 +206,9 @@ def _jobs(known: Known, ranking: Ranking) -> list[App]:
             score, reasons = ranking.score_job(one)
             kind: AppKind = "worker" if b"while True" in one.data and _is_queue(one) else "job"
             found.append(
-                App(
-                    kind,
-                    "",
-                    one.path,
-                    "",
-                    False,
-                    "",
-                    folder,
-                    where,
-                    None,
-                    None,
-                    None,
-                    None,
-                    (),
-                    None,
-                    None,
-                    score,
-                    reasons,
-                )
-            )
+                App(kind, "", one.path, "", False, "", folder, where, None, None, None, None, (), None, None,
+                    score, reasons)
+            )  # fmt: skip
     return found
 
 
@@ -236,10 +224,9 @@ def app_problems(apps: list[App], sources: Sources, notebooks: tuple[str, ...]) 
     if not apps:
         return [_nothing(sources, notebooks)]
     best = apps[0]
-    rivals = [
-        one for one in apps[1:]
-        if one.kind not in ("worker", "job", "mlflow") and one.score > best.score - 60 and one.score > 0 and one.framework != "django"  # noqa: E501
-    ]  # fmt: skip
+    least = max(best.score - 60, 0)
+    serve = [one for one in apps[1:] if one.kind not in ("worker", "job", "mlflow") and one.framework != "django"]
+    rivals = [one for one in serve if one.score > least]
     found = []
     if rivals and best.kind not in ("job", "worker"):
         names = ", ".join(f"{one.name or 'the app'} ({one.where})" for one in rivals[:4])

@@ -16,6 +16,8 @@ GRACE_S = 25
 
 # In its container: what publishes the port decides who reaches it
 _ALL = "0.0.0.0"  # noqa: S104
+# What ends in order by SIGTERM though `python FILE` starts it; of Python alone process 1 does not hear that signal
+_HEARS_TERM = frozenset({"aiohttp", "nicegui", "litserve", "mcp", "fastmcp", "celery", "rq", "arq", "dramatiq", "huey"})
 _PORTS = {"gradio": 7860, "streamlit": 8501, "bentoml": 3000, "mlflow": 5000}
 
 
@@ -31,6 +33,8 @@ class Start(NamedTuple):
     """What serves it and is not among the dependencies, so that it has to be added."""
     why: tuple[str, ...]
     """Comments for the command's line."""
+    stop_signal: str
+    """SIGINT for what a SIGTERM does not end when it is process 1."""
     notices: tuple[Problem, ...]
 
 
@@ -45,6 +49,7 @@ def start(facts: Facts, app: App, port: int = 0) -> Start:
         env=_env(app, number),
         server=app.server if app.server and not app.server.is_declared else None,
         why=why,
+        stop_signal="SIGTERM" if _hears_term(app) else "SIGINT",
         notices=_notices(app, facts),
     )
 
@@ -66,6 +71,14 @@ def _port(app: App, asked: int) -> int:
             where=str(app.port.where) if app.port and app.port.where else app.file,
         )
     return asked or (app.port.number if app.port else _PORTS.get(app.kind, 8000))
+
+
+def _hears_term(app: App) -> bool:
+    """The kernel gives process 1 only signals that it handles: Python itself handles SIGINT, and no SIGTERM."""
+    if app.kind == "wsgi":
+        return not (app.server and app.server.name == "waitress")
+    by_file = app.kind in ("gradio", "script", "worker", "job")
+    return not by_file or app.handles_term or app.framework in _HEARS_TERM
 
 
 def _is_plain(path: str) -> bool:
@@ -143,6 +156,13 @@ def _notices(app: App, facts: Facts) -> tuple[Problem, ...]:
             Problem("warning", "server-added", app.where,
                     f"{app.server.name} serves the application and is no dependency of it: the image gets it anyway",
                     f"add {app.server.distribution} to {manifest}")
+        )  # fmt: skip
+    if not _hears_term(app) and app.kind != "job":
+        what = "waitress" if app.kind == "wsgi" else app.file
+        found.append(
+            Problem("note", "no-sigterm", app.where,
+                    f"{what} does not end by SIGTERM: the image asks for SIGINT, which Cloud Run for one does not send",
+                    "serve it by gunicorn" if app.kind == "wsgi" else "signal.signal(signal.SIGTERM, ...) in the code")
         )  # fmt: skip
     if app.kind not in ("worker", "job", "streamlit", "gradio", "chainlit") and not app.health:
         found.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.scaffold.command import exec_form, module_folder
+from wherry.scaffold.command import Start, exec_form, module_folder
 from wherry.scaffold.install import VENV, comment, install
 from wherry.scaffold.plan import Plan
 
@@ -39,7 +39,8 @@ def runtime(plan: Plan, stage: str, environment: list[str], path: str) -> list[s
         f"USER {_UID}:{_UID}",
         *_port_and_health(plan),
         "\n".join([
-            comment("Exec form: the application is process 1, and gets SIGTERM itself.", *plan.start.why),
+            comment(f"Exec form: the application is process 1, and gets {plan.start.stop_signal} itself.",
+                    *plan.start.why),
             f"CMD {exec_form(plan.start.command)}",
         ]),
     ]  # fmt: skip
@@ -121,7 +122,8 @@ def _port_and_health(plan: Plan) -> list[str]:
     if not plan.has_port:
         return [
             comment("It listens on no port: there is nothing to ask for its health.")
-            + "\nHEALTHCHECK NONE\nSTOPSIGNAL SIGTERM"
+            + "\nHEALTHCHECK NONE\n"
+            + _stop_signal(start)
         ]
     if start.health_path:
         code = ("import http.client as h, sys; c = h.HTTPConnection('127.0.0.1', {port}, timeout=2); "
@@ -131,14 +133,24 @@ def _port_and_health(plan: Plan) -> list[str]:
     else:
         code = f"import socket; socket.create_connection(('127.0.0.1', {start.port}), 2).close()"
         why = ["No route for health was found: it only looks whether the port answers."]
+        if plan.app.framework == "django" and plan.app.health:
+            why = ["Django refuses what asks for a host that ALLOWED_HOSTS does not name, 127.0.0.1 often among them:",
+                   "it only looks whether the port answers."]  # fmt: skip
     check = exec_form(("python", "-c", code))
     return ["\n".join([
         f"EXPOSE {start.port}",
         comment(*why),
         f"HEALTHCHECK --interval=10s --timeout=3s --start-period={_start_period_s(plan)}s --retries=3 \\",
         f"    CMD {check}",
-        "STOPSIGNAL SIGTERM",
+        _stop_signal(start),
     ])]  # fmt: skip
+
+
+def _stop_signal(start: Start) -> str:
+    if start.stop_signal == "SIGTERM":
+        return "STOPSIGNAL SIGTERM"
+    why = "Process 1 hears only signals that it handles: as Python leaves it, that is SIGINT (^C), and not SIGTERM."
+    return comment(why) + f"\nSTOPSIGNAL {start.stop_signal}"
 
 
 def _start_period_s(plan: Plan) -> int:

@@ -44,7 +44,8 @@ def read_evidence(files: Files, pyproject: dict[str, Any], text: str) -> Evidenc
     names = [entry.path for entry in files.entries]
     dockerfiles = tuple(
         one for one in names
-        if (base := one.rpartition("/")[2]) in ("Dockerfile", "Containerfile") or base.startswith("Dockerfile.") or base.endswith(".Dockerfile")  # noqa: E501
+        if (base := one.rpartition("/")[2]) in ("Dockerfile", "Containerfile")
+        or base.startswith("Dockerfile.") or base.endswith(".Dockerfile")
     )  # fmt: skip
     compose = tuple(one for one in _COMPOSE if one in names)
     commands = [*_procfile(files), *_scripts(pyproject, text)]

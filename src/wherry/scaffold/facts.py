@@ -141,6 +141,8 @@ class App(NamedTuple):
     score: int
     reasons: tuple[str, ...]
     """Why it stands before the others, in words."""
+    handles_term: bool = False
+    """The project's code names SIGTERM, so it most likely ends by it."""
 
 
 class Command(NamedTuple):

@@ -20,9 +20,13 @@ LARGEST_SOURCE_BYTES = 1 << 20
 LARGEST_TEXT_BYTES = 8 << 20
 
 # Never entered: made by tools, installed, or somebody else's
-SKIPPED = frozenset(
-    [".git", ".hg", ".svn", ".jj", ".venv", "venv", ".env", "env", "virtualenv", "node_modules", "__pycache__", "site-packages", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache", ".ipynb_checkpoints", ".idea", ".vscode", ".eggs", ".pixi", ".conda", ".terraform", ".aws-sam", "mlruns", "mlartifacts", "wandb", "lightning_logs", "runs", "tensorboard", ".neptune", ".dvc", ".gradio", ".chainlit", ".next", "bower_components", "__pypackages__", ".direnv", "htmlcov", ".coverage", ".wherry"]  # noqa: E501
-)  # fmt: skip
+SKIPPED = frozenset({
+    ".git", ".hg", ".svn", ".jj", ".venv", "venv", ".env", "env", "virtualenv", "node_modules", "__pycache__",
+    "site-packages", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache",
+    ".ipynb_checkpoints", ".idea", ".vscode", ".eggs", ".pixi", ".conda", ".terraform", ".aws-sam", "mlruns",
+    "mlartifacts", "wandb", "lightning_logs", "runs", "tensorboard", ".neptune", ".dvc", ".gradio", ".chainlit",
+    ".next", "bower_components", "__pypackages__", ".direnv", "htmlcov", ".coverage", ".wherry",
+})  # fmt: skip
 # Entered only when they hold Python: names of packages as well as of folders of data
 DATA = frozenset(
     {"data", "dataset", "datasets", "raw_data", "training_data", "train_data", "images", "videos", "audio"}

@@ -10,7 +10,7 @@ from wherry.scaffold.locks import Locked
 from wherry.scaffold.placement import Placement, reachable
 from wherry.scaffold.requirements import normal
 from wherry.scaffold.source import Module, Sketch, Sources, parse
-from wherry.scaffold.table_imports import BRINGS, DISTRIBUTIONS
+from wherry.scaffold.table_imports import BRINGS, DISTRIBUTIONS, SAME
 from wherry.scaffold.table_system import BUILD, RUN
 
 __all__ = ["available", "system_packages", "undeclared", "undeclared_problems"]
@@ -52,7 +52,7 @@ def undeclared(sources: Sources, app: App | None, packages: Packages, have: froz
                 continue
             known = DISTRIBUTIONS.get(root)
             found[root] = Undeclared(
-                root, known[0] if known else normal(root), known is not None, Where(path, one.line)
+                root, known[0] if known else normal(root), bool(known) or normal(root) in SAME, Where(path, one.line)
             )
     return list(found.values())
 

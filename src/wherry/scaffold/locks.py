@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from wherry.scaffold.facts import Dependency, Lock, Wheel
@@ -46,7 +47,7 @@ def read_lock(files: Files, path: str) -> Locked | None:
     every, lines = [], {}
     starts = [one.end() for one in _PACKAGE.finditer(text)]
     at, line = 0, 1
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in pairwise([*starts, len(text)]):
         block = text[start:end]
         name, version = _NAME.search(block), _VERSION.search(block)
         line += text.count("\n", at, start)

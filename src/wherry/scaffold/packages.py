@@ -16,10 +16,13 @@ from wherry.scaffold.requirements import Requirements, read_requirements
 __all__ = ["Found", "read_packages", "read_pyproject"]
 
 _LOCKS: tuple[tuple[str, Manager], ...] = (
-    ("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"), ("Pipfile.lock", "pipenv"), ("pylock.toml", "pip"),  # noqa: E501
+    ("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"), ("Pipfile.lock", "pipenv"),
+    ("pylock.toml", "pip"),
 )  # fmt: skip
-_REQUIREMENTS = ("requirements.txt", "requirements/prod.txt", "requirements/production.txt", "requirements/base.txt",
-                 "requirements-prod.txt", "requirements/requirements.txt", "requirements.lock", "requirements.in")  # fmt: skip  # noqa: E501
+_REQUIREMENTS = (
+    "requirements.txt", "requirements/prod.txt", "requirements/production.txt", "requirements/base.txt",
+    "requirements-prod.txt", "requirements/requirements.txt", "requirements.lock", "requirements.in",
+)  # fmt: skip
 _CONDA = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 
 

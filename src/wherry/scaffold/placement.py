@@ -32,7 +32,7 @@ class Placement:
 
 
 def placed(sketch: Sketch, where: Placement) -> tuple[str, str]:
-    """(folder, dotted module): the folder that is to be the working folder, and the name that the file has from there."""  # noqa: E501
+    """(folder, dotted module): the folder that is to be the working folder, and the file's name from there."""
     *parents, name = sketch.path.split("/")
     stem = name.removesuffix(".py")
     start = len(parents)

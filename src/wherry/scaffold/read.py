@@ -43,8 +43,8 @@ def read(folder: str) -> Facts:
     gpu = read_gpu(sources, packages, found.locked)
     variables, downloads = read_use(sources)
     problems = [
-        *sources.problems, *app_problems(apps, sources, tree.notebooks), *_server_problems(best), *found.problems, *quarrels,  # noqa: E501
-        *undeclared_problems(missing, packages), *warnings, *gpu_problems(gpu), *_tree_problems(files),
+        *sources.problems, *app_problems(apps, sources, tree.notebooks), *_server_problems(best), *found.problems,
+        *quarrels, *undeclared_problems(missing, packages), *warnings, *gpu_problems(gpu), *_tree_problems(files),
     ]  # fmt: skip
     return Facts(
         project_name(files, found.pyproject), best, tuple(apps[1:]), python, packages, tuple(missing),

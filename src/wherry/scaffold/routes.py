@@ -20,8 +20,9 @@ _HEALTH = (
     "ready", "readiness", "ping", "heartbeat", "status", "up",
 )  # fmt: skip
 _PREDICT = (
-    "predict", "predictions", "prediction", "infer", "inference", "invocations", "generate", "classify", "score", "chat",  # noqa: E501
-    "completions", "embed", "embeddings", "transcribe", "detect", "segment", "answer", "ask", "query", "translate",
+    "predict", "predictions", "prediction", "infer", "inference", "invocations", "generate", "classify", "score",
+    "chat", "completions", "embed", "embeddings", "transcribe", "detect", "segment", "answer", "ask", "query",
+    "translate",
 )  # fmt: skip
 _DEEPEST = 6
 Find = Callable[[str, str], tuple[Module, Constants] | None]
@@ -90,10 +91,17 @@ class Routes:
 
     def _include(self, call: ast.Call) -> None:
         func = call.func
-        if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Name):
+        if not isinstance(func, ast.Attribute):
             return
-        owner, verb = func.value.id, func.attr
-        if verb in _INCLUDES and call.args:
+        at, verb = func.value, func.attr
+        if is_router := isinstance(at, ast.Attribute) and at.attr == "router":  # aiohttp: app.router.add_get("/x", f)
+            at = at.value
+        if not isinstance(at, ast.Name):
+            return
+        owner = at.id
+        if verb == "add_routes" and call.args and isinstance(call.args[0], ast.List | ast.Tuple):
+            self._aiohttp_table(owner, call.args[0].elts)
+        elif verb in _INCLUDES and call.args:
             prefix = argument(call, "prefix") or argument(call, "url_prefix")
             target = call.args[0]
             if verb == "mount" and len(call.args) > 1:
@@ -101,8 +109,21 @@ class Routes:
             name = self.module.qualified(target)
             if name:
                 self.includes.setdefault(owner, []).append((name, text(prefix, self.known) or ""))
+        elif verb.startswith("add_") and verb.removeprefix("add_") in _VERBS:
+            self._add(owner, call, (verb.removeprefix("add_").upper(),))
         elif verb in ("add_api_route", "add_url_rule", "add_route"):
-            self._add(owner, call, ())
+            if is_router and verb == "add_route" and len(call.args) > 2:  # aiohttp's: the method stands before the path
+                said = text(call.args[0], self.known) or "GET"
+                call = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
+                self._add(owner, call, (said.upper(),))
+            else:
+                self._add(owner, call, ())
+
+    def _aiohttp_table(self, owner: str, rows: list[ast.expr]) -> None:
+        """[web.get("/x", f), web.post("/y", g)]"""
+        for one in rows:
+            if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr in _VERBS:
+                self._add(owner, one, (one.func.attr.upper(),))
 
     def of(self, owner: str, find: Find, depth: int = 0) -> Iterator[Route]:
         """All that the object `owner` serves; "" for all of the file. The included ones come with their prefix."""

@@ -38,6 +38,7 @@ ASIDE = frozenset(
 # What else in a file is worth a parse: the environment, devices, and weights that are fetched
 _SIGNS = (b"environ", b"getenv", b"BaseSettings", b".cuda", b'"cuda', b"'cuda", b"from_pretrained", b"hf_hub_download")
 _MORE_SIGNS = (b"snapshot_download", b"torch.hub", b"torch.load", b"load_model", b"pickle.load", b"joblib.load")
+_AS_UTF8 = "save it as UTF-8, or say its encoding in the first line: # -*- coding: latin-1 -*-"
 _PYTHON2 = re.compile(
     rb"^\s*(?:print\s+[\"'\w]|exec\s+[\"']|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,)", re.MULTILINE
 )
@@ -79,7 +80,7 @@ class Module(NamedTuple):
         return Where(self.path, getattr(node, "lineno", 0))
 
     def qualified(self, node: ast.AST | None) -> str:
-        """ "fastapi.FastAPI" for `FastAPI` or `fastapi.FastAPI`, by this file's imports; a local name as it is; else ""."""  # noqa: E501
+        """ "fastapi.FastAPI" for `FastAPI` or `fastapi.FastAPI`, by this file's imports; a local name as it is."""
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
@@ -164,6 +165,8 @@ def _parse_all(wanted: list[Sketch]) -> tuple[dict[str, Module], list[Problem]]:
 
 
 def parse(path: str, data: bytes) -> Module | Problem:
+    if b"\0" in data:  # what is said of it differs between versions of Python
+        return Problem("warning", "undecodable", Where(path), "can't be decoded: it holds null bytes", _AS_UTF8)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -182,9 +185,8 @@ def _unparsed(path: str, data: bytes, fault: SyntaxError) -> Problem:
     if _PYTHON2.search(data):
         hint = "port it (2to3, python-modernize), or leave it out of the image by .dockerignore"
         return Problem("warning", "python2", where, "is written for Python 2", hint)
-    if "decod" in (fault.msg or "") or "encoding" in (fault.msg or "") or "null bytes" in (fault.msg or ""):
-        hint = "save it as UTF-8, or say its encoding in the first line: # -*- coding: latin-1 -*-"
-        return Problem("warning", "undecodable", where, f"can't be decoded: {fault.msg[:100]}", hint)
+    if "decod" in (fault.msg or "") or "encoding" in (fault.msg or ""):
+        return Problem("warning", "undecodable", where, f"can't be decoded: {fault.msg[:100]}", _AS_UTF8)
     return Problem("warning", "syntax-error", where, f"can't be parsed: {fault.msg[:100]}", "python -m py_compile FILE")
 
 

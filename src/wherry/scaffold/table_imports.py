@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - tables, read by their columns
 from __future__ import annotations
 
-__all__ = ["BRINGS", "DISTRIBUTIONS"]
+__all__ = ["BRINGS", "DISTRIBUTIONS", "SAME"]
 
 _PAIRS = """
 sklearn scikit-learn | PIL pillow | cv2 opencv-python-headless opencv-python opencv-contrib-python opencv-contrib-python-headless
@@ -57,3 +57,14 @@ BRINGS: dict[str, tuple[str, ...]] = {
     for name, _, others in [entry.partition(":")]
 }
 """Distributions that always come with another, so that an import of them works."""
+
+_SAME = """
+accelerate aiofiles aiohttp altair annoy anthropic arq asyncpg bentoml bottle cachetools catboost celery click cloudpickle datasets
+diffusers dramatiq einops evaluate falcon flask gensim gunicorn h5py httpx hypercorn joblib jsonschema kornia langchain lightgbm
+litestar litserve loguru lxml matplotlib msgpack msgspec networkx nltk numba numexpr numpy openai openpyxl optuna orjson pandas peft
+pika plotly polars psutil psycopg pydantic pymongo quart redis requests rich rq safetensors sanic scipy seaborn shap skops sqlalchemy
+sqlmodel statsmodels streamlit sympy tenacity tiktoken tokenizers tornado torchaudio torchvision tqdm transformers trl typer uvicorn
+waitress websockets
+"""
+SAME = frozenset(_SAME.split()) | frozenset(BRINGS)
+"""Distributions that are called as what they give, so that their name is no guess."""

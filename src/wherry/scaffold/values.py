@@ -64,7 +64,7 @@ def argument(call: ast.Call, name: str, position: int | None = None) -> ast.expr
 
 
 def text(node: ast.expr | None, known: Constants, depth: int = 0) -> str | None:
-    """Text that is written there, or that a name of the module stands for, or the default of an environment variable."""  # noqa: E501
+    """Text that is written there, that a name of the module stands for, or an environment variable's default."""
     if depth > _DEEPEST or node is None:
         return None
     if isinstance(node, ast.Constant):

@@ -16,15 +16,18 @@ _SECRET = re.compile(
 )
 _OURS = frozenset({"PATH", "HOME", "USER", "PWD", "LANG", "TERM", "SHELL", "PYTHONPATH", "TMPDIR", "CI"})
 _FETCHES = frozenset({
-    "from_pretrained", "hf_hub_download", "snapshot_download", "load_state_dict_from_url", "cached_download", "urlretrieve",  # noqa: E501
-    "SentenceTransformer", "WhisperModel", "gdown",
+    "from_pretrained", "hf_hub_download", "snapshot_download", "load_state_dict_from_url", "cached_download",
+    "urlretrieve", "SentenceTransformer", "WhisperModel", "gdown",
 })  # fmt: skip
-_FETCHING = {"torch.hub.load": "torch.hub.load", "transformers.pipeline": "pipeline", "whisper.load_model": "load_model",  # noqa: E501
-             "spacy.cli.download": "spacy.download", "nltk.download": "nltk.download", "gdown.download": "gdown.download",  # noqa: E501
-             "torch.hub.load_state_dict_from_url": "load_state_dict_from_url", "mlflow.pyfunc.load_model": "mlflow.load_model",  # noqa: E501
-             "urllib.request.urlretrieve": "urlretrieve", "timm.create_model": "timm.create_model"}  # fmt: skip
-_SIGNS = (b"environ", b"getenv", b"BaseSettings", *(one.encode() for one in _FETCHES), b"download", b"hub.load", b"pipeline",  # noqa: E501
-          b"load_model", b"create_model")  # fmt: skip
+_FETCHING = {
+    "torch.hub.load": "torch.hub.load", "transformers.pipeline": "pipeline", "whisper.load_model": "load_model",
+    "spacy.cli.download": "spacy.download", "nltk.download": "nltk.download", "gdown.download": "gdown.download",
+    "torch.hub.load_state_dict_from_url": "load_state_dict_from_url",
+    "mlflow.pyfunc.load_model": "mlflow.load_model", "urllib.request.urlretrieve": "urlretrieve",
+    "timm.create_model": "timm.create_model",
+}  # fmt: skip
+_SIGNS = (b"environ", b"getenv", b"BaseSettings", *(one.encode() for one in _FETCHES), b"download", b"hub.load",
+          b"pipeline", b"load_model", b"create_model")  # fmt: skip
 _LOADS_PICKLE = (b"torch.load", b"pickle.load", b"joblib.load", b"cloudpickle.load", b"torch.hub.load")
 
 

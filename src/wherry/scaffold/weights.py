@@ -13,9 +13,11 @@ from wherry.scaffold.source import Sources
 
 __all__ = ["read_weights"]
 
-_SUFFIXES = frozenset(
-    [".safetensors", ".onnx", ".gguf", ".ggml", ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".h5", ".hdf5", ".keras", ".tflite", ".model", ".ubj", ".cbm", ".pb", ".npy", ".npz", ".mlmodel", ".torchscript", ".ptl", ".engine", ".plan", ".params", ".weights", ".lgb", ".xgb", ".json", ".txt", ".sav"]  # noqa: E501
-)  # fmt: skip
+_SUFFIXES = frozenset({
+    ".safetensors", ".onnx", ".gguf", ".ggml", ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".h5",
+    ".hdf5", ".keras", ".tflite", ".model", ".ubj", ".cbm", ".pb", ".npy", ".npz", ".mlmodel", ".torchscript", ".ptl",
+    ".engine", ".plan", ".params", ".weights", ".lgb", ".xgb", ".json", ".txt", ".sav",
+})  # fmt: skip
 _BY_CONTENT_ONLY = frozenset(
     {".json", ".txt", ".bin", ".model", ".pb", ".npy", ".npz", ".sav", ".params", ".plan", ".engine"}
 )

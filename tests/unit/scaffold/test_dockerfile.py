@@ -8,7 +8,7 @@ from tests.unit.scaffold.hand_made import APP, LOCK, PACKAGES, facts
 from wherry.dockerfile import parse
 from wherry.errors import InputError
 from wherry.scaffold.dockerfile import dockerfile
-from wherry.scaffold.facts import Facts, Manager, Route, Server, SystemPackage, Where
+from wherry.scaffold.facts import App, Facts, Manager, Route, Server, SystemPackage, Where
 from wherry.scaffold.plan import Wishes, plan
 
 
@@ -31,6 +31,25 @@ def test_every_manager_gives_a_dockerfile_that_parses(
     assert len(parsed.stages) == (2 if manager == "conda" else 3)
     assert "USER 10001:10001\n" in written
     assert '\nCMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000"' in written
+
+
+@pytest.mark.parametrize(
+    ("app", "signal"),
+    [
+        (APP, "SIGTERM"),
+        (APP._replace(kind="wsgi", server=Server("gunicorn", "gunicorn", True)), "SIGTERM"),
+        (APP._replace(kind="wsgi", server=Server("waitress", "waitress", True)), "SIGINT"),
+        (APP._replace(kind="script", framework="tornado", server=None), "SIGINT"),
+        (APP._replace(kind="script", framework="aiohttp", server=None), "SIGTERM"),
+        (APP._replace(kind="script", framework="tornado", server=None, handles_term=True), "SIGTERM"),
+        (APP._replace(kind="job", framework="", server=None, port=None), "SIGINT"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{value.kind}-{value.framework}",
+)
+def test_what_hears_no_sigterm_as_process_1_is_stopped_by_sigint(app: App, signal: str) -> None:
+    written = text(facts(app))
+    assert f"\nSTOPSIGNAL {signal}\n" in written
+    assert f"is process 1, and gets {signal} itself" in written
 
 
 def test_the_lock_is_respected_and_the_project_comes_after_its_dependencies() -> None:
