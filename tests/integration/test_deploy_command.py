@@ -57,6 +57,7 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["to", "acme", "--image", "iris:3"], 1, "no such deployment target: acme"),
         (["status", "to-nowhere", "iris"], 1, "no such deployment target"),
         (["ecs", "--image", "iris:3", "--format", "yaml"], 1, "--format takes json alone"),
+        (["ecs", "--compose", "nowhere.yaml"], 1, "no such file or directory"),
         (["ecs", "--nonsense"], 125, "unknown flag: --nonsense"),
     ],
 )  # fmt: skip

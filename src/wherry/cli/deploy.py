@@ -6,7 +6,7 @@ import os
 
 from wherry.cli import deploy_flags
 from wherry.cli.flags import Verb
-from wherry.errors import InputError, Unhealthy
+from wherry.errors import ComposeError, InputError, Unhealthy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,8 +120,12 @@ def _of_compose(engine: Engine, path: str, service: str, out: Output) -> Any:
     from wherry.deploy.compose_source import of_service, pick
 
     settings = engine.settings
-    project = load(LoadRequest(current_dir=settings.cwd, environment=settings.env, files=[path]))
-    return of_service(project, pick(project, service), lambda text: out.error(f"wherry: {text}"))
+    try:
+        project = load(LoadRequest(current_dir=settings.cwd, environment=settings.env, files=[path]))
+        return of_service(project, pick(project, service), lambda text: out.error(f"wherry: {text}"))
+    except ComposeError as fault:
+        fault.exit_code = 1  # docker-compose's own codes are those of its own commands
+        raise
 
 
 def _write(engine: Engine, asked: _Asked, args: Args, out: Output) -> int:
