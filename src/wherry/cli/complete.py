@@ -158,6 +158,8 @@ def _names(engine: Engine, kind: str, words: Sequence[str]) -> Iterator[tuple[st
         yield from ((tag, "") for image in engine.images.list() for tag in image.tags)
     if kind in {"volume", "anything"}:
         yield from ((name, "") for (name,) in engine.db.read().execute("SELECT name FROM volume ORDER BY name"))
+    if kind == "training run":
+        yield from ((str(one.start["name"]), str(one.start["experiment"])) for one in engine.runs.list())
     if kind in {"network", "anything"}:
         names = {name for (name,) in engine.db.read().execute("SELECT name FROM network")}
         yield from ((name, "") for name in sorted(names | {"bridge", "host", "none"}))

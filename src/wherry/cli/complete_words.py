@@ -16,8 +16,8 @@ __all__ = ["ARGUMENTS", "FLAG_VALUES", "Wanted", "argument", "flag_value", "posi
 
 class Wanted(NamedTuple):
     """`kind` is "words", "flags", "files", "nothing", or what names are of: "container", "running", "paused",
-    "stopped", "image", "volume", "network", "service". `prefix` stands before each candidate in the same word
-    ("--network=").
+    "stopped", "image", "volume", "network", "service", "training run". `prefix` stands before each candidate in the
+    same word ("--network=").
     """
 
     kind: str
@@ -40,9 +40,11 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("network inspect", "network rm"), ("network",)),
     **dict.fromkeys(("network connect", "network disconnect"), ("network", "container", "nothing")),
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
+    **dict.fromkeys(("runs compare", "runs export", "runs inspect", "runs plot"), ("training run",)),
+    **dict.fromkeys(("runs rm", "runs show"), ("training run",)),
     "volume import": ("volume", "files"),
     **dict.fromkeys(("model pack", "model push"), ("files",)),
-    **dict.fromkeys(("build", "copy", "init", "lint", "registry serve"), ("files",)),
+    **dict.fromkeys(("build", "copy", "init", "lint", "registry serve", "track"), ("files",)),
     **dict.fromkeys(("ci github", "ci gitlab", "ci jenkins"), ("files",)),
     **dict.fromkeys(("record", "verify"), ("image",)),
     **dict.fromkeys(

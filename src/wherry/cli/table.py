@@ -54,6 +54,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "stats": ("stats", "Display a live stream of container(s) resource usage statistics"),
     "stop": ("stop", "Stop one or more running containers"),
     "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "track": ("track", "Run a command and record it as a training run"),
     "top": ("top", "Display the running processes of a container"),
     "unpause": ("unpause", "Unpause all processes within one or more containers"),
     "update": ("update", "Update configuration of one or more containers"),
@@ -154,6 +155,13 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "builder prune": ("builder_prune", "Remove build cache"),
     "registry gc": ("registry", "Free what no manifest of a registry's storage needs"),
     "registry serve": ("registry", "Serve a registry of your own"),
+    "runs compare": ("runs", "Show what differs between runs: parameters, metrics, code, image, packages"),
+    "runs export": ("runs_plot", "Print every point of runs' metrics, as CSV or JSON"),
+    "runs inspect": ("runs", "Display all that is known of runs, as JSON"),
+    "runs ls": ("runs", "List training runs, the newest first"),
+    "runs plot": ("runs_plot", "Draw runs' metrics in the terminal, or as SVG"),
+    "runs rm": ("runs", "Remove runs with their metrics and artifacts"),
+    "runs show": ("runs", "Show runs: parameters, metrics, artifacts, code, image, environment"),
     "system df": ("system_df", "Show disk usage"),
     "system prune": ("system", "Remove unused data"),
 }  # fmt: skip
@@ -177,6 +185,7 @@ GROUPS = {
     "model": "Manage models, as OCI artifacts in the ModelPack format",
     "network": "Manage networks",
     "registry": "Run a registry of your own",
+    "runs": "Look at training runs",
     "system": "Manage wherry",
     "volume": "Manage volumes",
 }
@@ -196,6 +205,7 @@ ALIASES = {
     "context list": "context ls", "context remove": "context rm",
     "network list": "network ls", "network remove": "network rm",
     "gpu list": "gpu ls", "model list": "model ls", "model remove": "model rm", "model build": "model pack",
+    "runs list": "runs ls", "runs remove": "runs rm",
     "volume list": "volume ls", "volume remove": "volume rm",
     "compose convert": "compose config",
 }  # fmt: skip

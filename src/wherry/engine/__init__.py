@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wherry.engine.models import Models
     from wherry.engine.networks import Networks
     from wherry.engine.registries import Registries
+    from wherry.engine.runs import Runs
     from wherry.engine.volumes import Volumes
     from wherry.host import Host
     from wherry.settings import Settings
@@ -152,6 +153,12 @@ class Engine:
         from wherry.engine.networks import Networks
 
         return Networks(self)
+
+    @cached_property
+    def runs(self) -> Runs:
+        from wherry.engine.runs import Runs
+
+        return Runs(self)
 
     @cached_property
     def volumes(self) -> Volumes:

@@ -42,7 +42,7 @@ def folders(home: str) -> Iterator[str]:
     """Of all runs, those begun inside a container's run too. A folder without run.json is not one yet."""
     try:
         with os.scandir(home) as entries:
-            found = sorted(one.path for one in entries)
+            found = sorted(one.path for one in entries if not one.name.startswith("."))
     except OSError:
         return
     for path in found:
