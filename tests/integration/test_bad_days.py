@@ -5,6 +5,7 @@ Each seed of chance is new and printed: pytest shows it when the test fails.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import random
@@ -18,11 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.container_lab import Wherry, add_busybox, eventually, traces
+from wherry.errors import DiskFull
 from wherry.oci.digest import DiffID
+from wherry.runtime.options import RunOptions
+from wherry.store.db import Database
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 ALONE = ("--network", "none")
@@ -246,6 +251,27 @@ def test_a_disk_that_fills_up_while_a_container_writes_is_the_containers_affair(
     assert "No space left on device" in done.stderr
     eventually(lambda: not traces(small.paths), f"no trace: {traces(small.paths)}")
     assert shutil.disk_usage(small.root).free > 4 << 20
+
+
+class FullOnceItRuns(Database):
+    """The state database of a disk that a container fills up the moment it starts."""
+
+    def write(self) -> Any:
+        if glob.glob(f"{os.path.dirname(self.path)}/containers/*/run.json"):
+            raise DiskFull("No space left on device: writing state.db")
+        return super().write()
+
+
+def test_a_disk_that_is_full_at_once_loses_no_container(small: Wherry) -> None:
+    options = RunOptions(name="greedy", command=("sleep", "1000"), network="none")
+    with small.engine() as engine:
+        engine.db = FullOnceItRuns(small.paths.database)
+        id, code = engine.containers.run("busybox", options)
+    assert code is None
+    assert id in small("ps", "-q", "--no-trunc").stdout
+    assert small("exec", "greedy", "echo", "in").stdout == "in\n"
+    small("rm", "-f", "greedy")
+    assert not small("ps", "-aq").stdout
 
 
 def test_a_container_that_filled_the_disk_can_be_listed_and_removed(small: Wherry) -> None:

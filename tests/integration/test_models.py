@@ -20,6 +20,7 @@ import pytest
 from tests.integration.container_lab import Wherry
 from tests.integration.pull_lab import BadRegistry, Image
 from tests.registries.real import DockerRegistry
+from wherry.fs.lock import locked
 
 pytestmark = pytest.mark.requires("root", "docker-registry")
 
@@ -204,6 +205,29 @@ def test_a_pull_that_was_killed_goes_on_where_it_was(lab: Lab) -> None:
     if left:
         assert all('" 206 ' in line for line in fetched if "GET" in line), fetched
     assert not list((lab.root / "models" / "partial").iterdir())
+
+
+def test_the_lock_of_a_pull_that_was_killed_at_its_very_end_goes(lab: Lab) -> None:
+    folder = lab.model()
+    lab.wherry("model", "push", str(folder), lab.name())
+    lab.wherry("model", "pull", lab.name())
+    partial = lab.root / "models" / "partial"
+    (partial / f"{sha256((folder / 'config.json').read_bytes()).hexdigest()}.lock").touch()
+    lab.wherry("model", "pull", lab.name())
+    assert not list(partial.iterdir())
+
+
+def test_what_a_broken_pull_left_goes_with_system_prune_unless_somebody_is_at_it(lab: Lab) -> None:
+    partial = lab.root / "models" / "partial"
+    lab.wherry("model", "ls")
+    partial.mkdir(parents=True)
+    for name in ("a" * 64, "b" * 64):
+        (partial / name).write_bytes(b"x" * 5000)
+        (partial / f"{name}.lock").touch()
+    with locked(str(partial / f"{'b' * 64}.lock")):
+        said = lab.wherry("system", "prune", "-f")
+    assert "Total reclaimed space: 5kB" in said
+    assert sorted(path.name for path in partial.iterdir()) == ["b" * 64, f"{'b' * 64}.lock"]
 
 
 def test_wrong_bytes_leave_nothing(lab: Lab) -> None:

@@ -30,7 +30,20 @@ _OF_TYPE = {
 }  # fmt: skip
 # No value of these is wrong before the command looks at what it names
 FREE = {"string", "list", "file", "dir", "url", "strings", "map", "stringToString", "network", "gpu-request", "scale",
-        "stringArray"}  # fmt: skip
+        "stringArray", "FILE", "DIR"}  # fmt: skip
+# Values that wherry's own commands look at, each with what makes the command get that far
+_IRIS = ("--image", "busybox", "--port", "80", "--name", "iris", "--output", "out")
+OWN = {
+    "LEVEL": [(125, "lint", "--failure-threshold={}", "ctx")],
+    "RULE": [(1, "lint", "--ignore={}", "ctx"), (1, "lint", "--only={}", "ctx")],
+    "NAME": [(1, "ci", "github", "--image={} {}")],
+    "TARGET": [(1, "ci", "gitlab", "--deploy={}")],
+    "ARN": [(1, "deploy", "ecs", *_IRIS, "--certificate={}"), (1, "deploy", "ecs", *_IRIS, "--task-role={}")],
+    "EMAIL": [(1, "deploy", "cloudrun", *_IRIS, "--service-account={}")],
+    "HOST": [(1, "deploy", "kubernetes", *_IRIS, "--ingress={} {}")],
+    "HOST/PREFIX": [(1, "deploy", "kubernetes", *_IRIS, "--registry={} {}")],
+    "URL": [(125, "deploy", "ecs", *_IRIS, "--verify-url={}")],
+}
 
 
 class Line(NamedTuple):
@@ -131,6 +144,20 @@ def test_a_wrong_value_is_refused_as_docker_does_and_makes_nothing(there: tuple[
     assert os.listdir(wherry.paths.tmp) == []
 
 
+def test_a_wrong_value_of_a_command_of_our_own_is_named_and_makes_nothing(there: tuple[Wherry, Path]) -> None:
+    wherry, here = there
+    before = sorted(os.listdir(here))
+    asked = [(code, [word.replace("{}", "wr0ng") for word in words]) for rows in OWN.values() for code, *words in rows]
+    answers = ask([argv for _, argv in asked], root=str(wherry.root), cwd=here, env=_ENV)
+    found = [
+        f"{shlex.join(argv)}: {answer[0]}: {answer[2][-300:]}"
+        for (code, argv), answer in zip(asked, answers, strict=True)
+        if answer[0] != code or "wr0ng" not in answer[2] or any(word in answer[2] for word in _BAD_WORDS)
+    ]
+    assert not found, "\n".join(found)
+    assert sorted(os.listdir(here)) == before
+
+
 HUGE = "9" * 5000
 _HUGE = """
 ps --filter=exited={}|ps --filter=publish={}|images --filter=until={}|image prune -f --filter=until={}h
@@ -165,7 +192,7 @@ def test_every_flag_whose_value_has_a_grammar_has_wrong_ones() -> None:
     cased = {(" ".join(line.argv[:2]), line.argv[0]) for line in lines()}
     assert cased
     unknown = {flag.type_name for _, verb in declared() for flag in verb.flags if flag.kind not in ("bool", "int")}
-    assert unknown - FREE <= _OF_TYPE.keys(), "a new type of value needs wrong ones"
+    assert unknown - FREE <= _OF_TYPE.keys() | OWN.keys(), "a new type of value needs wrong ones"
     given = {word[2:].partition("=")[0] for line in lines() if line.argv[0] in ("create", "run") for word in line.argv}
     create = dict(declared())["create"].flags
     plain = {

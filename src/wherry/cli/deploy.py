@@ -78,8 +78,7 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
     """Prints the URL, or with --format json the plan and the result."""
     from wherry.cli.compose_work import interrupts
 
-    if args.text("format") not in {"", "json"}:
-        raise InputError(f"--format takes json alone, not {args.text('format')[:40]!r}")
+    deploy_flags.check(args)
     target = args.rest[0] if name == "deploy to" else name.removeprefix("deploy ")
     with interrupts() as heard:
         asked = _asked(engine, target, args, out, heard.cancel)

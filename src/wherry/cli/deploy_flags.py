@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from wherry.cli.flags import Flag, FlagError
 from wherry.deploy.options import OPTIONS
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from wherry.deploy.wishes import Wishes
     from wherry.settings import Settings
 
-__all__ = ["COMMON", "OPTION", "chosen", "every_option", "of_target", "wishes"]
+__all__ = ["COMMON", "OPTION", "check", "chosen", "every_option", "of_target", "wishes"]
 
 OPTION = Flag("option", "An option of a target that another package brings (KEY=VALUE)", kind="list")
 
@@ -58,6 +59,23 @@ COMMON = (
          type_name="DIR"),
     Flag("format", "Print the plan or the result as json", kind="string"),
 )  # fmt: skip
+
+
+def check(args: Args) -> None:
+    """What is needed only once everything is deployed must be right before. Raises: FlagError, InputError."""
+    from wherry.runtime.parse_values import duration_ns
+
+    if args.text("format") not in {"", "json"}:
+        raise InputError(f"--format takes json alone, not {args.text('format')[:40]!r}")
+    url = args.text("verify-url")
+    if args.given("verify-url") and not re.fullmatch(r"https?://[^/\s]\S*", url):
+        raise FlagError(f'invalid argument "{url[:80]}" for "--verify-url" flag: '
+                        "it must be a URL as https://iris.example.com")  # fmt: skip
+    try:
+        duration_ns(args.text("timeout"))
+    except InputError as fault:
+        text = args.text("timeout")[:80]
+        raise FlagError(f'invalid argument "{text}" for "--timeout" flag: {fault.message}') from None
 
 
 def of_target(name: str) -> list[Flag]:

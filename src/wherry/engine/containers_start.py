@@ -9,7 +9,7 @@ from wherry.engine import containers_create, containers_rows
 from wherry.engine.containers_bundle import Start, monitor_plan, network_request, write_bundle, write_health_process
 from wherry.engine.containers_lock import held
 from wherry.engine.events_runs import began
-from wherry.errors import Conflict, HostError, NotFound, RuntimeFailure, WherryError
+from wherry.errors import Conflict, DiskFull, HostError, NotFound, RuntimeFailure, WherryError
 from wherry.lean import contextmanager, suppress
 from wherry.runtime import attach as attaching
 from wherry.runtime import launch, records
@@ -57,10 +57,16 @@ def run(
 
                 erase(engine, row, volumes=True)
         else:
-            containers_rows.set_phase(engine.db, row.id, "ready")
+            _say_ready(engine, row)
         raise
-    containers_rows.set_phase(engine.db, row.id, "ready")
+    _say_ready(engine, row)
     return row.id, _follow(engine, row._replace(phase="ready", owner=""), monitor, streams)
+
+
+def _say_ready(engine: Engine, row: ContainerRow) -> None:
+    # The container may have filled the disk already. It runs all the same, and once this process is gone repair says it
+    with suppress(DiskFull):
+        containers_rows.set_phase(engine.db, row.id, "ready")
 
 
 def start(engine: Engine, row: ContainerRow, streams: Streams | None) -> int | None:

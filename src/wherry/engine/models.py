@@ -151,9 +151,12 @@ class Models:
         return self._delete([record])
 
     def prune(self, *, everything: bool) -> tuple[Lines, Collected]:
-        """Those without a name, with `everything` all that no container mounts."""
+        """Those without a name, with `everything` all that no container mounts; and what broken pulls left."""
+        from wherry.engine.models_fetch import sweep_partial
+
         dead = [one for one in self.list() if not self.users(one.id) and (everything or not one.names)]
-        return self._delete(dead)
+        lines, gone = self._delete(dead)
+        return lines, gone._replace(freed_bytes=gone.freed_bytes + sweep_partial(self._engine))
 
     def _delete(self, records: Sequence[ModelRecord]) -> tuple[Lines, Collected]:
         from wherry.engine.models_tree import sweep

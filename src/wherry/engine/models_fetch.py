@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from wherry.errors import IntegrityError
 from wherry.fs.atomic import write_all
@@ -17,6 +17,7 @@ from wherry.fs.private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from hashlib import _Hash as Hash
 
     from wherry.cancel import Cancel
@@ -37,22 +38,31 @@ def fetch_blob(
 
     Raises: NotFound, IntegrityError, RegistryError, Cancelled, OSError (what arrived stays).
     """
-    if engine.blobs.has(layer.digest):
-        watch.finish(name, "Already exists")
-        return
     folder = f"{engine.settings.paths.models}/partial"
-    private_folder(folder)
     path = f"{folder}/{layer.digest.hex}"
-    with locked(f"{path}.lock"):
-        if engine.blobs.has(layer.digest):
-            watch.finish(name, "Already exists")
-            return
-        watch.start(name, "Downloading", layer.size)
-        origin.each(lambda source: _fetch(path, layer, name, watch, cancel, source))
-        engine.blobs.adopt(path, layer.digest)
-        with suppress(FileNotFoundError):
-            os.unlink(f"{path}.lock")
-    watch.finish(name, "Pull complete")
+    is_there = engine.blobs.has(layer.digest)
+    # A lock beside a blob that is there: of a pull that was killed between the two
+    if not is_there or os.path.exists(f"{path}.lock"):
+        private_folder(folder)
+        with _held(f"{path}.lock"):
+            is_there = engine.blobs.has(layer.digest)
+            if not is_there:
+                watch.start(name, "Downloading", layer.size)
+                origin.each(lambda source: _fetch(path, layer, name, watch, cancel, source))
+                engine.blobs.adopt(path, layer.digest)
+            with suppress(FileNotFoundError):
+                os.unlink(f"{path}.lock")
+    watch.finish(name, "Already exists" if is_there else "Pull complete")
+
+
+@contextmanager
+def _held(path: str, timeout_s: float | None = None) -> Iterator[None]:
+    """The lock `path`, which its last holder removes: one that was removed while we waited holds nobody off."""
+    while True:
+        with locked(path, timeout_s=timeout_s) as fd:
+            if os.fstat(fd).st_nlink:
+                yield
+                return
 
 
 def _fetch(path: str, layer: Descriptor, name: str, watch: TransferWatch, cancel: Cancel, source: Source) -> None:
@@ -118,11 +128,11 @@ def sweep_partial(engine: Engine) -> int:
         names = os.listdir(folder)
     except FileNotFoundError:
         return 0
-    for name in names:
-        if name.endswith(".lock"):
-            continue
-        with suppress(FileNotFoundError, Locked), locked(f"{folder}/{name}.lock", timeout_s=0):
-            freed += os.stat(f"{folder}/{name}").st_size
-            os.unlink(f"{folder}/{name}")
-            os.unlink(f"{folder}/{name}.lock")
+    for name in {name.removesuffix(".lock") for name in names}:
+        path = f"{folder}/{name}"
+        with suppress(Locked), _held(f"{path}.lock", timeout_s=0):
+            with suppress(FileNotFoundError):
+                freed += os.stat(path).st_size
+                os.unlink(path)
+            os.unlink(f"{path}.lock")
     return freed

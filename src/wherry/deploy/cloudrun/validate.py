@@ -131,6 +131,9 @@ def _options(choice: Choice) -> Iterator[Problem]:
         yield Problem("region", f"{choice.region!r} is no region of Google's", "as europe-west1")
     if choice.repository and not re.fullmatch(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", choice.repository):
         yield Problem("repository", f"{choice.repository!r} is no name of a repository in Artifact Registry")
+    if choice.service_account and not re.fullmatch(r"[^\s@]+@[a-z0-9.-]+\.[a-z]+", choice.service_account):
+        yield Problem("service-account", f"{choice.service_account[:80]!r} is no service account's address",
+                      "as NAME@PROJECT.iam.gserviceaccount.com")  # fmt: skip
 
 
 def notes(app: Application) -> tuple[str, ...]:

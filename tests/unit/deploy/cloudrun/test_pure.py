@@ -63,6 +63,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "project": ({}, {"project": "My Project"}, "project", "id"),
     "region": ({}, {"region": "Frankfurt"}, "region", "europe-west1"),
     "timeout": ({}, {"timeout_s": 9000}, "request-timeout", "3600"),
+    "account": ({}, {"service_account": "x"}, "service-account", "iam.gserviceaccount.com"),
     "repository": ({}, {"repository": "a/b"}, "repository", "Artifact Registry"),
 }
 
