@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
     **dict.fromkeys(("runs compare", "runs export", "runs inspect", "runs plot"), ("training run",)),
     **dict.fromkeys(("runs rm", "runs show"), ("training run",)),
+    "runs push": ("training run", "image"),
     "volume import": ("volume", "files"),
     **dict.fromkeys(("model pack", "model push"), ("files",)),
     **dict.fromkeys(("build", "copy", "init", "lint", "registry serve", "track"), ("files",)),

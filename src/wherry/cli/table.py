@@ -160,6 +160,8 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "runs inspect": ("runs", "Display all that is known of runs, as JSON"),
     "runs ls": ("runs", "List training runs, the newest first"),
     "runs plot": ("runs_plot", "Draw runs' metrics in the terminal, or as SVG"),
+    "runs pull": ("runs_share", "Download a training run from a registry"),
+    "runs push": ("runs_share", "Upload a training run to a registry, beside the image that it ran in"),
     "runs rm": ("runs", "Remove runs with their metrics and artifacts"),
     "runs show": ("runs", "Show runs: parameters, metrics, artifacts, code, image, environment"),
     "system df": ("system_df", "Show disk usage"),

@@ -26,6 +26,7 @@ __all__ = ["Node", "local_tree", "remote_tree"]
 # What a registry lists of one image may be anything
 _DEEPEST = 4
 _MOST = 500
+_TITLE = "org.opencontainers.image.title"
 CREATED = "org.opencontainers.image.created"
 _REFERENCE = "vnd.docker.reference.digest"
 
@@ -116,9 +117,10 @@ class _Walker:
         except (NotFound, InvalidSpec):
             return one.size, created, "its manifest can't be read", "manifest"
         size = one.size + manifest.config.size + sum(layer.size for layer in manifest.layers)
-        title = manifest.layers[0].annotations.get("org.opencontainers.image.title", "") if manifest.layers else ""
+        title = manifest.layers[0].annotations.get(_TITLE, "") if manifest.layers else ""
         kind = "referrer" if manifest.subject else "manifest"
-        note = manifest.annotations.get("dev.sigstore.bundle.predicateType", title) if manifest.subject else ""
+        said = manifest.annotations.get(_TITLE, title)
+        note = manifest.annotations.get("dev.sigstore.bundle.predicateType", said) if manifest.subject else ""
         return size, created or manifest.annotations.get(CREATED, ""), note, kind
 
     def _members(self, one: Descriptor, depth: int) -> Iterator[Node]:

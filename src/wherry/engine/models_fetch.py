@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from wherry.errors import IntegrityError
 from wherry.fs.atomic import write_all
-from wherry.fs.lock import locked
+from wherry.fs.lock import temporary_lock
 from wherry.fs.private import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from hashlib import _Hash as Hash
 
     from wherry.cancel import Cancel
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from wherry.oci.descriptor import Descriptor
     from wherry.registry.watch import TransferWatch
 
-__all__ = ["fetch_blob", "sweep_partial"]
+__all__ = ["fetch_blob", "fetch_to", "sweep_partial"]
 
 _CHUNK = 1 << 20
 
@@ -44,29 +43,22 @@ def fetch_blob(
     # A lock beside a blob that is there: of a pull that was killed between the two
     if not is_there or os.path.exists(f"{path}.lock"):
         private_folder(folder)
-        with _held(f"{path}.lock"):
+        with temporary_lock(f"{path}.lock"):
             is_there = engine.blobs.has(layer.digest)
             if not is_there:
                 watch.start(name, "Downloading", layer.size)
-                origin.each(lambda source: _fetch(path, layer, name, watch, cancel, source))
+                origin.each(lambda source: fetch_to(path, layer, name, watch, cancel, source))
                 engine.blobs.adopt(path, layer.digest)
             with suppress(FileNotFoundError):
                 os.unlink(f"{path}.lock")
     watch.finish(name, "Already exists" if is_there else "Pull complete")
 
 
-@contextmanager
-def _held(path: str, timeout_s: float | None = None) -> Iterator[None]:
-    """The lock `path`, which its last holder removes: one that was removed while we waited holds nobody off."""
-    while True:
-        with locked(path, timeout_s=timeout_s) as fd:
-            if os.fstat(fd).st_nlink:
-                yield
-                return
+def fetch_to(path: str, layer: Descriptor, name: str, watch: TransferWatch, cancel: Cancel, source: Source) -> None:
+    """All of the blob in `path`, checked; what an earlier try left there is its beginning. The caller keeps others off.
 
-
-def _fetch(path: str, layer: Descriptor, name: str, watch: TransferWatch, cancel: Cancel, source: Source) -> None:
-    """All of the blob in `path`, checked."""
+    Raises: as `fetch_blob`.
+    """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         hashed = hashlib.new(layer.digest.algorithm)
@@ -130,7 +122,7 @@ def sweep_partial(engine: Engine) -> int:
         return 0
     for name in {name.removesuffix(".lock") for name in names}:
         path = f"{folder}/{name}"
-        with suppress(Locked), _held(f"{path}.lock", timeout_s=0):
+        with suppress(Locked), temporary_lock(f"{path}.lock", timeout_s=0):
             with suppress(FileNotFoundError):
                 freed += os.stat(path).st_size
                 os.unlink(path)

@@ -26,7 +26,9 @@ def usage(engine: Engine) -> tuple[Usage, ...]:
     found = (_images(engine), _containers(engine), _volumes(engine), _cache(engine))
     # Differs from docker: models, where there are any
     models = Usage("Models", *engine.models.usage())
-    return (*found, models) if models.total else found
+    # Differs from docker: training runs, where there are any
+    kept = (models, _runs(engine))
+    return (*found, *(one for one in kept if one.total or one.size))
 
 
 def _images(engine: Engine) -> Usage:
@@ -62,6 +64,22 @@ def _volumes(engine: Engine) -> Usage:
     sizes = {name: disk_usage(f"{engine.settings.paths.volumes}/{name}/_data") for name in names}
     reclaimable = sum(size for name, size in sizes.items() if name not in used)
     return Usage("Local Volumes", len(names), len(used & set(names)), sum(sizes.values()), reclaimable)
+
+
+def _runs(engine: Engine) -> Usage:
+    """Each is kept until `runs rm`: what can go is what pulls left that broke off."""
+    import os
+
+    from wherry.engine.runs_pull import partial_bytes
+    from wherry.fs.tree import disk_usage
+    from wherry.track.folder import is_held
+
+    home = engine.runs.home
+    if not os.path.isdir(home):
+        return Usage("Training Runs", 0, 0, 0, 0)
+    found = engine.runs.list()
+    return Usage("Training Runs", len(found), sum(is_held(one.folder) for one in found), disk_usage(home),
+                 partial_bytes(engine))  # fmt: skip
 
 
 def _cache(engine: Engine) -> Usage:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["locked"]
+__all__ = ["locked", "temporary_lock"]
 
 
 @contextmanager
@@ -32,6 +32,19 @@ def locked(path: str, *, shared: bool = False, timeout_s: float | None = None, w
         yield fd
     finally:
         os.close(fd)
+
+
+@contextmanager
+def temporary_lock(path: str, *, timeout_s: float | None = None) -> Iterator[None]:
+    """The lock `path`, which its last holder removes: one that was removed while we waited holds nobody off.
+
+    Raises: as `locked`.
+    """
+    while True:
+        with locked(path, timeout_s=timeout_s) as fd:
+            if os.fstat(fd).st_nlink:
+                yield
+                return
 
 
 def _wait(fd: int, kind: int, timeout_s: float, what: str) -> None:
