@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from functools import cache
 from importlib.util import find_spec
 
@@ -34,6 +35,10 @@ def missing(name: str) -> str:
         return _pypi()
     if name == "mirror":
         return _mirror()
+    if name == "hadolint":
+        beside = os.path.dirname(sys.executable)
+        found = shutil.which(name, path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+        return "" if found else "hadolint is not installed (tools/setup.sh test)"
     if name in MODULES:
         return "" if _has(MODULES[name]) else f"the Python package {name} is not installed"
     if name in PROGRAMS:

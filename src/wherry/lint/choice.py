@@ -126,6 +126,12 @@ class Choice(NamedTuple):
         level = self.levels.get(rule.name, rule.level)
         return "info" if level == "ignore" and rule.name in self.only else level
 
+    def looks_for(self, rule: Rule) -> bool:
+        """It is run: it is told, or it has a twin of another name that is silenced with it."""
+        if self.only and rule.name not in self.only:
+            return False
+        return self.wants(rule) or (self.level(rule) != "ignore" and not rule.is_experimental)
+
     def wants(self, rule: Rule) -> bool:
         """It runs at all; an experimental one may be asked for by a comment, which shows later."""
         if rule.name in self.ignore or (self.only and rule.name not in self.only):

@@ -31,19 +31,22 @@ class Edit(NamedTuple):
 class Hit(NamedTuple):
     """One place that breaks a rule. `message` "" is the rule's description.
 
-    `edits` repair it without changing what the image means; empty where a person has to decide.
+    `edits` repair it without changing what the image means; empty where a person has to decide. `twin`: the line where
+    the rule of `same_as` tells it, when that is another.
     """
 
     span: Span
     message: str = ""
     edits: tuple[Edit, ...] = ()
+    twin: int = 0
 
 
 Check = Callable[["Subject"], Iterable[Hit]]
 
 
 class Rule(NamedTuple):
-    """`same_as` names a rule of another family with the same meaning: where both hit one line, that one is told.
+    """`same_as` names a rule of another family with the same meaning: where both hit one line, that one is told, and
+    who silences one of the names there silences the other.
 
     `is_experimental`: off unless `# check=experimental=` asks for it, as BuildKit has it.
     """

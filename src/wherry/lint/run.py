@@ -24,25 +24,38 @@ class Finding(NamedTuple):
 
 
 def run(subject: Subject, rules: Iterable[Rule], choice: Choice) -> tuple[Finding, ...]:
-    """By line, and on one line in the order of `rules`. Where two rules mean the same, the one is told that is wanted
-    most: that which `same_as` names."""
+    """By line, and on one line in the order of `rules`. Where two rules mean the same, the one is told that `same_as`
+    names, and none when a comment or a setting silences either of them there."""
+    pragmas = _pragmas(subject, choice)
+    told: list[tuple[Finding, int]] = []
+    silent: set[tuple[str, int]] = set()
+    for rule in rules:
+        if not choice.looks_for(rule):
+            continue
+        for hit in rule.check(subject):
+            line = hit.twin or hit.span.first
+            if choice.wants(rule) and _is_told(rule, hit, choice, pragmas):
+                found = Finding(rule, choice.level(rule), hit.message or rule.description, hit.span, hit.edits)
+                told.append((found, line))
+            else:
+                silent |= {(rule.name, line), (rule.same_as, line)}
+    places = {(one.rule.name, line) for one, line in told}
+    kept = [
+        one
+        for one, line in told
+        if (one.rule.name, line) not in silent
+        and not (one.rule.same_as and {(one.rule.same_as, line)} & (places | silent))
+    ]
+    return tuple(sorted(kept, key=lambda finding: finding.span.first))
+
+
+def _pragmas(subject: Subject, choice: Choice) -> Pragmas:
+    if not choice.obeys_pragmas or not any("#" in line for line in subject.file.lines):
+        return Pragmas({}, {})
     spans = [stage.span for stage in subject.stages]
     spans += [one.span for _, one in subject.instructions()]
     spans += [arg.span for arg in subject.file.global_args]
-    pragmas = Pragmas({}, {})
-    if choice.obeys_pragmas and any("#" in line for line in subject.file.lines):
-        pragmas = Pragmas.read(subject.file.lines, spans)
-    found: list[Finding] = []
-    for rule in rules:
-        if choice.wants(rule):
-            found += [
-                Finding(rule, choice.level(rule), hit.message or rule.description, hit.span, hit.edits)
-                for hit in rule.check(subject)
-                if _is_told(rule, hit, choice, pragmas)
-            ]
-    told = {(finding.rule.name, finding.span.first) for finding in found}
-    kept = [one for one in found if not one.rule.same_as or (one.rule.same_as, one.span.first) not in told]
-    return tuple(sorted(kept, key=lambda finding: finding.span.first))
+    return Pragmas.read(subject.file.lines, spans)
 
 
 def _is_told(rule: Rule, hit: Hit, choice: Choice, pragmas: Pragmas) -> bool:

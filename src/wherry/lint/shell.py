@@ -13,7 +13,7 @@ __all__ = ["Command", "Word", "parse_commands"]
 _BLANK = " \t"
 _ENDS = frozenset(";&|\n()")
 # What may stand before a command, and what is followed by no command
-_BEFORE = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time"})
+_BEFORE = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec"})
 _HEADS = frozenset({"for", "case", "select", "function"})
 _TAILS = frozenset({"fi", "done", "esac", "}", "in"})
 _DEEPEST = 20
@@ -134,8 +134,11 @@ class _Scan:
         words, self.words = self.words, []
         while words and (words[0].text in _BEFORE or _is_assignment(words[0].text)):
             words = words[1:]
+        is_piped = sign in ("|", "|&")
         if words and words[0].text not in _HEADS | _TAILS:
-            self.found.append(Command(words[0].text, tuple(words[1:]), words[0], sign in ("|", "|&"), self.after))
+            self.found.append(Command(words[0].text, tuple(words[1:]), words[0], is_piped, self.after))
+        elif is_piped and self.found:  # a group, a loop: what it wrote last goes there
+            self.found[-1] = self.found[-1]._replace(is_piped=True)
         self.after = ";" if sign in ("\n", "(", ")", ";;") else sign
 
     def _is_redirection(self) -> bool:

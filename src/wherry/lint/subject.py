@@ -13,7 +13,7 @@ from wherry.dockerfile.instructions import Instruction, OnBuild, Run, Shell
 from wherry.dockerfile.shell import SPACE
 from wherry.dockerfile.span import Span
 from wherry.lint.rule import Edit
-from wherry.lint.shell import Command, parse_commands
+from wherry.lint.shell import Command, Word, parse_commands
 
 if TYPE_CHECKING:
     from wherry.dockerfile.ignore import Matcher
@@ -70,7 +70,8 @@ class Logical(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A RUN whose text a shell reads. `command_at`: where the shell's text begins in the logical line; -1 in a heredoc.
+    """A RUN, with what a shell reads. `command_at`: where the shell's text begins in the logical line; -1 in a heredoc
+    and for JSON, whose one command it is, or that of `sh -c`.
 
     `shell` is the SHELL in force, () for the default. `is_trigger`: it stands behind ONBUILD.
     """
@@ -130,7 +131,7 @@ class Subject:
 
     @cached_property
     def scripts(self) -> tuple[Script, ...]:
-        """Every RUN with a shell, also behind ONBUILD, with its commands."""
+        """Every RUN, also behind ONBUILD, with its commands."""
         found: list[Script] = []
         shell: tuple[str, ...] = ()
         for stage in self.stages:
@@ -139,7 +140,7 @@ class Subject:
                 if isinstance(one, Shell):
                     shell = one.args
                 inner = one.instruction if isinstance(one, OnBuild) else one
-                if isinstance(inner, Run) and inner.command.is_shell:
+                if isinstance(inner, Run):
                     found.append(self._script(stage, inner, shell, is_trigger=inner is not one))
         return tuple(found)
 
@@ -147,12 +148,16 @@ class Subject:
         return (script for script in self.scripts if triggers or not script.is_trigger)
 
     def _script(self, stage: Stage, run: Run, shell: tuple[str, ...], *, is_trigger: bool) -> Script:
+        if not run.command.is_shell:
+            return _json_script(stage, run, is_trigger=is_trigger)
         line = run.command.line
         if run.command.files:
             script = run.command.script
             first = script.content.partition("\n")[0] if script else ""
             if first and not re.search(r"\b(ba|da|a|z|k)?sh\b", first):
                 line = ""  # a program of another language
+            elif run.command.line.startswith(" ".join(run.command.args)):
+                line = " ".join(run.command.args)  # what is fed to its commands is none of them
             return Script(stage, run, line, parse_commands(line), -1, shell, is_trigger)
         logical = self.logical(run.span).text.rstrip(SPACE)
         at = len(logical) - len(line) if logical.endswith(line) else -1
@@ -233,3 +238,13 @@ class Subject:
     def is_ignored(self, path: str) -> bool:
         """.dockerignore keeps it out of the context."""
         return self.ignore is not None and self.ignore.excludes(path)
+
+
+def _json_script(stage: Stage, run: Run, *, is_trigger: bool) -> Script:
+    """`RUN ["prog", "arg"]`. A shell that is called with -c is the shell in force for its text."""
+    args = run.command.args
+    if len(args) > 2 and re.fullmatch(r"(.*/)?(ba|da|a|z|k)?sh", args[0]) and re.fullmatch(r"-[a-z]*c", args[-2]):
+        return Script(stage, run, args[-1], parse_commands(args[-1]), -1, args[:-1], is_trigger)
+    words = [Word(arg, 0, 0) for arg in args]
+    commands = (Command(args[0], tuple(words[1:]), words[0]),) if args else ()
+    return Script(stage, run, " ".join(args), commands, -1, (), is_trigger)

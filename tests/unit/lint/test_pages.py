@@ -13,6 +13,7 @@ from wherry.lint.choice import Checks, Choice, parse_checks
 from wherry.lint.rule import Rule
 from wherry.lint.ruleset import load
 from wherry.lint.run import run
+from wherry.lint.settings import Settings, parse_hadolint
 from wherry.lint.subject import BaseImage, Options, Subject
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -31,11 +32,18 @@ def hits(rule: Rule, section: str, folder: Path) -> int:
     (text,) = re.findall(r"```dockerfile\n(.*?)```", section, re.DOTALL)
     beside = folder / ".dockerignore"
     ignore = Matcher.of_file(beside.read_bytes()) if beside.exists() else None
-    options = Options(find_base=find_base)
+    settings = folder / ".hadolint.yaml"
+    asked = parse_hadolint(settings.read_bytes()) if settings.exists() else Settings()
+    options = Options(
+        find_base=find_base,
+        trusted_registries=asked.trusted_registries,
+        labels=asked.labels,
+        strict_labels=asked.strict_labels,
+    )
     subject = Subject.parse(text.encode(), "Dockerfile", options, folder=str(folder), ignore=ignore)
     directive = next((one.value for one in subject.file.directives if one.name == "check"), "")
     checks = parse_checks(directive) if directive else Checks()
-    return len(run(subject, [rule], Choice(checks=checks)))
+    return len(run(subject, [rule], Choice(only=frozenset({rule.name}), checks=checks)))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

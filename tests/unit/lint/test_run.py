@@ -62,6 +62,22 @@ def test_of_two_rules_with_one_meaning_one_is_told() -> None:
     assert [finding.rule.name for finding in found] == ["WorkdirX"]
 
 
+@pytest.mark.parametrize("name", ["DL9999", "WorkdirX"])
+def test_who_silences_one_of_two_names_silences_both(name: str) -> None:
+    twin = no_x._replace(same_as="WorkdirX")
+    commented = subject(f"FROM a\n# hadolint ignore={name}\nWORKDIR x\n")
+    assert not run(commented, [twin, no_x_either], Choice())
+    assert not run(subject("FROM a\nWORKDIR x\n"), [twin, no_x_either], Choice(ignore=frozenset({name})))
+    (one,) = run(subject("FROM a\nWORKDIR x\n"), [twin, no_x_either], Choice(only=frozenset({name})))
+    assert one.rule.name == name
+
+
+def test_a_rule_that_is_off_does_not_silence_its_twin() -> None:
+    twin = no_x._replace(same_as="WorkdirX", level="ignore")
+    (one,) = run(subject("FROM a\nWORKDIR x\n"), [twin, no_x_either], Choice())
+    assert one.rule.name == "WorkdirX"
+
+
 def test_a_fix_changes_the_span_and_nothing_else() -> None:
     text = "FROM a\r\n  WORKDIR \\\r\n# why\r\n x\r\n"
     looked = subject(text)
