@@ -37,7 +37,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 def _run(engine: Engine, args: Args, out: Output, monitor: Monitor) -> int:
     from wherry.cli.container_streams import for_run
     from wherry.cli.run_image import require_image
-    from wherry.errors import RuntimeFailure, WherryError
+    from wherry.errors import InputError, RuntimeFailure, WherryError
     from wherry.host.linux import require_root
 
     try:
@@ -48,7 +48,15 @@ def _run(engine: Engine, args: Args, out: Output, monitor: Monitor) -> int:
         options = parse(args, engine.settings)
         streams = for_run(options, out)
         require_image(engine, args.rest[0], options, out, quiet=args.on("quiet"))
-        id, code = engine.containers.run(args.rest[0], options, streams, monitor)
+        if args.on("track"):
+            from wherry.cli.track import request
+            from wherry.engine import runs_container
+
+            id, code = runs_container.run(engine, args.rest[0], options, request(args), streams, monitor)
+        elif args.given("experiment") or args.given("param"):
+            raise InputError("--experiment and --param are of a training run", hint="add --track")
+        else:
+            id, code = engine.containers.run(args.rest[0], options, streams, monitor)
     except RuntimeFailure:
         raise
     except WherryError as fault:

@@ -129,7 +129,10 @@ FLAGS = (
     *CREATE_FLAGS,
     Flag("detach", "Run container in background and print container ID", short="d"),
     _text("detach-keys", "Override the key sequence for detaching a container"),
+    _text("experiment", "What the training run is grouped by (with --track)"),
+    _list("param", "Record a parameter of the training run (NAME=VALUE; with --track)"),
     Flag("sig-proxy", "Proxy received signals to the process", default="true"),
+    Flag("track", "Record the container as a training run"),
 )
 
 

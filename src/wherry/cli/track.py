@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
+    from wherry.engine.runs_record import Request
 
-__all__ = ["VERB", "run"]
+__all__ = ["VERB", "pairs", "request", "run"]
 
 VERB = Verb(
     "[OPTIONS] COMMAND [ARG...]",
@@ -32,11 +33,17 @@ VERB = Verb(
 
 def run(engine: Engine, args: Args, out: Output) -> int:
     """The command's exit code; 128 and the signal's number when one ended it; 127 when there is no such command."""
-    from wherry.engine.runs_record import Request, record
+    from wherry.engine.runs_record import record
 
-    request = Request(args.text("experiment"), args.text("name"), pairs("--param", args.all("param")),
-                      pairs("--tag", args.all("tag")))  # fmt: skip
-    return record(engine, request, args.rest, (out.in_fd, out.out_fd, out.err_fd))
+    asked = request(args)._replace(name=args.text("name"), tags=pairs("--tag", args.all("tag")))
+    return record(engine, asked, args.rest, (out.in_fd, out.out_fd, out.err_fd))
+
+
+def request(args: Args) -> Request:
+    """What `track` and `run --track` both take. Raises: InputError."""
+    from wherry.engine.runs_record import Request
+
+    return Request(args.text("experiment"), params=pairs("--param", args.all("param")))
 
 
 def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:

@@ -209,7 +209,6 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
     """What runtime/monitor.py is told; `wants` "" is a start that nobody is attached to."""
     from wherry.engine.containers_cleaner import cleaner_argv
     from wherry.engine.containers_log_plan import log_plan
-    from wherry.runtime.cgroups import folders
     from wherry.runtime.spec import network_sysctls
 
     row, options, bundle = start.row, start.options, start.bundle
@@ -238,19 +237,33 @@ def monitor_plan(engine: Engine, start: Start, *, wants: str, netns: str, size: 
         "pid_file": pid_file,
         "runtime_log": log,
         "console": console,
-        "memory_events": _memory_events(cgroup),
-        "cgroups": folders(cgroup),
+        **_cgroups(cgroup),
         "health": _health_plan(engine, start, cgroup),
         "remove": row.remove,
         "cleaner": cleaner_argv(engine, row.id),
         "adopt": None,
         "events": engine.events.of_container(row),
+        **_run_lock(row),
     }
 
 
-def _memory_events(cgroup: str) -> list[str]:
-    """Of either cgroup version: where the kernel counts OOM kills."""
-    return [f"/sys/fs/cgroup/memory{cgroup}/memory.oom_control", f"/sys/fs/cgroup{cgroup}/memory.events"]
+def _run_lock(row: ContainerRow) -> dict[str, str]:
+    from wherry.engine.containers_rows import TRACKED
+
+    if TRACKED not in row.labels:
+        return {}
+    from wherry.engine.runs_container import folder_of
+
+    folder = folder_of(row)
+    return {"hold": f"{folder}/lock"} if folder else {}
+
+
+def _cgroups(cgroup: str) -> dict[str, list[str]]:
+    """The folders, and of either cgroup version where the kernel counts OOM kills."""
+    from wherry.runtime.cgroups import folders
+
+    events = [f"/sys/fs/cgroup/memory{cgroup}/memory.oom_control", f"/sys/fs/cgroup{cgroup}/memory.events"]
+    return {"memory_events": events, "cgroups": folders(cgroup)}
 
 
 def cgroup_path(engine: Engine, options: RunOptions, id: str) -> str:

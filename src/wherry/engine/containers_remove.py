@@ -50,6 +50,10 @@ def clean(engine: Engine, row: ContainerRow) -> None:
         from wherry.engine.events_runs import over
 
         over(engine, row)
+    if containers_rows.TRACKED in row.labels:
+        from wherry.engine import runs_container
+
+        runs_container.over(engine, row)
     engine.networks.release(row.id)
     engine.containers.forget_runtime_state(row, cgroup_path(engine, row.options(), row.id))
     remove_tree(engine.containers.run_folder_path(row.id))

@@ -28,6 +28,10 @@ _FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _LATER = _FIRST | frozenset("_.-")
 
 
+TRACKED = "wherry.track.run"
+"""The label of a container that is a training run: its id."""
+
+
 class ContainerRow(NamedTuple):
     """What stays while a container lives. `image_id` is the config's digest, `image_name` as the user said it.
 

@@ -137,6 +137,10 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
             doc = write_bundle(engine, start, attachment, size)
             write_health_process(start, plan, doc)
         began(engine, row, attachment)
+        if containers_rows.TRACKED in row.labels:
+            from wherry.engine import runs_container
+
+            runs_container.began(row)
         listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
         monitor.go(listeners, _load_what_the_end_needs if streams else None, mounts)
     except launch.Failed as fault:

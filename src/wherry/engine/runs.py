@@ -48,7 +48,12 @@ class Runs:
 
     def list(self) -> Sequence[Record]:
         """The newest first. Reads nothing but what each was begun with; a folder with a broken run.json is no run."""
-        known = (one for one in map(Record, folders(self.home)) if set(one.start) >= _NEEDED)
+        known = [one for one in map(Record, folders(self.home)) if set(one.start) >= _NEEDED]
+        for one in known:
+            if "container" in one.start:
+                from wherry.engine.runs_container import settle
+
+                settle(self._engine, one)
         return sorted(known, key=lambda one: (one.started_ms, one.id), reverse=True)
 
     def find(self, text: str) -> Record:

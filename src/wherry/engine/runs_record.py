@@ -21,7 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.engine import Engine
 
-__all__ = ["Recording", "Request", "record"]
+__all__ = ["OUTPUTS", "Recording", "Request", "end", "record"]
+
+OUTPUTS = "/outputs"
+"""Below a run's folder: what a program without `wherry.track` leaves there becomes artifacts at the end."""
 
 
 _PASSED = (signal.SIGTERM, signal.SIGHUP)
@@ -58,23 +61,60 @@ class Recording:
             start["environment"] = environment_of(engine, words)
         try:
             self.folder = begin(home(engine), start, mode)
+            os.mkdir(self.folder + OUTPUTS)
+            os.chmod(self.folder + OUTPUTS, mode)
             self._lock = folders.hold(self.folder)
         except (TrackError, OSError) as fault:
             raise HostError(str(fault)) from None
 
-    def add(self, kind: str, value: Mapping[str, Any]) -> None:
-        """What is known only later: "container"."""
-        folders.append(self.folder, {"type": kind, "value": value})
+    def end(self, code: int, *, is_killed: bool = False, error: str = "") -> None:
+        """Raises: HostError, also when its folder was removed meanwhile."""
+        try:
+            end(self.folder, code, is_killed=is_killed, error=error)
+        finally:
+            self.leave()
 
-    def end(self, code: int, ended_by: int = 0) -> None:
-        """`ended_by` is a signal's number. A program that was killed by the kernel for its memory got 9."""
-        from wherry.track.points import summaries
+    def leave(self) -> None:
+        """Others write on, and end it. Idempotent."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
-        status = "killed" if ended_by else "failed" if code else "finished"
-        metrics = {name: one.document() for name, one in summaries(self.folder).items()}
-        document = {"status": status, "exit_code": code, "ended_ms": int(time.time() * 1000), "metrics": metrics}
-        folders.save(self.folder + "/end.json", document)
-        os.close(self._lock)
+
+def end(folder: str, code: int, *, is_killed: bool = False, error: str = "", ended_ns: int = 0) -> None:
+    """Write the end of a run in `folder`, with what its metrics came to; files in OUTPUTS become artifacts.
+
+    `ended_ns` is since 1970; 0: now.
+
+    Raises: HostError.
+    """
+    from wherry.track.points import summaries
+
+    status = "killed" if is_killed else "failed" if code else "finished"
+    try:
+        _keep_outputs(folder)
+        metrics = {name: one.document() for name, one in summaries(folder).items()}
+        ended_ms = (ended_ns or time.time_ns()) // 1_000_000
+        document = {"status": status, "exit_code": code, "ended_ms": ended_ms, "metrics": metrics}
+        folders.save(folder + "/end.json", {**document, "error": error} if error else document)
+    except OSError as fault:
+        what = "its folder is gone" if not os.path.isdir(folder) else str(fault.strerror)
+        raise HostError(f"the end of run {os.path.basename(folder)[:12]} is not recorded: {what}") from None
+
+
+def _keep_outputs(folder: str) -> None:
+    """They move: a file is in the run once. Links are left alone: they could lead out of it."""
+    from wherry.track.artifacts import files_below, keep
+
+    place = folder + OUTPUTS
+    if not os.path.isdir(place):
+        return
+    for path, name in files_below(place, ""):
+        if os.path.islink(path) or not os.path.isfile(path):
+            continue
+        digest, size = keep(folder, path)
+        folders.append(folder, {"type": "artifact", "name": name.lstrip("/"), "digest": digest, "size": size})
+        os.unlink(path)
 
 
 def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[int, int, int]) -> int:
@@ -95,8 +135,8 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
         try:
             command = Command(tuple(words), env=env)
             child.append(engine.host.spawn(command, stdin=stdio[0], stdout=stdio[1], stderr=stdio[2]))
-        except HostError:
-            recording.end(127)
+        except HostError as fault:
+            recording.end(127, error=str(fault))
             raise CommandNotFound(f"{words[0]}: no such command") from None
         status = os.waitpid(child[0], 0)[1]
     finally:
@@ -104,7 +144,11 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
             signal.signal(number, handler)
     ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     code = 128 + ended_by if ended_by else os.WEXITSTATUS(status)
-    recording.end(code, ended_by)
+    try:
+        recording.end(code, is_killed=bool(ended_by))
+    except HostError as fault:
+        # The command's exit code counts, whatever became of the record
+        engine.notices.append(fault.message)
     return code
 
 

@@ -14,7 +14,7 @@ sysctls {name: value}, tty, size [rows, columns], stdin, stdin_once, wants (of "
 log (in monitor_log.py) or null, restart {name, max}, run, delete (the runtime's argv), env, pid_file,
 runtime_log, console, memory_events (files that count OOM kills), cgroups (its folders), health or null, remove (--rm),
 cleaner (argv), adopt {pid, start, started_ns, restarts} or null, events {folder, attributes} or null,
-names (the path of what its resolver knows, once it has one; "": it never has).
+names (the path of what its resolver knows, once it has one; "": it never has), hold (a training run's lock, or "").
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wherry.runtime.monitor_io import Stdio
 from wherry.runtime.monitor_log import open_log
 from wherry.runtime.monitor_oom import Oom
 from wherry.runtime.monitor_restart import Restarts
-from wherry.runtime.monitor_spaces import become_cleaner, enter
+from wherry.runtime.monitor_spaces import become_cleaner, enter, hold
 from wherry.runtime.monitor_streams import IN, Clients, Loop
 
 TYPE_CHECKING = False
@@ -365,6 +365,7 @@ def main(control_fd: int = -1) -> None:
     """`control_fd`: the engine's socket; -1: its number is the first argument."""
     control = kernel.Socket(fileno=control_fd if control_fd >= 0 else int(sys.argv[1]))
     _, plan, root_fds = receive(control)
+    plan["held"] = hold(plan.get("hold", ""))
     host_spaces = (os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC),
                    os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))  # fmt: skip
     try:

@@ -34,8 +34,24 @@ def enter(plan: dict[str, Any], root_fds: list[int]) -> None:
     os.close(root)
 
 
+def hold(path: str) -> int:
+    """An fd with a shared lock on the file: a training run's, which lives as long as its container. -1 without one."""
+    if not path:
+        return -1
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    except OSError:
+        return -1  # removed, or a file system without locks: the container runs all the same
+    return fd
+
+
 def become_cleaner(plan: dict[str, Any], host_spaces: tuple[int, int]) -> None:
     """Go back to the host's namespaces and run what removes the container's traces; no attached client does it."""
+    if plan["held"] >= 0:
+        os.set_inheritable(plan["held"], True)
     for fd, kind in zip(host_spaces, (kernel.CLONE_NEWNET, kernel.CLONE_NEWNS), strict=True):
         kernel.setns(fd, kind)
     os.execve(plan["cleaner"][0], plan["cleaner"], plan["env"])  # noqa: S606

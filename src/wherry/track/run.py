@@ -213,7 +213,9 @@ def begin(home: str, start: dict[str, Any], mode: int = 0o755) -> str:
             os.mkdir(path)
             os.chmod(path, mode)
         os.close(folders.hold(folder))
-        os.chmod(folder + "/lock", mode & 0o666)
+        os.close(os.open(folder + "/events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        for name in ("/lock", "/events.jsonl"):
+            os.chmod(folder + name, mode & 0o666)
         folders.save(folder + "/run.json", document)
     except OSError as fault:
         raise TrackError(

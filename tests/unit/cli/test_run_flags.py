@@ -210,7 +210,10 @@ def test_create_knows_no_detach() -> None:
     assert {flag.name for flag in FLAGS} - {flag.name for flag in CREATE_FLAGS} == {
         "detach",
         "detach-keys",
+        "experiment",
+        "param",
         "sig-proxy",
+        "track",
     }
 
 
