@@ -18,7 +18,8 @@ PROGRAMS = {
 }  # fmt: skip
 
 MODULES = {
-    "cfn-lint": "cfnlint", "google-cloud-run": "google.cloud.run_v2", "kubernetes": "kubernetes",
+    "azure-mgmt-appcontainers": "azure.mgmt.appcontainers", "cfn-lint": "cfnlint",
+    "google-cloud-run": "google.cloud.run_v2", "kubernetes": "kubernetes",
     "kubernetes-validate": "kubernetes_validate", "moto": "moto",
 }  # fmt: skip
 """Packages of the dependency group `test` (tools/setup.sh test)."""

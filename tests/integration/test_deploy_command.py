@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
     out = tmp_path / "cloudrun"
     wherry("deploy", "cloudrun", "--image", image, "--output", str(out), "--min", "0", "--max", "3")
     assert yaml.safe_load((out / "service.yaml").read_text())["kind"] == "Service"
+    out = tmp_path / "aca"
+    wherry("deploy", "aca", "--image", image, "--output", str(out), "--location", "westeurope")
+    assert yaml.safe_load((out / "containerapp.yaml").read_text())["location"] == "westeurope"
+    assert json.loads((out / "template.json").read_text())["resources"][-1]["name"] == "iris"
     out = tmp_path / "kubernetes"
     wherry("deploy", "kubernetes", "--image", image, "--registry", "r.example.com/team", "--output", str(out))
     found = [kind for path in out.iterdir() for kind in yaml.safe_load_all(path.read_text())]
@@ -53,6 +58,7 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["ecs", "--image", "nothing:1"], 1, "nothing:1"),
         (["ecs", "--image", "iris:3", "--cpu", "3"], 1, "Fargate does not sell"),
         (["cloudrun", "--image", "iris:3", "--memory", "64g"], 1, "cloudrun can't run iris"),
+        (["aca", "--image", "iris:3", "--memory", "3g"], 1, "--cpu 1.5 --memory 3072m"),
         (["kubernetes", "--image", "iris:3"], 1, "on this machine only"),
         (["to", "acme", "--image", "iris:3"], 1, "no such deployment target: acme"),
         (["status", "to-nowhere", "iris"], 1, "no such deployment target"),

@@ -28,6 +28,7 @@ __all__ = ["VERB", "run"]
 _WHERE = {
     "ecs": "Deploy to AWS: ECS on Fargate",
     "cloudrun": "Deploy to Google Cloud Run",
+    "aca": "Deploy to Azure Container Apps",
     "kubernetes": "Deploy to a Kubernetes cluster",
 }
 _EXAMPLES = {
@@ -43,6 +44,11 @@ _EXAMPLES = {
     "cloudrun": (
         "wherry deploy cloudrun --image iris:3 --project my-project --region europe-west1 --dry-run",
         "wherry deploy cloudrun --image iris:3 --min 0 --max 3 --yes",
+    ),
+    "aca": (
+        "wherry deploy aca --image iris:3 --location westeurope --dry-run",
+        "wherry deploy aca --image iris:3 --location westeurope --min 0 --max 3 --yes",
+        "wherry deploy aca --image iris:3 --output azure",
     ),
 }
 

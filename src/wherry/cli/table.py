@@ -76,6 +76,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "ci jenkins": ("ci", "Write a pipeline for Jenkins: lint, build, verify, push, deploy"),
     "deploy ecs": ("deploy", "Deploy to AWS: ECS on Fargate"),
     "deploy cloudrun": ("deploy", "Deploy to Google Cloud Run"),
+    "deploy aca": ("deploy", "Deploy to Azure Container Apps"),
     "deploy kubernetes": ("deploy", "Deploy to a Kubernetes cluster"),
     "deploy to": ("deploy", "Deploy to a target that another package brings"),
     "deploy status": ("deploy_look", "Show how a deployment is"),

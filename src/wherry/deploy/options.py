@@ -39,6 +39,21 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("internal", "Only from inside of the project's networks", kind="bool"),
         Option("cpu-always", "Give the CPU between requests too", kind="bool"),
     ),
+    "aca": (
+        Option("subscription", "The subscription's id (default: AZURE_SUBSCRIPTION_ID, then az's own)"),
+        Option("resource-group", "The resource group, which is there (default: one of its own)"),
+        Option("location", "The location, as westeurope (default: the resource group's)"),
+        Option("environment", "The environment, by name or id (default: one of its own)"),
+        Option(
+            "registry",
+            "Push here: HOST or HOST/PREFIX, Azure's or another (default: one of its own)",
+            type_name="HOST/PREFIX",
+        ),
+        Option("identity", "Who pulls the image and reads Key Vaults, by name or id (default: one of its own)"),
+        Option("workload-profile", "A workload profile of the environment (default: the consumption plan)"),
+        Option("internal", "Only from inside of the environment's network", kind="bool"),
+        Option("allow-http", "Answer plain http too, without sending it to https", kind="bool"),
+    ),
     "kubernetes": (
         Option("kubeconfig", "The kubeconfig file (default: KUBECONFIG, then ~/.kube/config, then the pod's own)"),
         Option("context", "The context of the kubeconfig (default: its current one)"),

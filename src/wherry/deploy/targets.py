@@ -18,6 +18,7 @@ GROUP = "wherry.deploy"
 BUILT_IN = {
     "ecs": "wherry.deploy.ecs:EcsTarget",
     "cloudrun": "wherry.deploy.cloudrun:CloudRunTarget",
+    "aca": "wherry.deploy.aca:AcaTarget",
     "kubernetes": "wherry.deploy.kubernetes:KubernetesTarget",
 }
 

@@ -97,8 +97,10 @@ def carry_out(job: Job, seen: Preview, cancel: Cancel) -> Outcome:
     with _explained(seen.plan):
         if seen.push_to is not None:
             job.session.make_registry(app, job.watch, cancel)
+            # Asked again: the registry's login may be over since the plan was shown, or there was no registry then
+            push_to = job.session.push_to(app) or seen.push_to
             with job.transfer() as transfer:
-                app = ship.ship(job.engine, app, seen.push_to, transfer, cancel)
+                app = ship.ship(job.engine, app, push_to, transfer, cancel)
         plan = job.session.plan(app)
         job.session.apply(app, plan, job.watch, cancel)
         deployed = _healthy(job, app, cancel)

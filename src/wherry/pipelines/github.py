@@ -131,6 +131,13 @@ _SIGN_IN = {
           workload_identity_provider: ${{ vars.GCP_WORKLOAD_IDENTITY_PROVIDER }}
           service_account: ${{ vars.GCP_SERVICE_ACCOUNT }}
 """,
+    "aca": """\
+      - uses: azure/login@v2
+        with:
+          client-id: ${{ vars.AZURE_CLIENT_ID }}
+          tenant-id: ${{ vars.AZURE_TENANT_ID }}
+          subscription-id: ${{ vars.AZURE_SUBSCRIPTION_ID }}
+""",
     "kubernetes": """\
       - name: The cluster's address and login
         run: |
@@ -168,7 +175,7 @@ def _deployment(pipeline: Pipeline, registry: str, login: str) -> str:
     return _DEPLOY.format(
         environment=pipeline.environment,
         slug=pipeline.environment.replace(" ", "-"),
-        id_token=_OIDC if cloud.name in ("ecs", "cloudrun") else "",
+        id_token=_OIDC if cloud.name in ("ecs", "cloudrun", "aca") else "",
         install=install(cloud.extra),
         registry=registry,
         login=login,

@@ -97,6 +97,12 @@ _SIGN_IN = {
         "  # GOOGLE_APPLICATION_CREDENTIALS: a CI/CD variable of type File (workload identity, or a key)\n",
         "",
     ),
+    "aca": (
+        _ID.format(audience="api://AzureADTokenExchange")
+        + "  # AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_SUBSCRIPTION_ID: CI/CD variables of the project\n"
+        + "  variables:\n    AZURE_FEDERATED_TOKEN_FILE: /tmp/cloud-token\n",
+        "    - (umask 077; printf '%s' \"$CLOUD_ID\" > /tmp/cloud-token)\n",
+    ),
     "kubernetes": ("  # KUBECONFIG: a CI/CD variable of type File\n", ""),
 }
 

@@ -104,6 +104,7 @@ _TAIL = """\
 _OPEN = {
     "ecs": "withCredentials([[$class: 'AmazonWebServicesCredentialsBinding', credentialsId: 'aws']]) {",
     "cloudrun": "withCredentials([file(credentialsId: 'gcp', variable: 'GOOGLE_APPLICATION_CREDENTIALS')]) {",
+    "aca": "withCredentials([azureServicePrincipal('azure')]) {",
     "kubernetes": "withCredentials([file(credentialsId: 'kubeconfig', variable: 'KUBECONFIG')]) {",
 }
 

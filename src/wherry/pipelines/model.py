@@ -29,6 +29,7 @@ CLOUDS = {
     for cloud in (
         Cloud("ecs", "aws"),
         Cloud("cloudrun", "gcp"),
+        Cloud("aca", "azure"),
         Cloud("kubernetes", "kubernetes"),
     )
 }
