@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("logs", "port", "rename"), ("container", "nothing")),
     **dict.fromkeys(
         ("history", "image diff", "image inspect", "image sbom", "image sign", "image tree", "image verify", "images",
-         "push", "rmi", "save", "tag"), ("image",)),
+         "bundle create", "push", "rmi", "save", "tag"), ("image",)),
     **dict.fromkeys(("create", "image attach", "run"), ("image", "files")),
     **dict.fromkeys(("network inspect", "network rm"), ("network",)),
     **dict.fromkeys(("network connect", "network disconnect"), ("network", "container", "nothing")),
@@ -46,6 +46,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "volume import": ("volume", "files"),
     **dict.fromkeys(("model pack", "model push"), ("files",)),
     **dict.fromkeys(("build", "copy", "init", "lint", "registry serve", "track"), ("files",)),
+    **dict.fromkeys(("bundle inspect", "bundle load"), ("files",)),
     **dict.fromkeys(("ci github", "ci gitlab", "ci jenkins"), ("files",)),
     **dict.fromkeys(("record", "verify"), ("image",)),
     **dict.fromkeys(
@@ -91,7 +92,7 @@ FLAG_VALUES: dict[str, str] = {
     "env-file": "files", "file": "files", "format": "format", "gpus": "gpus", "iidfile": "files", "input": "files",
     "ipc": "ipc", "label-file": "files", "log-driver": "log-driver", "net": "network", "network": "network",
     "output": "files", "pid": "host", "progress": "progress", "pull": "pull", "restart": "restart", "root": "files",
-    "signal": "signal", "stop-signal": "signal", "type": "type", "userns": "host", "uts": "host",
+    "signal": "signal", "since": "files", "stop-signal": "signal", "type": "type", "userns": "host", "uts": "host",
     "volumes-from": "container", "link": "container", "volume": "files", "workdir": "nothing",
 }  # fmt: skip
 

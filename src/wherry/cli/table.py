@@ -71,6 +71,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "image verify": ("image_verify", "Verify the signatures of images in their registry"),
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
+    "bundle create": ("bundle", "Write images and models to one archive, for machines without a network"),
+    "bundle inspect": ("bundle", "Show what a bundle holds, without loading it"),
+    "bundle load": ("bundle", "Load a bundle: a file, the first of its parts, all parts, or - for STDIN"),
     "ci github": ("ci", "Write a pipeline for GitHub Actions: lint, build, verify, push, deploy"),
     "ci gitlab": ("ci", "Write a pipeline for GitLab CI: lint, build, verify, push, deploy"),
     "ci jenkins": ("ci", "Write a pipeline for Jenkins: lint, build, verify, push, deploy"),
@@ -177,6 +180,7 @@ COMMON = ("run", "exec", "ps", "build", "images", "bootstrap", "version", "info"
 GROUPS = {
     "builder": "Manage builds",
     "buildx": "Manage builds, as docker's plugin of that name",
+    "bundle": "Carry images, models and projects to machines without a network",
     "ci": "Write pipelines for a CI",
     "compose": "Define and run multi-container applications",
     "container": "Manage containers",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EISDIR, EOPNOTSUPP
 from functools import partial
 
@@ -16,12 +16,12 @@ from wherry.fs.atomic import replace_file, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wherry.cli.render import Output
     from wherry.image.tar.pack import Write
 
-__all__ = ["write_file", "write_out"]
+__all__ = ["opened_out", "write_file", "write_out"]
 
 
 # At the end of what is there: /dev/stdout may be a file that holds something already
@@ -30,19 +30,29 @@ _AS_IT_IS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 
 def write_out(path: str, out: Output, produce: Callable[[Write], object]) -> None:
     """`produce` gives the bytes; `path` "" is standard output. Raises: InputError, and what `produce` raises."""
+    with opened_out(path, out) as write:
+        produce(write)
+
+
+@contextmanager
+def opened_out(path: str, out: Output) -> Iterator[Write]:
+    """What takes the bytes; a file appears when the block has ended well. `path` as of `write_out`.
+
+    Raises: InputError.
+    """
     if not path:
         if out.is_terminal:
             raise InputError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-        produce(partial(write_all, out.out_fd))
-        return
-    if _is_stream(path):
+        yield partial(write_all, out.out_fd)
+    elif _is_stream(path):
         fd = _open(path, _AS_IT_IS, path)
         try:
-            produce(partial(write_all, fd))
+            yield partial(write_all, fd)
         finally:
             os.close(fd)
-        return
-    _whole(path, produce)
+    else:
+        with _whole(path) as write:
+            yield write
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -76,13 +86,14 @@ def _is_stream(path: str) -> bool:
     return False
 
 
-def _whole(path: str, produce: Callable[[Write], object]) -> None:
+@contextmanager
+def _whole(path: str) -> Iterator[Write]:
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     fd = _open_new(folder or ".", temporary, path)
     try:
         try:
-            produce(partial(write_all, fd))
+            yield partial(write_all, fd)
             if not os.fstat(fd).st_nlink:
                 # The source is absolute; with a `src_dir_fd` Python has the kernel follow it
                 os.link(f"/proc/self/fd/{fd}", temporary, src_dir_fd=fd)

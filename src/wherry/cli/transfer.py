@@ -29,7 +29,9 @@ __all__ = ["MEASURED", "Live", "Plain", "Quiet", "choose", "fit", "shown_size"]
 _DRAW_S = 0.1
 _WINDOW_S = 4.0
 """Speed is over the last seconds: the whole transfer's average hides that it has stalled."""
-MEASURED = frozenset({"Hashing", "Packing", "Downloading", "Extracting", "Pushing", "Compressing", "Loading"})
+MEASURED = frozenset(
+    {"Hashing", "Packing", "Downloading", "Extracting", "Pushing", "Compressing", "Loading", "Writing", "Verifying"}
+)
 """Phases with a bar. docker prints no line for them when it is piped."""
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wherry.oci.platform import Platform
     from wherry.store.source import Source
 
-__all__ = ["ImagePlan", "IndexPlan", "LayerPart", "docker_plan", "plan_indexes", "plan_load"]
+__all__ = ["ImagePlan", "IndexPlan", "LayerPart", "docker_plan", "plan_image", "plan_indexes", "plan_load"]
 
 _MANIFEST_LIMIT = 4 << 20
 _CONFIG_LIMIT = 8 << 20
@@ -88,13 +88,24 @@ def plan_load(source: Source, platform: Platform) -> list[ImagePlan]:
     if source.has("version") and source.has("manifest.json") and not source.has("repositories"):
         return _Folder(source, platform).plans()
     if source.has("manifest.json"):
-        return [_docker_plan(source, entry, f"manifest.json[{i}]") for i, entry in enumerate(_docker_entries(source))]
+        entries = enumerate(_docker_entries(source))
+        if plans := [_docker_plan(source, entry, f"manifest.json[{i}]") for i, entry in entries]:
+            return plans
+        raise InvalidSpec("manifest.json: expected a list of objects")
     if source.has("repositories"):
         raise Unsupported("this archive is of docker 1.9 or older", hint="save the image again with a newer docker")
     raise InvalidSpec(
         "this is no image archive: it has neither index.json nor manifest.json",
         hint="for a root file system use `wherry import`",
     )
+
+
+def plan_image(source: Source, manifest: Descriptor, references: tuple[Reference, ...]) -> ImagePlan:
+    """The image of one manifest among the blobs of `source`. Reads only it and its config.
+
+    Raises: InvalidSpec, IntegrityError, Unsupported (an artifact).
+    """
+    return _Layout(source, None).plan(manifest, references)
 
 
 class _Layout:
@@ -109,7 +120,8 @@ class _Layout:
         index = Index.from_bytes(self._source.read("index.json", _MANIFEST_LIMIT))
         groups: dict[str, list[Descriptor]] = {}
         for entry in index.manifests:
-            if _is_attestation(entry):
+            # What `bundle create` puts beside images (models, SBOMs) is no image
+            if _is_attestation(entry) or entry.artifact_type:
                 continue
             # Without a name, several entries are several images, unless each says its platform
             key = (
@@ -125,7 +137,7 @@ class _Layout:
             if known := found.get(chosen.digest):
                 found[chosen.digest] = known._replace(references=(*known.references, *references))
             else:
-                found[chosen.digest] = self._plan(chosen, references)
+                found[chosen.digest] = self.plan(chosen, references)
         if not found:
             raise Unsupported("the archive holds no image")
         return list(found.values())
@@ -157,7 +169,7 @@ class _Layout:
             manifest = Manifest.from_bytes(self._verified(entry, _MANIFEST_LIMIT))
             others |= {one.digest: one for one in (entry, manifest.config, *manifest.layers)}
         else:
-            images[entry.digest] = self._plan(entry, ())
+            images[entry.digest] = self.plan(entry, ())
 
     def _choose(self, entries: Sequence[Descriptor], depth: int) -> Descriptor:
         """The manifest for our platform, down through nested indexes. Raises: Unsupported, InvalidSpec."""
@@ -182,7 +194,8 @@ class _Layout:
     def _manifest(self, digest: Digest) -> str:
         return blob_name(digest)
 
-    def _plan(self, descriptor: Descriptor, references: tuple[Reference, ...]) -> ImagePlan:
+    def plan(self, descriptor: Descriptor, references: tuple[Reference, ...]) -> ImagePlan:
+        """Of the manifest that `descriptor` names; without `references`, under the names of docker's manifest.json."""
         data = self._verified(descriptor, _MANIFEST_LIMIT, is_manifest=True)
         manifest = Manifest.from_bytes(data)
         if manifest.config.media_type not in mediatype.CONFIGS:
@@ -217,7 +230,7 @@ class _Folder(_Layout):
             entries: Sequence[Descriptor] = Index.from_bytes(data).manifests
         except InvalidSpec:
             entries = (Descriptor(mediatype.MANIFEST, self._top, len(data)),)
-        return [self._plan(self._choose(entries, 0), ())]
+        return [self.plan(self._choose(entries, 0), ())]
 
     def _blob(self, digest: Digest) -> str:
         return digest.hex
@@ -231,7 +244,7 @@ def _docker_entries(source: Source) -> list[dict[str, object]]:
         doc = json.loads(source.read("manifest.json", _MANIFEST_LIMIT))
     except (ValueError, RecursionError) as fault:
         raise InvalidSpec(f"manifest.json: not JSON: {fault}") from None
-    if not isinstance(doc, list) or not doc or not all(isinstance(one, dict) for one in doc):
+    if not isinstance(doc, list) or not all(isinstance(one, dict) for one in doc):
         raise InvalidSpec("manifest.json: expected a list of objects")
     return doc
 

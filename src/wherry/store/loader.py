@@ -39,25 +39,29 @@ class Loader(NamedTuple):
 
         Raises: IntegrityError, HostileArchive, InvalidSpec, Cancelled, OSError.
         """
+        with self.leases.hold("load an image") as lease:
+            self.bring(source, plan, lease, cancel)
+            return self.images.create(plan.config, plan.references, manifest=plan.manifest)
+
+    def bring(self, source: Source, plan: ImagePlan, lease: Lease, cancel: Cancel | None = None) -> None:
+        """The layers alone: what `images.create` needs, held by `lease`. Idempotent. Raises: as `load`."""
         from concurrent.futures import ThreadPoolExecutor
 
         cancel = cancel or Cancel()
-        with self.leases.hold("load an image") as lease:
-            lease.add_layer(*(part.diff_id for part in plan.layers))
-            lease.add_blob(*(part.digest for part in plan.layers if part.digest))
-            with ThreadPoolExecutor(max_workers=self.jobs) as pool:
-                # The same layer may stand in an image twice: once is enough
-                parts = {(part.diff_id, part.digest): part for part in plan.layers}
-                futures = [pool.submit(self._layer, source, part, lease, cancel) for part in parts.values()]
-                try:
-                    for future in futures:
-                        future.result()
-                except BaseException:
-                    cancel.set("another layer failed")
-                    for future in futures:
-                        future.cancel()
-                    raise
-            return self.images.create(plan.config, plan.references, manifest=plan.manifest)
+        lease.add_layer(*(part.diff_id for part in plan.layers))
+        lease.add_blob(*(part.digest for part in plan.layers if part.digest))
+        with ThreadPoolExecutor(max_workers=self.jobs) as pool:
+            # The same layer may stand in an image twice: once is enough
+            parts = {(part.diff_id, part.digest): part for part in plan.layers}
+            futures = [pool.submit(self._layer, source, part, lease, cancel) for part in parts.values()]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                cancel.set("another layer failed")
+                for future in futures:
+                    future.cancel()
+                raise
 
     def keep(self, source: Source, blobs: Sequence[Descriptor]) -> None:
         """Blobs as they are, checked; the caller holds a lease. Raises: IntegrityError, InvalidSpec, OSError."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Write = Callable[[bytes | bytearray | memoryview], object]
 
-__all__ = ["Saved", "Saver", "tar_header"]
+__all__ = ["File", "Saved", "Saver", "document", "tar_header"]
 
 _CHUNK = 1 << 20
 
@@ -38,8 +38,8 @@ class Saved(NamedTuple):
     names: tuple[str, ...]
 
 
-class _File(NamedTuple):
-    """`write` gives its bytes: exactly `size`."""
+class File(NamedTuple):
+    """A member of the tar. `write` gives its bytes: exactly `size`."""
 
     name: str
     size: int
@@ -55,14 +55,14 @@ class Saver(NamedTuple):
 
     def save(self, saved: Sequence[Saved], write: Write) -> None:
         """Give `write` the tar. Raises: NotFound, IntegrityError, and what `write` raises."""
-        files: dict[str, _File] = {}
+        files: dict[str, File] = {}
         entries: list[Descriptor] = []
         docker: list[dict[str, object]] = []
         for image, names in saved:
-            data = self._manifest(image)
+            data = self.manifest(image)
             manifest = Manifest.from_bytes(data)
             for layer, diff_id in zip(manifest.layers, image.layers, strict=True):
-                self._add_layer(files, layer, diff_id)
+                files[blob_name(layer.digest)] = self.layer(layer, diff_id)
             self._add(files, self.blobs.read(image.id))
             self._add(files, data)
             entries += [describe(Digest.of(data), len(data), name) for name in names or ("",)]
@@ -74,12 +74,12 @@ class Saver(NamedTuple):
                 }
             )
         out = [files[name] for name in sorted(files)]
-        out.append(_document("index.json", Index(tuple(entries)).to_bytes()))
-        out.append(_document("manifest.json", json.dumps(docker, separators=(",", ":")).encode()))
-        out.append(_document("oci-layout", LAYOUT))
+        out.append(document("index.json", Index(tuple(entries)).to_bytes()))
+        out.append(document("manifest.json", json.dumps(docker, separators=(",", ":")).encode()))
+        out.append(document("oci-layout", LAYOUT))
         _write_tar(out, write)
 
-    def _manifest(self, image: ImageRecord) -> bytes:
+    def manifest(self, image: ImageRecord) -> bytes:
         """The image's own manifest when all it names can be had, else one with uncompressed layers."""
         data = self.blobs.read(image.manifest)
         manifest = Manifest.from_bytes(data)
@@ -91,33 +91,35 @@ class Saver(NamedTuple):
         )
         return Manifest(manifest.config._replace(media_type=mediatype.CONFIG), layers).to_bytes()
 
-    def _add(self, files: dict[str, _File], data: bytes) -> None:
+    def _add(self, files: dict[str, File], data: bytes) -> None:
         name = blob_name(Digest.of(data))
-        files[name] = _document(name, data)
+        files[name] = document(name, data)
 
-    def _add_layer(self, files: dict[str, _File], layer: Descriptor, diff_id: DiffID) -> None:
+    def layer(self, layer: Descriptor, diff_id: DiffID) -> File:
+        """A layer as the manifest of `manifest` names it. Raises: NotFound."""
         name = blob_name(layer.digest)
         if self.blobs.has(layer.digest):
-            files[name] = _File(name, self.blobs.size(layer.digest), lambda write: self._copy(layer.digest, write))
-        else:
-            size = self.layers.get(diff_id).size
-            files[name] = _File(name, size, lambda write: self.layers.write_tar(diff_id, write))
+            return File(name, self.blobs.size(layer.digest), lambda write: self.copy(layer.digest, write))
+        size = self.layers.get(diff_id).size
+        return File(name, size, lambda write: self.layers.write_tar(diff_id, write))
 
-    def _copy(self, digest: Digest, write: Write) -> None:
+    def copy(self, digest: Digest, write: Write) -> None:
+        """A blob's bytes. Raises: NotFound."""
         with self.blobs.open(digest) as file:
             while chunk := file.read(_CHUNK):
                 write(chunk)
 
 
-def _document(name: str, data: bytes) -> _File:
-    return _File(name, len(data), lambda write: _give(write, data))
+def document(name: str, data: bytes) -> File:
+    """A small file whose bytes are known."""
+    return File(name, len(data), lambda write: _give(write, data))
 
 
 def _give(write: Write, data: bytes) -> None:
     write(data)
 
 
-def _write_tar(files: Sequence[_File], write: Write) -> None:
+def _write_tar(files: Sequence[File], write: Write) -> None:
     total = 0
     folders = ["blobs/", *sorted({file.name.rpartition("/")[0] + "/" for file in files if "/" in file.name})]
     for name in folders:

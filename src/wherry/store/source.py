@@ -19,11 +19,23 @@ if TYPE_CHECKING:
 
     from wherry.store.scratch import Scratch
 
-__all__ = ["FolderSource", "Part", "Source", "TarSource", "clean", "open_source"]
+__all__ = ["FolderSource", "Part", "Source", "Stream", "TarSource", "clean", "open_source", "plain_fd"]
 
 _MAX_ENTRIES = 100_000
 _MAX_HEADER_BYTES = 16 << 20
 _CHUNK = 1 << 20
+
+
+class Stream(Protocol):
+    """One file of an archive, read once from its start."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Source(Protocol):
@@ -34,7 +46,7 @@ class Source(Protocol):
     def size(self, name: str) -> int:
         """Raises: InvalidSpec when there is no such file."""
 
-    def open(self, name: str) -> Part:
+    def open(self, name: str) -> Stream:
         """A reader of its own, for any thread. Raises: InvalidSpec when there is no such file."""
 
     def read(self, name: str, limit_bytes: int) -> bytes:
@@ -170,10 +182,16 @@ def open_source(path: str | int, scratch: Scratch) -> Source:
             raise InputError(f"cannot open {path}: {fault.strerror}") from None
     else:
         fd = os.dup(path)
+    return TarSource(plain_fd(fd, scratch))
+
+
+def plain_fd(fd: int, scratch: Scratch) -> int:
+    """`fd` when it is an uncompressed regular file at its start, else one without a name that has its plain bytes.
+
+    Takes `fd` over. Raises: OSError, InvalidSpec.
+    """
     try:
-        if _is_plain(fd):
-            return TarSource(os.dup(fd))
-        return TarSource(_spooled(fd, scratch))
+        return os.dup(fd) if _is_plain(fd) else _spooled(fd, scratch)
     finally:
         os.close(fd)
 

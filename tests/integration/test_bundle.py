@@ -1,0 +1,124 @@
+"""Bundles carried into an empty root, read by other people's tools, and killed half-way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.container_lab import Wherry
+
+pytestmark = pytest.mark.requires("root", "runc", "busybox")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Wherry]:
+    """An empty root: the machine behind the gap."""
+    found = Wherry(tmp_path / "other")
+    yield found
+    found.remove_all()
+    subprocess.run(["rm", "-rf", found.root, found.paths.run], check=True)
+
+
+def weights(folder: Path, size: int) -> Path:
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(os.urandom(size))
+    return folder
+
+
+def test_an_image_and_a_model_run_in_an_empty_root(wherry: Wherry, other: Wherry, tmp_path: Path) -> None:
+    wherry("model", "pack", "-q", str(weights(tmp_path / "iris", 3_000_000)), "iris:1")
+    (tmp_path / "note.txt").write_text("audited")
+    wherry("image", "attach", "--artifact-type", "text/plain", str(tmp_path / "note.txt"), "busybox")
+    made = wherry("bundle", "create", "-o", str(tmp_path / "b"), "--split", "2MB", "busybox", "iris:1").stdout.strip()
+    said = other("bundle", "load", str(tmp_path / "b.001")).stdout
+    assert said == "Loaded image: busybox:latest\nLoaded model: iris:1\n"
+    mount = "type=image,source=iris:1,target=/m"
+    assert other("run", "--rm", "--network", "none", "--mount", mount, "busybox", "ls", "/m").stdout == "model.bin\n"
+    assert "note.txt" in other("image", "tree", "busybox").stdout
+    shown = other("bundle", "inspect", "--verify", str(tmp_path / "b.001")).stdout
+    assert made in shown
+    assert "in 3 parts" in shown
+    wherry("model", "rm", "iris:1")
+
+
+@pytest.mark.requires("skopeo", "oras")
+def test_skopeo_oras_and_sha256sum_read_a_bundle(wherry: Wherry, tmp_path: Path) -> None:
+    wherry("bundle", "create", "-o", str(tmp_path / "b"), "--sbom", "spdx", "busybox")
+    archive = f"oci-archive:{tmp_path}/b:busybox:latest"
+    doc = json.loads(subprocess.run(["skopeo", "inspect", archive], capture_output=True, check=True).stdout)
+    (ours,) = json.loads(wherry("bundle", "inspect", "-f", "json", str(tmp_path / "b")).stdout)["Images"]
+    assert doc["Digest"] == ours["Digest"]
+    folder = tmp_path / "layout"
+    folder.mkdir()
+    script = f"tar xf ../b && sha256sum --quiet -c bundle.json.sha256 && oras discover --oci-layout .@{doc['Digest']}"
+    done = subprocess.run(["sh", "-ec", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "application/spdx+json" in done.stdout
+
+
+def test_a_load_that_was_killed_goes_on(wherry: Wherry, other: Wherry, tmp_path: Path) -> None:
+    wherry("model", "pack", "-q", str(weights(tmp_path / "big", 60_000_000)), "big:1")
+    wherry("bundle", "create", "-q", "-o", str(tmp_path / "b"), "busybox", "big:1")
+    process = other.spawn("bundle", "load", str(tmp_path / "b"))
+    deadline = time.monotonic() + 30
+    # The model's blob comes last: by then the image's layer is there, and no name
+    while not list(other.root.glob("tmp/blob.*")) and process.poll() is None and time.monotonic() < deadline:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    other("bundle", "load", "-q", str(tmp_path / "b"))
+    assert other("run", "--rm", "--network", "none", "busybox", "echo", "hi").stdout == "hi\n"
+    assert other("model", "ls", "--format", "{{.Repository}}").stdout == "big\n"
+    assert not list(other.root.glob("tmp/blob.*"))
+    wherry("model", "rm", "big:1")
+
+
+def test_what_a_killed_create_left_goes_with_the_next_one(wherry: Wherry, tmp_path: Path) -> None:
+    wherry("model", "pack", "-q", str(weights(tmp_path / "big", 30_000_000)), "big:1")
+    process = wherry.spawn("bundle", "create", "-o", str(tmp_path / "b"), "--split", "1MB", "big:1")
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob(".b.*")) and process.poll() is None and time.monotonic() < deadline:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    wherry("bundle", "create", "-q", "-o", str(tmp_path / "b"), "--split", "1MB", "big:1")
+    assert not list(tmp_path.glob(".b.*"))
+    wherry("model", "rm", "big:1")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("create", "-o", "b"), "nothing to bundle"),
+        (("create", "--split", "4GB", "busybox"), "--split needs -o FILE"),
+        (("create", "-o", "b", "--split", "10", "busybox"), "too small"),
+        (("create", "-o", "b", "--split", "much", "busybox"), "invalid size: 'much'"),
+        (("create", "-o", "b", "--since", "/nowhere", "busybox"), "cannot open /nowhere: No such file"),
+        (("create", "-o", "b", "--since", "/etc/passwd", "busybox"), "this is no bundle"),
+        (("create", "-o", "b", "--sbom", "x", "busybox"), "unknown SBOM format 'x'"),
+        (("create", "-o", "/nowhere/b", "busybox"), "cannot save to /nowhere/b: No such file"),
+        (("create", "-o", "/nowhere/b", "--split", "1GB", "busybox"), "cannot save to /nowhere/b: No such file"),
+        (("create", "-o", "b", "none"), "No such image: none:latest"),
+        (("load", "/nowhere"), "cannot open /nowhere: No such file"),
+        (("load", "/etc"), "/etc is not a file"),
+        (("load", "/dev/null"), "/dev/null is not a file"),
+        (("load", "-"), "this is no bundle"),
+        (("inspect", "/etc/passwd", "/etc/hosts"), "/etc/passwd is no part of a split bundle"),
+    ],
+)
+def test_what_can_not_be_done_is_one_clear_error(
+    wherry: Wherry, make_root: Callable[[], Wherry], words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    words = tuple(str(tmp_path / "b") if word == "b" else word for word in words)
+    done = wherry("bundle", *words, code=None)
+    assert done.returncode in (1, 2, 125)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert not list(tmp_path.iterdir())
