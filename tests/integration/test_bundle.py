@@ -48,6 +48,61 @@ def test_an_image_and_a_model_run_in_an_empty_root(wherry: Wherry, other: Wherry
     wherry("model", "rm", "iris:1")
 
 
+def test_a_project_of_two_images_and_a_model_comes_up_in_an_empty_root(
+    wherry: Wherry, other: Wherry, tmp_path: Path
+) -> None:
+    shop = tmp_path / "here" / "shop"
+    (shop / "web").mkdir(parents=True)
+    (shop / "compose.yaml").write_text(PROJECT)
+    (shop / "parts.yaml").write_text('services: {base: {init: true, command: ["sleep", "100"], image: busybox}}\n')
+    (shop / ".env").write_text("GREETING=hello\n")
+    (shop / "api.env").write_text("COLOUR=blue\n")
+    (shop / "web" / "index.html").write_text("it is here\n")
+    (shop / "token").write_text("do not carry me")
+    (shop / "Dockerfile").write_text("FROM busybox\nRUN echo built > /built\n")
+    wherry("model", "pack", "-q", str(weights(tmp_path / "iris", 1000)), "iris:1")
+    compose = ("compose", "-f", str(shop / "compose.yaml"))
+    wherry(*compose, "build", "-q", timeout_s=180)
+    done = wherry("bundle", "create", "-o", str(tmp_path / "b"), "-f", str(shop / "compose.yaml"))
+    assert "secret token is not in the bundle" in done.stderr
+    folder = tmp_path / "there" / "shop"
+    said = other("bundle", "load", "--project", str(folder), str(tmp_path / "b"))
+    assert f"Loaded project: shop (5 files in {folder})" in said.stdout
+    assert sorted(str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()) == [
+        ".env", "api.env", "compose.yaml", "parts.yaml", "web/index.html"
+    ]  # fmt: skip
+    (folder / "token").write_text("of this side")
+    compose = ("compose", "-f", str(folder / "compose.yaml"))
+    other(*compose, "up", "-d", "--pull", "never", "--no-build", timeout_s=60)
+    ask = "cat /www/index.html /built; ls /m; echo $GREETING $COLOUR; cat /run/secrets/token"
+    got = other(*compose, "exec", "-T", "api", "sh", "-c", ask).stdout
+    assert got == "it is here\nbuilt\nmodel.bin\nhello blue\nof this side"
+    assert other(*compose, "ps", "--services").stdout.split() == ["api", "web"]
+    other(*compose, "down", "-t", "0")
+    wherry("model", "rm", "iris:1")
+    wherry("rmi", "shop-api")
+
+
+PROJECT = """\
+name: shop
+services:
+  web:
+    extends: {file: parts.yaml, service: base}
+  api:
+    extends: {file: parts.yaml, service: base}
+    build: .
+    image: shop-api
+    env_file: api.env
+    environment: {GREETING: "${GREETING}"}
+    secrets: [token]
+    volumes:
+      - ./web:/www:ro
+      - {type: image, source: "iris:1", target: /m}
+secrets:
+  token: {file: ./token}
+"""
+
+
 @pytest.mark.requires("skopeo", "oras")
 def test_skopeo_oras_and_sha256sum_read_a_bundle(wherry: Wherry, tmp_path: Path) -> None:
     wherry("bundle", "create", "-o", str(tmp_path / "b"), "--sbom", "spdx", "busybox")
@@ -96,7 +151,7 @@ def test_what_a_killed_create_left_goes_with_the_next_one(wherry: Wherry, tmp_pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("create", "-o", "b"), "nothing to bundle"),
+        (("create", "-o", "b", "-f", "/nowhere.yaml"), "open /nowhere.yaml: no such file"),
         (("create", "--split", "4GB", "busybox"), "--split needs -o FILE"),
         (("create", "-o", "b", "--split", "10", "busybox"), "too small"),
         (("create", "-o", "b", "--split", "much", "busybox"), "invalid size: 'much'"),

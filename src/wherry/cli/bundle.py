@@ -11,15 +11,27 @@ if TYPE_CHECKING:
 
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
+    from wherry.compose.bundle_files import Needed
     from wherry.engine import Engine
+    from wherry.engine.airgap_load import Loaded
     from wherry.store.save import Write
 
 VERB = {
     "bundle create": Verb(
         "[OPTIONS] [IMAGE|MODEL...]",
-        "Write images and models to one archive, for machines without a network",
+        "Write images, models and a compose project to one archive, for machines without a network",
         [
+            Flag(
+                "file",
+                "Put in the project of this compose file: its files, images and models",
+                short="f",
+                kind="list",
+                type_name="stringArray",
+            ),
             Flag("output", "The file to write, instead of STDOUT", short="o", kind="string"),
+            Flag("profile", "Put in the services of this profile too", kind="list", type_name="stringArray"),
+            Flag("project-directory", "The project's folder (default: that of the first compose file)", kind="string"),
+            Flag("project-name", "Project name", short="p", kind="string"),
             Flag("quiet", "Print the bundle's ID only", short="q"),
             Flag("sbom", "Put in an SBOM of each image that has none: spdx, cyclonedx or both", kind="string"),
             Flag("since", "Leave out what this earlier bundle has (or its bundle.json)", kind="list"),
@@ -28,6 +40,7 @@ VERB = {
         most=None,
         examples=[
             "wherry bundle create -o shop.bundle shop/api:1.4 iris:1",
+            "wherry bundle create -o shop.bundle -f compose.yaml",
             "wherry bundle create -o shop.bundle --split 4GB shop/api:1.4",
             "wherry bundle create -o shop-1.5.bundle --since shop.bundle shop/api:1.5",
         ],
@@ -36,11 +49,18 @@ VERB = {
         "[OPTIONS] FILE [FILE...]",
         "Load a bundle: a file, the first of its parts, all parts, or - for STDIN",
         [
+            Flag("force", "Write a project's files over files with other content"),
+            Flag("no-project", "Leave the project's files in the bundle"),
+            Flag("project", "The folder for a project's files (default: ./NAME)", kind="string", type_name="dir"),
             Flag("quiet", "Suppress the load output", short="q"),
         ],
         least=1,
         most=None,
-        examples=["wherry bundle load shop.bundle", "wherry bundle load shop.bundle.001"],
+        examples=[
+            "wherry bundle load shop.bundle",
+            "wherry bundle load shop.bundle.001",
+            "wherry bundle load --project /srv/shop shop.bundle",
+        ],
     ),
     "bundle inspect": Verb(
         "[OPTIONS] FILE [FILE...]",
@@ -66,11 +86,12 @@ def _create(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine.airgap_create import Wanted, create
     from wherry.engine.trust_sbom import formats
 
-    if not args.rest:
-        raise ArgumentError("nothing to bundle", hint="wherry bundle create -o FILE IMAGE...")
-    wanted = Wanted(
-        tuple(args.rest), since=args.all("since"), sbom=formats(args.text("sbom")) if args.text("sbom") else ()
-    )
+    if args.text("split"):
+        _part_bytes(args.text("split"))
+    sbom = formats(args.text("sbom")) if args.text("sbom") else ()
+    project = _project(engine, args, out)
+    names = (*args.rest, *(project.names if project else ()))
+    wanted = Wanted(names, project and project.files, args.all("since"), sbom)
     with choose(out, engine.settings.env, quiet=args.on("quiet") or not args.text("output"), on_stderr=True) as watch:
         created = create(engine, wanted, _sink(args, out), watch)
     if args.text("output"):
@@ -82,6 +103,31 @@ def _create(engine: Engine, args: Args, out: Output) -> int:
             less = f"; {human_size(left)} are left out, which earlier bundles have" if left else ""
             out.error(f"{args.text('output')}: {human_size(created.size)}{less}")
     return 0
+
+
+def _project(engine: Engine, args: Args, out: Output) -> Needed | None:
+    """Of the files that were named; without any, and without images, of this folder."""
+    from wherry.compose.bundle_files import needed
+    from wherry.compose.load import LoadRequest
+    from wherry.errors import ComposeError, ComposeFileMissing
+
+    if args.rest and not args.all("file"):
+        return None
+    settings = engine.settings
+    request = LoadRequest(
+        current_dir=settings.cwd, environment=settings.env, files=args.all("file"), profiles=args.all("profile"),
+        project_name=args.text("project-name"), project_directory=args.text("project-directory"),
+    )  # fmt: skip
+    try:
+        return needed(request, lambda text: out.error(f"wherry: warning: {text}"))
+    except ComposeError as fault:
+        if isinstance(fault, ComposeFileMissing) and not (args.all("file") or settings.env.get("COMPOSE_FILE")):
+            raise ArgumentError(
+                "nothing to bundle: no image was named, and there is no compose file here",
+                hint="wherry bundle create -o FILE IMAGE...",
+            ) from None
+        fault.exit_code = 1  # docker-compose's own codes are those of its own commands
+        raise
 
 
 def _sink(args: Args, out: Output) -> Any:
@@ -132,7 +178,8 @@ def _load(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine.airgap_load import Request, load
     from wherry.oci.reference import Reference
 
-    request = Request(_paths(engine, args, out), engine.settings.cwd, None)
+    folder = None if args.on("no-project") else args.text("project")
+    request = Request(_paths(engine, args, out), engine.settings.cwd, folder, args.on("force"))
     with choose(out, engine.settings.env, quiet=args.on("quiet"), on_stderr=True) as watch:
         loaded = load(engine, request, watch)
     for what, some in (("image", loaded.bundle.images), ("model", loaded.bundle.models)):
@@ -141,7 +188,28 @@ def _load(engine: Engine, args: Args, out: Output) -> int:
                 out.line(f"Loaded {what}: {Reference.parse(name).familiar}")
             if not one.names:
                 out.line(f"Loaded {what} ID: {one.id}")
+    _say_project(engine, loaded, out)
     return 0
+
+
+def _say_project(engine: Engine, loaded: Loaded, out: Output) -> None:
+    """Where its files are, and how it is started from there."""
+    import os
+    import shlex
+
+    from wherry.compose.names import name_of_folder
+
+    project = loaded.bundle.project
+    if not project or not loaded.folder:
+        return
+    out.line(f"Loaded project: {project.name} ({len(loaded.files)} files in {loaded.folder})")
+    words = ["wherry", "compose"]
+    if project.files not in (("compose.yaml",), ("compose.yml",), ("docker-compose.yml",), ("docker-compose.yaml",)):
+        words += [word for file in project.files for word in ("-f", file)]
+    if name_of_folder(loaded.folder) != project.name:
+        words += ["-p", project.name]
+    folder = os.path.relpath(loaded.folder, engine.settings.cwd)
+    out.error(f"start it: cd {shlex.quote(folder)} && {shlex.join([*words, 'up', '-d'])}")
 
 
 def _inspect(engine: Engine, args: Args, out: Output) -> int:
@@ -180,5 +248,7 @@ def _facts(shown: Mapping[str, Any], out: Output) -> None:
     out.line(f"Size:     {human_size(shown['Size'])}{parts}")
     if shown["Here"] < shown["Size"]:
         out.line(f"Here:     {human_size(shown['Here'])}: parts are missing")
+    if project := shown["Project"]:
+        out.line(f"Project:  {project['Name']} ({', '.join(project['Files'])})")
     for one in shown["Since"]:
         out.line(f"Needs:    {one['Name']} ({one['ID'][7:19]}), which has {human_size(one['Size'])} of it")

@@ -71,7 +71,9 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "image verify": ("image_verify", "Verify the signatures of images in their registry"),
     "image prune": ("image_prune", "Remove unused images"),
     "container prune": ("container_prune", "Remove all stopped containers"),
-    "bundle create": ("bundle", "Write images and models to one archive, for machines without a network"),
+    "bundle create": (
+        "bundle", "Write images, models and a compose project to one archive, for machines without a network"
+    ),
     "bundle inspect": ("bundle", "Show what a bundle holds, without loading it"),
     "bundle load": ("bundle", "Load a bundle: a file, the first of its parts, all parts, or - for STDIN"),
     "ci github": ("ci", "Write a pipeline for GitHub Actions: lint, build, verify, push, deploy"),
