@@ -41,7 +41,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("network connect", "network disconnect"), ("network", "container", "nothing")),
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
     **dict.fromkeys(("runs compare", "runs export", "runs inspect", "runs plot"), ("training run",)),
-    **dict.fromkeys(("runs rm", "runs show"), ("training run",)),
+    **dict.fromkeys(("runs promote", "runs rm", "runs show"), ("training run",)),
     "runs push": ("training run", "image"),
     "volume import": ("volume", "files"),
     **dict.fromkeys(("model pack", "model push"), ("files",)),
@@ -87,7 +87,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
 
 # What a flag's value is, whatever the command
 FLAG_VALUES: dict[str, str] = {
-    "ansi": "ansi", "project-directory": "files",
+    "ansi": "ansi", "project-directory": "files", "build": "files", "data": "files", "image": "image",
     "attach": "attach", "cap-add": "capability", "cap-drop": "capability", "cgroupns": "cgroupns", "cidfile": "files",
     "env-file": "files", "file": "files", "format": "format", "gpus": "gpus", "iidfile": "files", "input": "files",
     "ipc": "ipc", "label-file": "files", "log-driver": "log-driver", "net": "network", "network": "network",

@@ -53,8 +53,8 @@ def _run(engine: Engine, args: Args, out: Output, monitor: Monitor) -> int:
             from wherry.engine import runs_container
 
             id, code = runs_container.run(engine, args.rest[0], options, request(args), streams, monitor)
-        elif args.given("experiment") or args.given("param"):
-            raise InputError("--experiment and --param are of a training run", hint="add --track")
+        elif args.given("data") or args.given("experiment") or args.given("param"):
+            raise InputError("--data, --experiment and --param are of a training run", hint="add --track")
         else:
             id, code = engine.containers.run(args.rest[0], options, streams, monitor)
     except RuntimeFailure:

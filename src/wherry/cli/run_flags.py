@@ -127,6 +127,7 @@ CREATE_FLAGS = (
 
 FLAGS = (
     *CREATE_FLAGS,
+    _list("data", "Record what the training run learns from by digest: PATH or NAME=PATH (with --track)"),
     Flag("detach", "Run container in background and print container ID", short="d"),
     _text("detach-keys", "Override the key sequence for detaching a container"),
     _text("experiment", "What the training run is grouped by (with --track)"),

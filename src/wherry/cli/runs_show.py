@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from wherry.cli.render import Output
@@ -24,7 +24,8 @@ def show(out: Output, record: Record) -> None:
         if text:
             out.line(f"{name + ':':<12} {clean(text)}")
     sections = (("Parameters", _parameters(document)), ("Metrics", _metrics(document)),
-                ("Artifacts", _artifacts(document)))  # fmt: skip
+                ("Data", _files(document.get("data", ()))), ("Artifacts", _files(document["artifacts"])),
+                ("Promoted to", _promoted(document)))  # fmt: skip
     for title, rows in sections:
         if rows:
             out.line(f"\n{title}:")
@@ -98,7 +99,14 @@ def _metrics(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return found
 
 
-def _artifacts(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _files(some: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     from wherry.cli.render import human_size
 
-    return [(one["name"], human_size(int(one["size"])), one["digest"]) for one in document["artifacts"]]
+    return [(str(one["name"]), human_size(int(one["size"])), str(one["digest"])) for one in some]
+
+
+def _promoted(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    from wherry.cli.render import moment
+
+    return [(one["image"]["name"], one["image"]["id"][7:19], moment(one["at_ms"] * 1_000_000))
+            for one in document.get("promoted", ())]  # fmt: skip

@@ -168,6 +168,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "runs plot": ("runs_plot", "Draw runs' metrics in the terminal, or as SVG"),
     "runs pull": ("runs_share", "Download a training run from a registry"),
     "runs push": ("runs_share", "Upload a training run to a registry, beside the image that it ran in"),
+    "runs promote": ("runs_promote", "Make the image that serves a run's artifact"),
     "runs rm": ("runs", "Remove runs with their metrics and artifacts"),
     "runs show": ("runs", "Show runs: parameters, metrics, artifacts, code, image, environment"),
     "system df": ("system_df", "Show disk usage"),

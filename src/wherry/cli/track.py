@@ -19,6 +19,7 @@ VERB = Verb(
     "[OPTIONS] COMMAND [ARG...]",
     "Run a command and record it as a training run",
     [
+        Flag("data", "Record what it learns from by digest: PATH or NAME=PATH", kind="list"),
         Flag("experiment", "What the run is grouped by", short="e", kind="string", default="default"),
         Flag("name", "What the run is called (default: two words)", kind="string"),
         Flag("param", "Record a parameter (NAME=VALUE)", short="p", kind="list"),
@@ -43,7 +44,7 @@ def request(args: Args) -> Request:
     """What `track` and `run --track` both take. Raises: InputError."""
     from wherry.engine.runs_record import Request
 
-    return Request(args.text("experiment"), params=pairs("--param", args.all("param")))
+    return Request(args.text("experiment"), params=pairs("--param", args.all("param")), data=args.all("data"))
 
 
 def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:

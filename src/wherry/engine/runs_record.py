@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from wherry.engine.runs import home
 from wherry.engine.runs_python import environment_of
-from wherry.errors import CommandNotFound, HostError
+from wherry.errors import CommandNotFound, HostError, InputError
 from wherry.host import Command
 from wherry.lean import signal
 from wherry.track import TrackError
@@ -31,12 +31,15 @@ _PASSED = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Request(NamedTuple):
-    """Values of parameters are texts; what looks like a number is recorded as one."""
+    """Values of parameters are texts; what looks like a number is recorded as one. `data` are PATH or NAME=PATH, from
+    the caller's folder.
+    """
 
     experiment: str = "default"
     name: str = ""
     params: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
+    data: Sequence[str] = ()
 
 
 class Recording:
@@ -45,7 +48,7 @@ class Recording:
     def __init__(
         self, engine: Engine, request: Request, words: Sequence[str], *, mode: int = 0o755, **more: Any
     ) -> None:
-        """Raises: HostError when the folder can't be made."""
+        """Raises: HostError when the folder can't be made, InputError for data that can't be read."""
         env, cwd = engine.settings.env, engine.settings.cwd
         start: dict[str, Any] = {
             "experiment": request.experiment or "default", "name": request.name, "command": command_line(words),
@@ -55,6 +58,8 @@ class Recording:
         code = {} if env.get("WHERRY_TRACK_GIT") == "0" else git(cwd)
         if code:
             start["git"] = code
+        if request.data:
+            start["data"] = [_described(one, cwd) for one in request.data]
         if env.get("WHERRY_RUN"):
             start["parent"] = os.path.basename(env["WHERRY_RUN"].rstrip("/"))
         if "image" not in more:
@@ -150,6 +155,18 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
         # The command's exit code counts, whatever became of the record
         engine.notices.append(fault.message)
     return code
+
+
+def _described(text: str, cwd: str) -> dict[str, Any]:
+    """Raises: InputError."""
+    from wherry.track.artifacts import described
+
+    name, equals, path = text.partition("=")
+    path = os.path.abspath(os.path.join(cwd, path if equals else text))
+    try:
+        return {"name": name if equals else text, "path": path, **described(path)}
+    except OSError as fault:
+        raise InputError(f"cannot read data {path}: {fault.strerror}") from None
 
 
 def _pass_on(child: Sequence[int], number: int) -> None:

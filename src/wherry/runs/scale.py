@@ -76,10 +76,14 @@ def ticks(axis: Axis, about: int = 5) -> list[tuple[float, str]]:
     numbers = [
         number * stride for number in range(first, first + about * 3) if number * stride <= axis.high + stride / 1e6
     ]
-    return [((one - axis.low) / width, _label(10**one if axis.is_log else one)) for one in numbers]
+    return [((one - axis.low) / width, _label(one, axis.is_log)) for one in numbers]
 
 
-def _label(value: float) -> str:
+def _label(value: float, is_log: bool) -> str:
+    if is_log:
+        if not -300 < value < 300:
+            return f"1e{value:.0f}"
+        value = 10.0**value
     return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.3g}"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wherry.track.record import Record
 
-__all__ = ["Run", "TrackError", "active", "artifact", "log", "param", "params", "run", "runs", "tag"]
+__all__ = ["Run", "TrackError", "active", "artifact", "data", "log", "param", "params", "run", "runs", "tag"]
 
 
 def run(
@@ -95,6 +95,11 @@ def tag(name: str, value: Any = "") -> None:
 def artifact(path: os.PathLike[str] | str, name: str = "") -> str:
     """`Run.artifact` of the innermost run."""
     return active().artifact(path, name)
+
+
+def data(path: os.PathLike[str] | str, name: str = "") -> str:
+    """`Run.data` of the innermost run."""
+    return active().data(path, name)
 
 
 def runs(home: str = "") -> list[Record]:

@@ -123,6 +123,11 @@ def _metrics(folder: str, document: dict[str, Any]) -> dict[str, Any]:
     return {name: one.document() for name, one in summaries(folder).items()}
 
 
+def _key(value: dict[str, Any]) -> Any:
+    """What a later entry takes the place of: data by name, a promotion by name and id of its image."""
+    return value.get("image") or value.get("name")
+
+
 def _apply(document: dict[str, Any], artifacts: dict[str, dict[str, Any]], event: dict[str, Any]) -> None:
     kind, name, value = event.get("type"), event.get("name"), event.get("value")
     if kind == "param" and isinstance(name, str):
@@ -133,6 +138,8 @@ def _apply(document: dict[str, Any], artifacts: dict[str, dict[str, Any]], event
         artifacts[name] = {"name": name, "digest": event["digest"], "size": event.get("size", 0)}
     elif kind == "environment" and isinstance(value, dict):
         document["environment"] = value
+    elif kind in {"data", "promoted"} and isinstance(value, dict):
+        document[kind] = [one for one in document.get(kind, []) if _key(one) != _key(value)] + [value]
     elif (kind in {"image", "container", "git"} and isinstance(value, dict)) or (
         kind in {"experiment", "name", "error"} and isinstance(value, str)
     ):

@@ -90,6 +90,20 @@ class Run:
             self._event({"type": "artifact", "name": _text(called, "artifact"), "digest": digest, "size": size})
         return digest
 
+    def data(self, path: os.PathLike[str] | str, name: str = "") -> str:
+        """Say what it learns from: a file, or all files in a folder, by digest; nothing is kept. Returns the digest.
+
+        A folder's is that of the lines that `sha256sum` prints of its files, sorted by path. Raises: OSError.
+        """
+        from wherry.track.artifacts import described
+
+        self._check()
+        path = os.fspath(path)
+        value = described(path)
+        value = {"name": name or path, "path": os.path.abspath(path), **value}
+        self._event({"type": "data", "name": _text(value["name"], "data set"), "value": value})
+        return str(value["digest"])
+
     def finish(self, status: str = "finished", *, exit_code: int | None = None, error: str = "") -> None:
         """The end; `with` calls it. Idempotent. In a forked child, and of a joined run, our part ends."""
         if self.is_over:

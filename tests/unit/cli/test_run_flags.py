@@ -208,6 +208,7 @@ def test_a_tmpfs_may_be_asked_for_in_both_ways() -> None:
 
 def test_create_knows_no_detach() -> None:
     assert {flag.name for flag in FLAGS} - {flag.name for flag in CREATE_FLAGS} == {
+        "data",
         "detach",
         "detach-keys",
         "experiment",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import threading
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,22 @@ def test_a_remote_s_token_is_left_out(url: str, kept: str) -> None:
 
 def test_a_name_follows_from_the_id() -> None:
     assert name_of("0" * 32) == name_of("0" * 31 + "1") == "amber-avocet"
+
+
+def test_data_is_recorded_by_digest_and_not_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    (folder / "b").mkdir(parents=True)
+    (folder / "a.csv").write_text("1\n")
+    (folder / "b" / "c.csv").write_text("2\n")
+    with track.run("x") as run:
+        one = run.data(folder / "a.csv", "train")
+        two = run.data(folder)
+        run.data(folder / "a.csv", "train")
+    files = {b"a.csv": b"1\n", b"b/c.csv": b"2\n"}
+    lines = [sha256(text).hexdigest().encode() + b"  " + name for name, text in files.items()]
+    # As `sha256sum a.csv b/c.csv | sha256sum` has it
+    assert two == "sha256:" + sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
+    found = read(run.folder)["data"]
+    assert [(one["name"], one["size"], one["files"]) for one in found] == [(str(folder), 4, 2), ("train", 2, 1)]
+    assert found[1]["digest"] == one
+    assert not (Path(run.folder) / "artifacts" / "sha256").exists()
