@@ -81,3 +81,48 @@ def test_a_promoted_base_image_leaves_nothing_of_its_own_run(wherry: Wherry, run
     assert found["dev.wherry.run"] != run["id"]
     assert found["dev.wherry.run.data"] == ""
     assert found["dev.wherry.run.image"].startswith("base:1@sha256:")
+
+
+def nodes(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """By relation and kind."""
+    found = {(document.get("relation", ""), document["kind"]): document}
+    for one in document["links"]:
+        found |= nodes(one)
+    return found
+
+
+def test_lineage_leads_from_a_container_to_the_data_and_back_from_the_run(wherry: Wherry, run: dict[str, Any]) -> None:
+    wherry("runs", "promote", run["id"], "-a", "m/model.bin", "--to", "models/iris:live")
+    wherry("run", "-d", "--name", "api", "--network", "none", "models/iris:live", "sleep", "1000")
+    up = nodes(json.loads(wherry("lineage", "--format", "json", "api").stdout))
+    assert up["serves", "run"]["id"] == run["id"]
+    assert up["learned from", "data"]["id"] == run["data"][0]["digest"]
+    assert up["kept", "artifact"]["name"] == "m/model.bin"
+    assert up["ran in", "image"]["id"] == run["image"]["id"]
+    # A checkout without git, or of another user, has none
+    commit = run.get("git", {}).get("commit")
+    assert up.get(("code", "commit"), {}).get("id") == commit
+    down = nodes(json.loads(wherry("lineage", "--format", "json", "--type", "run", run["name"]).stdout))
+    assert down["served by", "image"]["names"] == ["models/iris:live"]
+    assert down["runs as", "container"]["name"] == "api"
+    lines = wherry("lineage", "models/iris:live").stdout.splitlines()
+    assert lines[0].startswith("image models/iris:live (")
+    assert lines[1].startswith(f"├─ serves run {run['name']} ({run['id'][:12]}) finished")
+    assert lines[-1].startswith("└─ runs as container api (")
+
+    # Without the run, the image's labels still say it
+    wherry("runs", "rm", run["id"])
+    told = nodes(json.loads(wherry("lineage", "--format", "json", "api").stdout))
+    assert (told["serves", "run"]["name"], told["serves", "run"]["here"]) == (run["name"], False)
+    assert told["learned from", "data"]["id"] == run["data"][0]["digest"]
+    assert told.get(("code", "commit"), {}).get("id") == commit
+    assert "not on this machine" in wherry("lineage", "api").stdout
+
+
+def test_lineage_of_what_is_not_there(wherry: Wherry, run: dict[str, Any]) -> None:
+    assert "No such container, image or run: nosuch" in wherry("lineage", "nosuch", code=1).stderr
+    assert "No such run: busybox" in wherry("lineage", "--type", "run", "busybox", code=1).stderr
+    assert '"volume" is not a valid value for --type' in wherry("lineage", "--type", "volume", "x", code=1).stderr
+    wherry("runs", "promote", run["id"], "-a", "p.svg", "--to", "gone:1")
+    wherry("rmi", "gone:1")
+    assert "served by image gone:1 (" in wherry("lineage", run["name"]).stdout

@@ -146,7 +146,7 @@ def _flags(wanted: Wanted) -> Iterator[tuple[str, str]]:
 
 
 def _names(engine: Engine, kind: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if kind in {"container", "running", "paused", "stopped", "anything"}:
+    if kind in {"container", "running", "paused", "stopped", "anything", "lineage"}:
         yield from _containers(engine, kind)
     if kind == "service":
         yield from _services(engine, words)
@@ -154,11 +154,11 @@ def _names(engine: Engine, kind: str, words: Sequence[str]) -> Iterator[tuple[st
         yield from ((f"{name}:", text) for name, text in _services(engine, words))
     if kind == "container:files":
         yield from ((f"{name}:", text) for name, text in _containers(engine, "container"))
-    if kind in {"image", "anything"}:
+    if kind in {"image", "anything", "lineage"}:
         yield from ((tag, "") for image in engine.images.list() for tag in image.tags)
     if kind in {"volume", "anything"}:
         yield from ((name, "") for (name,) in engine.db.read().execute("SELECT name FROM volume ORDER BY name"))
-    if kind == "training run":
+    if kind in {"training run", "lineage"}:
         yield from ((str(one.start["name"]), str(one.start["experiment"])) for one in engine.runs.list())
     if kind in {"network", "anything"}:
         names = {name for (name,) in engine.db.read().execute("SELECT name FROM network")}

@@ -37,6 +37,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "login": ("login", "Log in to a registry"),
     "logout": ("logout", "Log out from a registry"),
     "search": ("search", "Search Docker Hub for images"),
+    "lineage": ("lineage", "Show what a container or image was made from, and what became of a run"),
     "lint": ("lint", "Check a Dockerfile and its project for mistakes"),
     "load": ("load", "Load an image from a tar archive or STDIN"),
     "logs": ("logs", "Fetch the logs of a container"),
