@@ -1,4 +1,4 @@
-"""From curves to a plot's coordinates: ranges, ticks, logarithms, smoothing. NaN and infinity are gaps."""
+"""From curves to a plot's coordinates: ranges, ticks, logarithms, smoothing. NaN and what is beyond 1e300 are gaps."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def _label(value: float, is_log: bool) -> str:
 
 
 def _is_drawn(value: float, log: bool) -> bool:
-    return math.isfinite(value) and (not log or value > 0)
+    # The span of floats beyond this overflows, and who logs them has diverged: a gap, as infinity is
+    return abs(value) < 1e300 and (not log or value > 0)
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    if not math.isfinite(high - low):  # the span of the greatest floats overflows
-        return low / 4, high / 4
-    if high - low <= abs(high) * 1e-12:
-        return low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    if high - low <= max(abs(high) * 1e-12, 1e-290):
+        around = abs(high) if abs(high) > 1e-280 else 1.0
+        return low - around / 2, high + around / 2
     return low, high

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wherry.runs.braille import draw
@@ -43,6 +43,8 @@ def test_braille_is_as_wide_as_asked_and_ends_where_the_values_end() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**12), VALUES), max_size=20), st.booleans())
+@example(points=[(0, 1.2e308)], log=False)
+@example(points=[(0, -1.7e308), (1, 1.7e308)], log=False)
 def test_anything_can_be_drawn(points: list[tuple[int, float]], log: bool) -> None:
     ET.fromstring(svg([Curve("x", points)], "t", log=log))
     draw([Curve("x", points)], width=40, height=4, log=log)
