@@ -6,16 +6,18 @@ Reads what metrics.py writes, also after a kill -9 or a cut at any byte, and met
 from __future__ import annotations
 
 import os
+import sys
 
 from wherry.track.metrics import HEADER, HEADER_BYTES, MAGIC, RECORD, RECORD_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Tuple
+    from typing import Any, Iterator, List, Tuple
 
     Point = Tuple[str, int, float, float]
+    Batch = Tuple[str, List[int], List[float], List[float]]
 
-__all__ = ["Curve", "Summary", "last", "number_in", "number_out", "points", "summaries"]
+__all__ = ["Curve", "Summary", "batches", "last", "number_in", "number_out", "points", "summaries"]
 
 _CHUNK = RECORD_BYTES << 12
 _LINE_LIMIT = 1 << 20
@@ -35,6 +37,22 @@ def points(folder: str, name: str = "") -> Iterator[Point]:
     for point in _of_lines(folder + "/metrics.jsonl"):
         if not name or point[0] == name:
             yield point
+
+
+def batches(folder: str, name: str = "") -> Iterator[Batch]:
+    """(name, steps, times, values): what `points` gives, some thousand at once and a tenth of the time a point.
+
+    In the order of each file for one metric; metrics of one chunk one after another.
+    """
+    for path in _files(folder):
+        names = _names(path)
+        for chunk in _chunks(path, False):
+            for ident, steps, times, values in _columns(chunk):
+                if 0 < ident <= len(names) and (not name or names[ident - 1] == name):
+                    yield names[ident - 1], steps, times, values
+    for one, step, time, value in _of_lines(folder + "/metrics.jsonl"):
+        if not name or one == name:
+            yield one, [step], [time], [value]
 
 
 def last(folder: str) -> dict[str, tuple[int, float]]:
@@ -75,6 +93,21 @@ class Summary:
         if value > self.max or self.count - self.nan == 1:
             self.max, self.max_step = value, step
 
+    def extend(self, steps: list[int], times: list[float], values: list[float]) -> None:
+        """`add` of each."""
+        total = sum(values)
+        if total != total or times[-1] < max(times) or times[-1] < self.last_time:
+            for step, time, value in zip(steps, times, values):
+                self.add(step, time, value)
+            return
+        least, most = min(values), max(values)
+        if least < self.min or self.count == self.nan:
+            self.min, self.min_step = least, steps[values.index(least)]
+        if most > self.max or self.count == self.nan:
+            self.max, self.max_step = most, steps[values.index(most)]
+        self.count += len(steps)
+        self.last, self.last_step, self.last_time = values[-1], steps[-1], times[-1]
+
     def document(self) -> dict[str, Any]:
         """For the run document: JSON has no NaN, so such numbers are their words."""
         found: dict[str, Any] = {"count": self.count, "last": number_out(self.last), "last_step": self.last_step}
@@ -89,11 +122,11 @@ class Summary:
 def summaries(folder: str) -> dict[str, Summary]:
     """Of all metrics, by name. Reads every point."""
     found: dict[str, Summary] = {}
-    for name, step, time, value in points(folder):
+    for name, steps, times, values in batches(folder):
         one = found.get(name)
         if one is None:
             one = found[name] = Summary()
-        one.add(step, time, value)
+        one.extend(steps, times, values)
     return {name: found[name] for name in sorted(found)}
 
 
@@ -136,6 +169,31 @@ class Curve:
                 span[2] = (step, value)
             elif value > span[3][1]:
                 span[3] = (step, value)
+
+    def extend(self, steps: list[int], values: list[float]) -> None:
+        """`add` of each. Where many in order fall into one span, of its ends and extremes alone."""
+        from bisect import bisect_left
+
+        start, count = 0, len(steps)
+        if steps != sorted(steps):
+            start = self._each(steps, values, 0, count)
+        while start < count:
+            end = bisect_left(steps, (steps[start] // self._width + 1) * self._width, start)
+            part = values[start:end]
+            total = sum(part)
+            if len(part) < 8 or total != total:
+                start = self._each(steps, values, start, end)
+                continue
+            for place in sorted({0, part.index(min(part)), part.index(max(part)), len(part) - 1}):
+                self.add(steps[start + place], part[place])
+                self.count -= 1
+            self.count += len(part)
+            start = end
+
+    def _each(self, steps: list[int], values: list[float], start: int, end: int) -> int:
+        for place in range(start, end):
+            self.add(steps[place], values[place])
+        return end
 
     def points(self) -> list[tuple[int, float]]:
         """By step; NaN where there is one: a gap."""
@@ -220,6 +278,15 @@ def _of_file(path: str, wanted: str, tail: bool = False) -> Iterator[Point]:
     only = names.index(wanted) + 1 if wanted in names else 0
     if wanted and not only:
         return
+    count = len(names)
+    for chunk in _chunks(path, tail):
+        for step, time, value, _, ident in RECORD.iter_unpack(chunk):
+            if 0 < ident <= count and (not only or ident == only):
+                yield names[ident - 1], step, time, value
+
+
+def _chunks(path: str, tail: bool) -> Iterator[bytes]:
+    """Whole records of a file of points, some thousand at once; nothing of any other file."""
     try:
         file = open(path, "rb")
     except OSError:
@@ -230,15 +297,37 @@ def _of_file(path: str, wanted: str, tail: bool = False) -> Iterator[Point]:
             return
         if tail:
             file.seek(_tail(path))
-        count = len(names)
         while True:
             chunk = file.read(_CHUNK)
             whole = len(chunk) // RECORD_BYTES * RECORD_BYTES
-            for step, time, value, _, ident in RECORD.iter_unpack(chunk[:whole] if whole < len(chunk) else chunk):
-                if 0 < ident <= count and (not only or ident == only):
-                    yield names[ident - 1], step, time, value
+            yield chunk[:whole] if whole < len(chunk) else chunk
             if len(chunk) < _CHUNK:
                 return
+
+
+def _columns(chunk: bytes) -> Iterator[tuple[int, list[int], list[float], list[float]]]:
+    """(number of the name, steps, times, values) of the records in a chunk, in their order for each name."""
+    if sys.byteorder == "little":
+        view = memoryview(chunk)
+        floats: Any = view.cast("d")
+        steps, idents = view.cast("q")[::4].tolist(), view.cast("I")[7::8].tolist()
+        times, values = floats[1::4].tolist(), floats[2::4].tolist()
+    else:
+        rows: Any = [list(column) for column in zip(*RECORD.iter_unpack(chunk))]
+        steps, times, values, _, idents = rows or [[], [], [], [], []]
+    present = set(idents)
+    if len(present) <= 1:
+        for ident in present:
+            yield ident, steps, times, values
+        return
+    found: dict[int, tuple[list[int], list[float], list[float]]] = {one: ([], [], []) for one in present}
+    for ident, step, time, value in zip(idents, steps, times, values):
+        one = found[ident]
+        one[0].append(step)
+        one[1].append(time)
+        one[2].append(value)
+    for ident in sorted(found):
+        yield (ident, *found[ident])
 
 
 def _tail(path: str) -> int:

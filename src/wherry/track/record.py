@@ -51,11 +51,11 @@ class Record:
 
     def curve(self, metric: str, buckets: int = 1000) -> list[tuple[int, float]]:
         """At most five points for each of `buckets` spans of steps, by step: enough to draw it."""
-        from wherry.track.points import Curve
+        from wherry.track.points import Curve, batches
 
         found = Curve(buckets)
-        for step, _, value in self.points(metric):
-            found.add(step, value)
+        for _, steps, _, values in batches(self.folder, metric):
+            found.extend(steps, values)
         return found.points()
 
     def artifact(self, name: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "TrackError", "begin", "join", "live"]
 
 SCHEMA = 1
-_SUMMED_POINTS = 200_000
+_SUMMED_POINTS = 1_000_000
 live: list[Run] = []
 """Those that this process writes to, the innermost last."""
 
@@ -109,9 +109,10 @@ class Run:
         if self.is_over:
             return
         self.is_over = True
+        # Ours from here on: with the local they would go, and what was wrong with them
+        writers = [one() for one in self._writers]
         self._local = _local()
-        for one in self._writers:
-            writer = one()
+        for writer in writers:
             if writer is not None:
                 writer.close()
                 if writer.fault:
@@ -136,18 +137,26 @@ class Run:
     def _end(self, status: str, exit_code: int | None, error: str) -> None:
         if self.is_joined:
             if error:
-                folders.append(self.folder, {"type": "error", "value": error})
+                try:
+                    folders.append(self.folder, {"type": "error", "value": error})
+                except OSError:
+                    pass  # who began the run says what is wrong
             return
         document: dict[str, Any] = {"status": status, "ended_ms": int(time() * 1000)}
         if exit_code is not None:
             document["exit_code"] = exit_code
         if error:
             document["error"] = error
-        if self._size() <= _SUMMED_POINTS * 32:
-            from wherry.track.points import summaries
+        try:
+            if self._size() <= _SUMMED_POINTS * 32:
+                from wherry.track.points import summaries
 
-            document["metrics"] = {name: one.document() for name, one in summaries(self.folder).items()}
-        folders.save(self.folder + "/end.json", document)
+                document["metrics"] = {name: one.document() for name, one in summaries(self.folder).items()}
+            folders.save(self.folder + "/end.json", document)
+        except OSError as fault:
+            # What was trained is worth more than its record: the program goes on
+            what = fault.strerror if os.path.isdir(self.folder) else "its folder is gone"
+            sys.stderr.write(f"wherry.track: the end of run {self.name} is not recorded: {what}\n")
 
     def _size(self) -> int:
         size = 0

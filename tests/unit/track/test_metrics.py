@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.track.metrics import HEADER_BYTES, RECORD_BYTES, Writer
-from wherry.track.points import Curve, last, points, summaries
+from wherry.track.points import Curve, Summary, batches, last, points, summaries
 
 STEPS = st.integers(-(1 << 63), (1 << 63) - 1)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -194,3 +194,39 @@ def test_memory_does_not_grow_with_the_points(tmp_path: Path) -> None:
     file.close()
     assert curve.count == 100_000
     assert peak < 1 << 20
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(-50, 50), st.floats(0, 10), st.floats(width=64)), max_size=200
+    ),
+    st.booleans(),
+)
+def test_points_in_batches_sum_up_and_draw_as_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, given: list, in_order: bool
+) -> None:
+    if in_order:
+        given = [(name, step, float(place), value) for place, (name, step, _, value) in enumerate(given)]
+        given.sort(key=lambda one: one[1])
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "metrics").mkdir()
+    writer = Writer(str(folder / "metrics" / "1-a.bin"))
+    for name, step, time, value in given:
+        writer.add({name: value}, step, time)
+    writer.close()
+    singly: dict[str, tuple[Summary, Curve]] = {}
+    for name, step, time, value in points(str(folder)):
+        summary, curve = singly.setdefault(name, (Summary(), Curve(4)))
+        summary.add(step, time, value)
+        curve.add(step, value)
+    found = summaries(str(folder))
+    assert {name: one.document() for name, one in found.items()} == {
+        name: summary.document() for name, (summary, _) in singly.items()
+    }
+    for name, (_, curve) in singly.items():
+        together = Curve(4)
+        for _, steps, _, values in batches(str(folder), name):
+            together.extend(steps, values)
+        # repr: NaN is not equal to itself
+        assert sorted(map(repr, together.points())) == sorted(map(repr, curve.points()))
+        assert together.count == curve.count
