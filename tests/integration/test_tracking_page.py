@@ -48,6 +48,7 @@ def test_the_page_works_from_its_first_command_to_its_last(tmp_path: Path, env: 
     assert re.search(r"^param +lr +0\.1 +0\.02$", done.stdout, re.MULTILINE)
     assert re.search(r"^\s+\S* ┤.*[\u2801-\u28ff]", done.stdout, re.MULTILINE)
     ET.parse(tmp_path / "loss.svg")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "points.csv").read_text().splitlines()) == 101
     both = [json.loads(line) for line in (tmp_path / "runs.json").read_text().splitlines()]
     assert [one["params"]["lr"] for one in both] == [0.1, 0.02]

@@ -32,11 +32,11 @@ VERB = {
     ),
     "runs plot": Verb(
         "[OPTIONS] RUN [RUN...]",
-        "Draw runs' metrics in the terminal, or as SVG",
+        "Draw runs' metrics in the terminal, or as SVG or PNG",
         [
             Flag("log", "Logarithmic values"),
             Flag("metric", "Draw this metric (default: all that every run has, one plot each)", short="m", kind="list"),
-            Flag("output", "Write an SVG file ('-': to standard output)", short="o", kind="string"),
+            Flag("output", "Write NAME.svg or NAME.png ('-': SVG to standard output)", short="o", kind="string"),
             Flag("smooth", "Smooth by an exponential moving average: from 0 to below 1", kind="string", default="0"),
         ],
         least=1,
@@ -58,6 +58,7 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
 def _plot(engine: Engine, records: list[Record], args: Args, out: Output) -> int:
     from wherry.cli.render import width
     from wherry.runs.braille import draw
+    from wherry.runs.png import png
     from wherry.runs.svg import svg
 
     weight = _weight(args.text("smooth"))
@@ -68,10 +69,11 @@ def _plot(engine: Engine, records: list[Record], args: Args, out: Output) -> int
         raise InputError("these runs have no metric in common", hint="wherry runs show RUN names what each has")
     target = args.text("output")
     if target and len(metrics) > 1:
-        raise InputError(f"an SVG holds one metric, and there are {len(metrics)}: {', '.join(metrics)[:200]}",
+        raise InputError(f"a picture holds one metric, and there are {len(metrics)}: {', '.join(metrics)[:200]}",
                          hint="choose one: -m METRIC")  # fmt: skip
-    if target and target != "-" and not target.lower().endswith(".svg"):
-        raise InputError(f"cannot write {target}: plots are SVG", hint="-o NAME.svg")
+    is_png = target.lower().endswith(".png")
+    if target not in {"", "-"} and not is_png and not target.lower().endswith(".svg"):
+        raise InputError(f"cannot write {target}: plots are SVG or PNG", hint="-o NAME.svg or -o NAME.png")
     for metric in metrics:
         curves = [_curve(one, metric, weight) for one in records]
         if not target:
@@ -80,7 +82,9 @@ def _plot(engine: Engine, records: list[Record], args: Args, out: Output) -> int
         elif target == "-":
             out.write(svg(curves, metric, log=args.on("log")))
         else:
-            _write(os.path.join(engine.settings.cwd, target), svg(curves, metric, log=args.on("log")))
+            data = png(curves, metric, log=args.on("log")) if is_png else b""
+            data = data or svg(curves, metric, log=args.on("log")).encode()
+            _write(os.path.join(engine.settings.cwd, target), data)
     return 0
 
 
@@ -101,11 +105,11 @@ def _weight(text: str) -> float:
     return found
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, data: bytes) -> None:
     from wherry.fs.atomic import replace_file
 
     try:
-        replace_file(path, text.encode(), 0o644)
+        replace_file(path, data, 0o644)
     except OSError as fault:
         raise InputError(f"cannot write {path}: {fault.strerror}") from None
 

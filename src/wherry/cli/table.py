@@ -167,7 +167,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "runs export": ("runs_plot", "Print every point of runs' metrics, as CSV or JSON"),
     "runs inspect": ("runs", "Display all that is known of runs, as JSON"),
     "runs ls": ("runs", "List training runs, the newest first"),
-    "runs plot": ("runs_plot", "Draw runs' metrics in the terminal, or as SVG"),
+    "runs plot": ("runs_plot", "Draw runs' metrics in the terminal, or as SVG or PNG"),
     "runs pull": ("runs_share", "Download a training run from a registry"),
     "runs push": ("runs_share", "Upload a training run to a registry, beside the image that it ran in"),
     "runs promote": ("runs_promote", "Make the image that serves a run's artifact"),

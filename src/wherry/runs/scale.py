@@ -64,7 +64,7 @@ def smooth(points: Points, weight: float) -> list[tuple[int, float]]:
     return found
 
 
-def ticks(axis: Axis, about: int = 5) -> list[tuple[float, str]]:
+def ticks(axis: Axis, about: int = 8) -> list[tuple[float, str]]:
     """(place between 0 and 1, text) at round numbers."""
     width = axis.high - axis.low
     raw = width / max(1, about)

@@ -188,7 +188,9 @@ def test_metrics_are_exported_and_drawn(lab: Lab) -> None:
     with pytest.raises(NotFound, match="has no metric los") as caught:
         lab.runs("plot", "-m", "los", "first")
     assert caught.value.hint == "did you mean loss?"
-    with pytest.raises(InputError, match="plots are SVG"):
-        lab.runs("plot", "-o", "x.png", "first")
+    lab.runs("plot", "-o", "loss.png", "first")
+    assert (lab.folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="plots are SVG or PNG"):
+        lab.runs("plot", "-o", "x.gif", "first")
     with pytest.raises(InputError, match="--smooth must be"):
         lab.runs("plot", "--smooth", "1", "first")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 import xml.etree.ElementTree as ET
+import zlib
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wherry.runs.braille import draw
 from wherry.runs.compare import compare
+from wherry.runs.glyphs import dots
+from wherry.runs.png import png
 from wherry.runs.scale import Axis, Curve, segments, smooth, ticks
-from wherry.runs.svg import svg
+from wherry.runs.svg import COLORS, svg
 
 FALLING = Curve("a <b> & \x1b[31m", [(step, 100.0 / (step + 1)) for step in range(50)])
 GAP = Curve("gap", [(0, 1.0), (1, float("nan")), (2, 3.0), (3, float("inf")), (4, 2.0), (5, 4.0)])
@@ -84,3 +88,53 @@ def test_compare_shows_what_differs_alone_unless_asked_for_all() -> None:
     assert ("package", "numpy", ("2.1", "2.2")) in rows
     assert {name for _, name, _ in rows} == {"lr", "acc", "numpy", "diff"}
     assert ("image id", ("1" * 12, "1" * 12)) in [(row.name, row.values) for row in compare([one, two], all=True)]
+
+
+def dots_of(data: bytes) -> tuple[int, int, list[bytes]]:
+    """Width, height and rows of RGB; every checksum is looked at."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at, chunks = 8, {}
+    while at < len(data):
+        (size,) = struct.unpack_from(">I", data, at)
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        assert struct.unpack_from(">I", data, at + 8 + size)[0] == zlib.crc32(kind + body)
+        chunks[kind] = body
+        at += 12 + size
+    assert list(chunks) == [b"IHDR", b"IDAT", b"IEND"]
+    width, height, *form = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert form == [8, 2, 0, 0, 0]
+    raw = zlib.decompress(chunks[b"IDAT"])
+    stride = 1 + 3 * width
+    assert len(raw) == stride * height
+    assert set(raw[::stride]) == {0}
+    return width, height, [raw[one * stride + 1 : (one + 1) * stride] for one in range(height)]
+
+
+def test_a_png_has_each_curve_in_its_color() -> None:
+    rising = Curve("rising", [(0, 0.0), (10, 10.0)])
+    flat = Curve("\u03b1 flat", [(0, 5.0), (10, 5.0)])
+    data = png([rising, flat], "loss", width=400, height=300)
+    assert data == png([rising, flat], "loss", width=400, height=300)
+    width, height, rows = dots_of(data)
+    assert (width, height) == (400, 300)
+    blue, red = bytes.fromhex(COLORS[0][1:]), bytes.fromhex(COLORS[1][1:])
+    middle = (72 + 300 - 80) // 2
+    found = [row[x * 3 : x * 3 + 3] for row in rows for x in range(width)]
+    assert found.count(blue) > 200
+    # The flat one runs through the middle, the rising one crosses it there
+    assert any(rows[y][330 * 3 : 331 * 3] == red for y in range(middle - 2, middle + 3))
+    assert all(rows[y][330 * 3 : 331 * 3] != blue for y in range(middle - 2, middle + 3))
+
+
+def test_letters_are_dots() -> None:
+    assert {x for x, _ in dots("|")} == {2}
+    assert len(list(dots("8"))) == 17
+    assert [*dots("\u03b1")] == [*dots("\u4e2d")]
+    for code in range(33, 127):
+        assert [*dots(chr(code))], chr(code)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), VALUES), max_size=10), st.booleans(), st.text(max_size=10))
+@settings(max_examples=25, deadline=None)
+def test_anything_can_be_drawn_as_png(points: list[tuple[int, float]], log: bool, title: str) -> None:
+    dots_of(png([Curve(title, points)], title, log=log, width=300, height=200))
