@@ -20,7 +20,7 @@ PROGRAMS = {
 MODULES = {
     "azure-mgmt-appcontainers": "azure.mgmt.appcontainers", "cfn-lint": "cfnlint",
     "google-cloud-run": "google.cloud.run_v2", "kubernetes": "kubernetes",
-    "kubernetes-validate": "kubernetes_validate", "moto": "moto",
+    "kubernetes-validate": "kubernetes_validate", "mlflow": "mlflow", "moto": "moto", "sqlalchemy": "sqlalchemy",
 }  # fmt: skip
 """Packages of the dependency group `test` (tools/setup.sh test)."""
 

@@ -26,6 +26,7 @@ WherryError                    exit 1    .code: a stable string for --format jso
   DeployError                            a platform refused, or did not do what was asked: .status, .platform_code
     NotSignedIn                          no login there, or one that is over
     Unhealthy                            it was applied, and did not get healthy: .reasons
+  TrackingError                          a tracking server (MLflow) refused, is none, or does not answer: .server_code
   BuildError
     StepFailed                 exit 1    a RUN ended with another code than 0: .status
   HostError                              the machine lacks something: the hint says what to install
@@ -69,6 +70,7 @@ __all__ = [
     "RegistryError",
     "RuntimeFailure",
     "StepFailed",
+    "TrackingError",
     "Unauthorized",
     "Unhealthy",
     "Unreachable",
@@ -290,6 +292,16 @@ class Unhealthy(DeployError):
     def __init__(self, message: str, *, hint: str | None = None, reasons: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.reasons = tuple(reasons)
+
+
+class TrackingError(WherryError):
+    """What a tracking server said instead of what was asked for. `server_code` is its own word for it, or ""."""
+
+    code = "tracking"
+
+    def __init__(self, message: str, *, hint: str | None = None, server_code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.server_code = server_code
 
 
 class BuildError(WherryError):

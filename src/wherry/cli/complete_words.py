@@ -40,7 +40,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("network inspect", "network rm"), ("network",)),
     **dict.fromkeys(("network connect", "network disconnect"), ("network", "container", "nothing")),
     **dict.fromkeys(("volume inspect", "volume rm", "volume du", "volume export"), ("volume",)),
-    **dict.fromkeys(("runs compare", "runs export", "runs inspect", "runs plot"), ("training run",)),
+    **dict.fromkeys(("mlflow export", "runs compare", "runs export", "runs inspect", "runs plot"), ("training run",)),
     "lineage": ("lineage",),
     **dict.fromkeys(("runs promote", "runs rm", "runs show"), ("training run",)),
     "runs push": ("training run", "image"),

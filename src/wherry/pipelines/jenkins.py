@@ -106,7 +106,6 @@ _OPEN = {
     "cloudrun": "withCredentials([file(credentialsId: 'gcp', variable: 'GOOGLE_APPLICATION_CREDENTIALS')]) {",
     "aca": "withCredentials([azureServicePrincipal('azure')]) {",
     "kubernetes": "withCredentials([file(credentialsId: 'kubeconfig', variable: 'KUBECONFIG')]) {",
-    "compose-ssh": "sshagent(['machine']) {",
 }
 
 

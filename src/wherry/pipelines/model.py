@@ -31,7 +31,6 @@ CLOUDS = {
         Cloud("cloudrun", "gcp"),
         Cloud("aca", "azure"),
         Cloud("kubernetes", "kubernetes"),
-        Cloud("compose-ssh", ""),
     )
 }
 

@@ -87,7 +87,7 @@ def test_every_command_that_takes_arguments_says_of_what_kind_or_takes_new_words
     assert silent <= {
         "boot", "bootstrap", "context create", "context export", "context import", "context inspect", "context rm",
         "context update", "context use", "deploy destroy", "deploy logs", "deploy status", "deploy to",
-        "model inspect", "model pull", "model rm", "model tag",
+        "mlflow import", "model inspect", "model pull", "model rm", "model tag",
         "image generate-key-pair", "login", "logout", "manifest inspect",
         "network create", "network ls", "ps", "pull", "registry gc", "runs pull", "search", "volume create",
         "volume ls", "volume update",
