@@ -45,6 +45,9 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
     wherry("deploy", "aca", "--image", image, "--output", str(out), "--location", "westeurope")
     assert yaml.safe_load((out / "containerapp.yaml").read_text())["location"] == "westeurope"
     assert json.loads((out / "template.json").read_text())["resources"][-1]["name"] == "iris"
+    out = tmp_path / "machine"
+    wherry("deploy", "compose-ssh", "--image", image, "--output", str(out), "--host", "gpu1")
+    assert yaml.safe_load((out / "compose.yaml").read_text())["services"]["app"]["cap_drop"] == ["ALL"]
     out = tmp_path / "kubernetes"
     wherry("deploy", "kubernetes", "--image", image, "--registry", "r.example.com/team", "--output", str(out))
     found = [kind for path in out.iterdir() for kind in yaml.safe_load_all(path.read_text())]
@@ -59,6 +62,7 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["ecs", "--image", "iris:3", "--cpu", "3"], 1, "Fargate does not sell"),
         (["cloudrun", "--image", "iris:3", "--memory", "64g"], 1, "cloudrun can't run iris"),
         (["aca", "--image", "iris:3", "--memory", "3g"], 1, "--cpu 1.5 --memory 3072m"),
+        (["compose-ssh", "--image", "iris:3", "--host", "-oProxyCommand=x"], 1, "is no [USER@]HOST"),
         (["kubernetes", "--image", "iris:3"], 1, "on this machine only"),
         (["to", "acme", "--image", "iris:3"], 1, "no such deployment target: acme"),
         (["status", "to-nowhere", "iris"], 1, "no such deployment target"),

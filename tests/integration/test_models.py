@@ -207,6 +207,16 @@ def test_a_pull_that_was_killed_goes_on_where_it_was(lab: Lab) -> None:
     assert not list((lab.root / "models" / "partial").iterdir())
 
 
+def test_what_a_model_cannot_hold_is_said_and_never_left_out_in_silence(lab: Lab) -> None:
+    folder = lab.model()
+    (folder / "more").symlink_to("sub", target_is_directory=True)
+    assert "more is a link to a folder" in lab.wherry("model", "pack", str(folder), "iris:1", code=1)
+    (folder / "more").unlink()
+    os.mkfifo(folder / "pipe")
+    assert "pipe is not a file" in lab.wherry("model", "pack", str(folder), "iris:1", code=1)
+    assert lab.wherry("model", "ls", "-q") == ""
+
+
 def test_the_lock_of_a_pull_that_was_killed_at_its_very_end_goes(lab: Lab) -> None:
     folder = lab.model()
     lab.wherry("model", "push", str(folder), lab.name())

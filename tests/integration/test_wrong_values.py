@@ -42,6 +42,9 @@ OWN = {
     "EMAIL": [(1, "deploy", "cloudrun", *_IRIS, "--service-account={}")],
     "HOST": [(1, "deploy", "kubernetes", *_IRIS, "--ingress={} {}")],
     "HOST/PREFIX": [(1, "deploy", "kubernetes", *_IRIS, "--registry={} {}")],
+    "[USER@]HOST[:PORT]": [
+        (1, "deploy", "compose-ssh", "--image", "busybox", "--port", "80", "--name", "iris", "--host={} {}")
+    ],
     "URL": [(125, "deploy", "ecs", *_IRIS, "--verify-url={}")],
 }
 

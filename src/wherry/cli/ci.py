@@ -25,7 +25,7 @@ def _verb(kind: str, image: str) -> Verb:
             Flag("branch", "The branch that is pushed and deployed", kind="string", default="main"),
             Flag("contract", "The prediction contract (default: contract.yaml, when it is there)", kind="string",
                  type_name="FILE"),
-            Flag("deploy", "Deploy with approval: ecs, cloudrun, aca or kubernetes", kind="string",
+            Flag("deploy", "Deploy with approval: ecs, cloudrun, aca, kubernetes or compose-ssh", kind="string",
                  type_name="TARGET"),
             Flag("environment", "What the deployment's environment is called", kind="string", default="production"),
             Flag("force", "Write over a file that is there", short="f"),

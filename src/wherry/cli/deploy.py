@@ -29,6 +29,7 @@ _WHERE = {
     "ecs": "Deploy to AWS: ECS on Fargate",
     "cloudrun": "Deploy to Google Cloud Run",
     "aca": "Deploy to Azure Container Apps",
+    "compose-ssh": "Deploy to another machine over ssh, which has wherry or docker",
     "kubernetes": "Deploy to a Kubernetes cluster",
 }
 _EXAMPLES = {
@@ -44,6 +45,10 @@ _EXAMPLES = {
     "cloudrun": (
         "wherry deploy cloudrun --image iris:3 --project my-project --region europe-west1 --dry-run",
         "wherry deploy cloudrun --image iris:3 --min 0 --max 3 --yes",
+    ),
+    "compose-ssh": (
+        "wherry deploy compose-ssh --image iris:3 --host deploy@gpu1.example.com --dry-run",
+        "wherry deploy compose-ssh --image iris:3 --host gpu1 --publish 127.0.0.1:8080 --yes",
     ),
     "aca": (
         "wherry deploy aca --image iris:3 --location westeurope --dry-run",

@@ -83,6 +83,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     "deploy ecs": ("deploy", "Deploy to AWS: ECS on Fargate"),
     "deploy cloudrun": ("deploy", "Deploy to Google Cloud Run"),
     "deploy aca": ("deploy", "Deploy to Azure Container Apps"),
+    "deploy compose-ssh": ("deploy", "Deploy to another machine over ssh"),
     "deploy kubernetes": ("deploy", "Deploy to a Kubernetes cluster"),
     "deploy to": ("deploy", "Deploy to a target that another package brings"),
     "deploy status": ("deploy_look", "Show how a deployment is"),

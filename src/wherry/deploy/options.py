@@ -54,6 +54,19 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("internal", "Only from inside of the environment's network", kind="bool"),
         Option("allow-http", "Answer plain http too, without sending it to https", kind="bool"),
     ),
+    "compose-ssh": (
+        Option("host", "The machine, as ssh takes it", type_name="[USER@]HOST[:PORT]"),
+        Option("ssh-key", "Sign in with this private key (default: as ssh does)", type_name="FILE"),
+        Option("engine", "The container engine there: wherry or docker (default: the first that is there)"),
+        Option("sudo", "Run the engine there by sudo, which must not ask for a password", kind="bool"),
+        Option(
+            "registry",
+            "Push here, and let the machine pull: HOST/PREFIX (default: the image is sent over ssh)",
+            type_name="HOST/PREFIX",
+        ),
+        Option("publish", "Where the machine answers: [IP:]PORT (default: the application's port, on all addresses)"),
+        Option("writable", "A writable root file system: without it only /tmp is", kind="bool"),
+    ),
     "kubernetes": (
         Option("kubeconfig", "The kubeconfig file (default: KUBECONFIG, then ~/.kube/config, then the pod's own)"),
         Option("context", "The context of the kubeconfig (default: its current one)"),

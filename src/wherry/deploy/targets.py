@@ -19,6 +19,7 @@ BUILT_IN = {
     "ecs": "wherry.deploy.ecs:EcsTarget",
     "cloudrun": "wherry.deploy.cloudrun:CloudRunTarget",
     "aca": "wherry.deploy.aca:AcaTarget",
+    "compose-ssh": "wherry.deploy.compose_ssh:ComposeSshTarget",
     "kubernetes": "wherry.deploy.kubernetes:KubernetesTarget",
 }
 

@@ -40,7 +40,7 @@ class Scanned(NamedTuple):
 def scan(path: str, asked: Described) -> Scanned:
     """Reads names and headers only, however large the weights are. What begins with a dot is left out, as .git is.
 
-    Links to files are followed (so is a snapshot of Hugging Face's cache laid out), links to folders are not.
+    Links to files are followed (so is a snapshot of Hugging Face's cache laid out), a link to a folder is an error.
     Raises: InputError, InvalidSpec (a broken header: what would be pushed is no whole model).
     """
     files = _files(path)
@@ -98,7 +98,9 @@ def _walk(root: str, below: str) -> list[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             names += _walk(root, name)
-        elif not entry.is_dir():
+        elif entry.is_dir():
+            raise InputError(f"{root}/{name} is a link to a folder", hint="cp -rL makes a folder without links of it")
+        else:
             names.append(name)
         if len(names) > _MOST_FILES:
             raise InputError(f"{root} holds more than {_MOST_FILES} files", hint="name the model's own folder")

@@ -17,6 +17,7 @@ __all__ = ["run", "spawn"]
 
 PACKAGES = {
     "runc": "runc", "crun": "crun", "nft": "nftables", "ip": "iproute2", "mmdebstrap": "mmdebstrap", "git": "git",
+    "ssh": "openssh-client",
 }  # fmt: skip
 
 

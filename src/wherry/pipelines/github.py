@@ -147,6 +147,18 @@ _SIGN_IN = {
         env:
           KUBECONFIG_TEXT: ${{ secrets.KUBECONFIG }}
 """,
+    "compose-ssh": """\
+      - name: The machine's host key, and the key that signs in there
+        run: |
+          install -d -m 700 ~/.ssh
+          printf '%s\\n' "$KNOWN_HOSTS" >> ~/.ssh/known_hosts
+          eval "$(ssh-agent -s)"
+          printf '%s\\n' "$KEY" | ssh-add -q -
+          echo "SSH_AUTH_SOCK=$SSH_AUTH_SOCK" >> "$GITHUB_ENV"
+        env:
+          KNOWN_HOSTS: ${{ vars.SSH_KNOWN_HOSTS }}
+          KEY: ${{ secrets.SSH_KEY }}
+""",
 }
 
 

@@ -104,6 +104,14 @@ _SIGN_IN = {
         "    - (umask 077; printf '%s' \"$CLOUD_ID\" > /tmp/cloud-token)\n",
     ),
     "kubernetes": ("  # KUBECONFIG: a CI/CD variable of type File\n", ""),
+    "compose-ssh": (
+        "  # SSH_KEY and SSH_KNOWN_HOSTS: CI/CD variables of type File\n",
+        "    - apt-get install -y --no-install-recommends openssh-client\n"
+        "    - install -d -m 700 ~/.ssh\n"
+        '    - cat "$SSH_KNOWN_HOSTS" >> ~/.ssh/known_hosts\n'
+        '    - eval "$(ssh-agent -s)"\n'
+        '    - ssh-add -q - < "$SSH_KEY"\n',
+    ),
 }
 
 

@@ -106,6 +106,7 @@ _OPEN = {
     "cloudrun": "withCredentials([file(credentialsId: 'gcp', variable: 'GOOGLE_APPLICATION_CREDENTIALS')]) {",
     "aca": "withCredentials([azureServicePrincipal('azure')]) {",
     "kubernetes": "withCredentials([file(credentialsId: 'kubeconfig', variable: 'KUBECONFIG')]) {",
+    "compose-ssh": "sshagent(['machine']) {",
 }
 
 

@@ -31,6 +31,7 @@ CLOUDS = {
         Cloud("cloudrun", "gcp"),
         Cloud("aca", "azure"),
         Cloud("kubernetes", "kubernetes"),
+        Cloud("compose-ssh", ""),
     )
 }
 

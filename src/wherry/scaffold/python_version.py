@@ -10,7 +10,7 @@ from wherry.scaffold.files import Files
 from wherry.scaffold.locks import Locked
 from wherry.scaffold.manifests import conda_python, line_of, table
 
-__all__ = ["read_python"]
+__all__ = ["allows", "read_python"]
 
 DEFAULT = "3.12"  # the wheels of this field are all there
 _KNOWN = [f"3.{minor}" for minor in range(8, 15)]
@@ -92,7 +92,7 @@ def _specifier(pyproject: dict[str, Any], locked: Locked | None) -> str:
     return said if isinstance(said, str) else locked.python if locked else ""
 
 
-def _allows(specifier: str, minor: int) -> bool:
+def allows(specifier: str, minor: int) -> bool:
     """Whether 3.MINOR has a release that fits."""
     for clause in re.split(r"[,\s]+(?=[<>=!~^])|,", specifier.replace(" ", "")):
         found = re.match(r"(\^|~=|~|<=|>=|==|!=|<|>)?v?3(?:\.(\d{1,3}))?(?:\.(\d{1,3}|\*))?", clause)
@@ -116,7 +116,7 @@ def _allows(specifier: str, minor: int) -> bool:
 
 def _fit(specifier: str, limit: int) -> str:
     """The default when it fits, else the next newer one, else the newest older one."""
-    allowed = [int(one[2:]) for one in _KNOWN if _allows(specifier, int(one[2:]))]
+    allowed = [int(one[2:]) for one in _KNOWN if allows(specifier, int(one[2:]))]
     best = [one for one in allowed if one <= limit] or allowed
     preferred = int(DEFAULT[2:])
     if preferred in best:
@@ -142,7 +142,7 @@ def _limit(dependencies: tuple[Dependency, ...]) -> tuple[int, Dependency | None
 
 def _quarrel(chosen: Python) -> list[Problem]:
     minor = int(chosen.version[2:])
-    if chosen.specifier and not _allows(chosen.specifier, minor):
+    if chosen.specifier and not allows(chosen.specifier, minor):
         text = f"says {chosen.version}, which requires-python = {chosen.specifier!r} of the project does not allow"
         return [Problem("warning", "python-mismatch", chosen.where, text, "make both say the same")]
     return []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -20,15 +23,34 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 RULES = load()
 
 
+# A file of the project: its name, and where it matters its size and that it is in git
+_FILE = re.compile(r"```text\n# file: (\S+)(?: (\d+) MB)?( in git)?\n(.*?)```", re.DOTALL)
+
+
+def index(folder: Path, name: str) -> None:
+    """Git's index with one file in it. Spec: https://git-scm.com/docs/index-format"""
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    encoded = name.encode()
+    entry = struct.pack(">10I20sH", *[0] * 6, 0o100644, 0, 0, 0, bytes(20), len(encoded)) + encoded
+    entry += bytes(8 - len(entry) % 8)
+    data = b"DIRC" + struct.pack(">II", 2, 1) + entry
+    (folder / ".git" / "index").write_bytes(data + hashlib.sha1(data, usedforsecurity=False).digest())
+
+
 def find_base(name: str) -> BaseImage | None:
     return BaseImage({}, platform="linux/arm64") if name == "arm.example/base:1" else None
 
 
 def hits(rule: Rule, section: str, folder: Path) -> int:
     """How often the rule is told of the section's Dockerfile; files of the project stand in blocks before it."""
-    for name, text in re.findall(r"```text\n# file: (\S+)\n(.*?)```", section, re.DOTALL):
+    for name, size, tracked, text in re.findall(_FILE, section):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+        if size:
+            os.truncate(folder / name, int(size) * 1_000_000)
+        if tracked:
+            index(folder, name)
     (text,) = re.findall(r"```dockerfile\n(.*?)```", section, re.DOTALL)
     beside = folder / ".dockerignore"
     ignore = Matcher.of_file(beside.read_bytes()) if beside.exists() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wherry.lint.hadolint.installs import calls, is_kept, keeps_outside, removes, with_flag, words
+from wherry.lint.hadolint.installs import appended, calls, is_kept, keeps_outside, removes, with_flag, words
 from wherry.lint.rule import Edit, Hit, rule
 from wherry.lint.shell import Command
 from wherry.lint.subject import Script, Subject
@@ -43,17 +43,13 @@ def lists(subject: Subject) -> Iterator[Hit]:
 
 
 def _cleaned(subject: Subject, script: Script) -> tuple[Edit, ...]:
-    """Removes the lists at the end of a chain of `&&`, when nothing after it in the file needs them."""
-    commands = script.commands
-    chain = script.command_at >= 0 and all(one.after in ("", "&&") for one in commands)
-    text = script.text.rstrip()
-    plain = not any(sign in text for sign in ("(", ")", "{", "}", "`", ";", "|", "#", "\n"))
-    if not chain or not plain or text.endswith("&") or script.is_trigger:
-        return ()
+    """Removes the lists, when nothing after it in the file needs them."""
     later = [other for other in subject.scripts if other.span.first > script.span.first]
-    if any(one.name in ("apt-get", "apt", "apt-cache") for other in later for one in other.commands):
+    if script.is_trigger or any(
+        one.name in ("apt-get", "apt", "apt-cache") for other in later for one in other.commands
+    ):
         return ()
-    return subject.word(script.span, script, len(text), f" && rm -rf {_LISTS}/*")
+    return appended(subject, script, f"rm -rf {_LISTS}/*")
 
 
 @rule("DL3014", "warning", "apt-get install asks before it installs, and nobody answers in a build: -y")

@@ -11,7 +11,7 @@ from wherry.lint.rule import Edit, Hit
 from wherry.lint.shell import Command
 from wherry.lint.subject import Script, Subject
 
-__all__ = ["calls", "is_kept", "keeps_outside", "removes", "with_flag", "words"]
+__all__ = ["appended", "calls", "is_kept", "keeps_outside", "removes", "with_flag", "words"]
 
 
 def calls(script: Script, name: str, *verbs: str) -> Iterator[Command]:
@@ -65,3 +65,12 @@ def with_flag(subject: Subject, script: Script, command: Command, verb: str, fla
             edits = subject.word(script.span, script, arg.end, f" {flag}")
             break
     return Hit(script.span, edits=edits)
+
+
+def appended(subject: Subject, script: Script, text: str) -> tuple[Edit, ...]:
+    """`&& text` at the end of a plain chain of `&&`; nothing where it might not run, or run by mistake."""
+    is_chain = script.command_at >= 0 and all(one.after in ("", "&&") for one in script.commands)
+    line = script.text.rstrip()
+    if not is_chain or line.endswith("&") or any(sign in line for sign in "(){}`;|#\n"):
+        return ()
+    return subject.word(script.span, script, len(line), f" && {text}")
