@@ -1,7 +1,7 @@
 """From a run to the image that serves its artifact: which artifacts, where they go, and the labels that lead back.
 
-The labels (docs/tracking.md) carry what is needed on a machine that does not have the run: its id and name, the commit,
-the training image, the digests of artifacts and data.
+The labels (docs/tracking-images.md) carry what is needed on a machine that does not have the run: its id and name, the
+commit, the training image, the digests of artifacts and data.
 """
 
 from __future__ import annotations
