@@ -34,6 +34,7 @@ from wherry.errors import Cancelled, Conflict, DeployError, NotFound, NotSignedI
 from wherry.host.linux import LinuxHost
 
 APP = replace(LOCAL, health=Health(), secrets=(Secret("API_KEY", "env", "API_KEY"),))
+LOCAL_APP = replace(APP, secrets=())
 HERE = Choice(host="me@gpu1", engine="docker")
 VALUES = {"API_KEY": "s3cret"}
 
@@ -138,6 +139,16 @@ def test_what_does_not_run_is_told_and_taken_back(sandbox: Sandbox, session: Cal
     assert "is in force again" in one.rollback(bad, Told(), Cancel())
     assert one.status("iris").state == "running"
     assert deploy(one)[-1] == "leave project"
+
+
+def test_a_secret_that_is_not_asked_for_any_more_is_removed(
+    sandbox: Sandbox, session: Callable[..., ComposeSshSession]
+) -> None:
+    one = session()
+    deploy(one)
+    assert deploy(one, LOCAL_APP) == ["leave image", "delete file", "change project"]
+    assert not (sandbox.folder("iris") / "secrets.env").exists()
+    assert one.plan(LOCAL_APP).is_empty
 
 
 def test_the_first_deployment_has_nothing_to_go_back_to(session: Callable[..., ComposeSshSession]) -> None:

@@ -88,6 +88,9 @@ class Machine:
         script = f"umask 077; set -e; mkdir -p {folder}; cat > {folder}/.new; mv -f {folder}/.new {folder}/{file}"
         self._checked(self.remote.run(script, cancel, data), f"write {file} of {name}")
 
+    def remove(self, name: str, file: str, cancel: Cancel) -> None:
+        self._checked(self.remote.run(f"rm -f {self.folder(name)}/{file}", cancel), f"remove {file} of {name}")
+
     def keep_good(self, name: str, cancel: Cancel) -> None:
         """What runs now is what one goes back to."""
         self._copy(name, BEFORE, cancel)

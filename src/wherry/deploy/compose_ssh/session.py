@@ -111,6 +111,8 @@ class ComposeSshSession:
             watch.begin(step)
             if step.kind == "image":
                 machine.load(step.name, lambda write, step=step: self._save(step.body["id"], step.name, write), cancel)  # type: ignore[misc]
+            elif step.action == "delete":
+                machine.remove(app.name, step.name, cancel)
             elif step.kind == "file":
                 machine.write(app.name, SECRETS, self._secrets(app), cancel)
             elif step.kind == "project":

@@ -26,9 +26,9 @@ def secret_name(app: Application) -> str:
 
 
 def image_name(app: Application, chosen: Chosen) -> str:
-    """What the nodes pull: below --registry, unless it is there already."""
+    """What the nodes pull: below --registry, unless it is there already, or in a registry and not here."""
     prefix = chosen.text("registry").rstrip("/")
-    if not prefix or app.image.reference.startswith(f"{prefix}/"):
+    if not prefix or not app.image.id or app.image.reference.startswith(f"{prefix}/"):
         return app.image.reference
     reference = Reference.parse(app.image.reference)
     return f"{prefix}/{reference.repository.rpartition('/')[2]}:{reference.tag or 'latest'}"

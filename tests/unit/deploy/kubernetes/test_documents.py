@@ -66,10 +66,15 @@ def test_the_autoscaler_alone_says_how_many_there_are() -> None:
 
 
 def test_what_is_below_the_registry_already_keeps_its_name() -> None:
-    app = dataclasses.replace(SMALL, image=dataclasses.replace(IMAGE, reference="me/iris:3"))
+    app = dataclasses.replace(SMALL, image=dataclasses.replace(IMAGE, reference="me/iris:3", id="sha256:1"))
     there = Chosen({"registry": "r.example.com/team/"})
     assert image_name(app, there) == "r.example.com/team/iris:3"
     assert image_name(SMALL, Chosen({"registry": "registry.example.com/me"})) == IMAGE.reference
+
+
+def test_what_is_in_a_registry_and_not_here_is_pulled_from_there() -> None:
+    """It is not pushed, so nothing is below --registry."""
+    assert image_name(SMALL, Chosen({"registry": "r.example.com/team"})) == IMAGE.reference
 
 
 @pytest.mark.parametrize("user", ["", "root", "0", "0:0", "app"])
