@@ -98,6 +98,8 @@ def docker_lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_a_run_is_found_by_its_image_and_pulled_elsewhere(lab: Lab) -> None:
     image, run = lab.image(f"{lab.name}:1"), lab.train()
+    said = lab.wherry("runs", "pull", "--referrers", f"{lab.name}:1", root="other", code=1)
+    assert f"no training run refers to {lab.name}:1" in said
     lab.ran_in(run, {"name": f"{lab.name}:1", "id": image})
     said = lab.wherry("runs", "push", run)
     assert f"Refers to {lab.name}@sha256:" in said
@@ -111,6 +113,7 @@ def test_a_run_is_found_by_its_image_and_pulled_elsewhere(lab: Lab) -> None:
     pulled = lab.wherry("runs", "pull", f"{lab.name}@{digest}", root="other")
     assert "Status: Downloaded run" in pulled
     assert lab.show(run, "other") == lab.show(run)
+    assert lab.wherry("runs", "pull", "-q", "--referrers", f"{lab.name}:1", root="third").split() == [run]
     assert "Run is up to date" in lab.wherry("runs", "pull", f"{lab.name}@{digest}", root="other")
     assert run[:12] in lab.wherry("runs", "ls", root="other")
 
@@ -128,6 +131,24 @@ def test_a_run_without_its_image_has_a_tag_and_is_kept(docker_lab: Lab) -> None:
     assert "Training Runs 1 0 0B (0%)" in df
     lab.wherry("system", "prune", "-af", root="other")
     assert lab.show(run, "other") == lab.show(run)
+
+
+def test_a_copy_of_the_image_takes_the_run_along(docker_lab: Lab) -> None:
+    lab = docker_lab
+    image, run = lab.image(f"{lab.name}:1"), lab.train()
+    lab.ran_in(run, {"name": f"{lab.name}:1", "id": image})
+    digest = lab.wherry("runs", "push", "-q", run).strip()
+    with WherryRegistry(lab.folder / "second") as second:
+        copy = f"{second.host}/copies/train"
+        lab.wherry("copy", "--referrers", f"docker://{lab.name}:1", f"docker://{copy}:1")
+        lab.wherry("runs", "pull", f"{copy}@{digest}", root="other")
+        assert lab.show(run, "other") == lab.show(run)
+        second.kill()
+        lab.wherry("registry", "gc", "--untagged", "--grace", "0", f"{second.folder}/data")
+        second.start()
+        lab.wherry("runs", "rm", run, root="other")
+        lab.wherry("runs", "pull", f"{copy}@{digest}", root="other")
+        assert lab.show(run, "other") == lab.show(run)
 
 
 @pytest.mark.requires("oras")

@@ -24,6 +24,7 @@ from wherry.registry.watch import Silent
 from wherry.runs.artifact import ARTIFACT
 from wherry.settings import Paths, Settings
 from wherry.track import Run
+from wherry.track.folder import append
 from wherry.track.points import points
 from wherry.track.record import Record
 from wherry.track.run import begin, join
@@ -145,8 +146,11 @@ def test_a_run_refers_to_its_image_where_that_is(here: Engine, there: Engine, tm
             push(here, run, name(registry, "other:1")._replace(tag=""), Silent())
 
 
-def test_without_an_image_a_name_is_needed(here: Engine, tmp_path: Path) -> None:
-    run = trained(here, tmp_path)
+@pytest.mark.parametrize("image", [{}, {"name": "iris:1", "id": "sha256:" + "1" * 64, "digest": IMAGE_DIGEST}])
+def test_without_an_image_that_a_registry_has_a_name_is_needed(
+    here: Engine, tmp_path: Path, image: dict[str, str]
+) -> None:
+    run = trained(here, tmp_path, image=image)
     with pytest.raises(InputError, match="it is not known which registry has the image of run"):
         repository_of(here, run)
 
@@ -217,6 +221,11 @@ def test_another_run_of_the_same_id_is_written_over_only_when_asked(
     run = trained(here, tmp_path)
     push(here, run, name(registry), Silent())
     mine = pull(there, name(registry), Silent()).run
+    promoted = {"type": "promoted", "value": {"image": {"name": "iris:prod", "id": "sha256:" + "3" * 64}, "at_ms": 1}}
+    append(mine.folder, promoted)
+    # What was made of it here is no reason to fetch it again
+    assert not pull(there, name(registry), Silent()).is_new
+    assert Record(mine.folder).document["promoted"]
     (Path(mine.folder) / "events.jsonl").write_text("")
     with pytest.raises(Conflict, match="is here, and differs"):
         pull(there, name(registry), Silent())

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
     from wherry.engine import Engine
+    from wherry.oci.reference import Reference
 
 __all__ = ["VERB", "run"]
 
@@ -19,10 +20,14 @@ VERB = {
         [
             Flag("force", "Write over a run of the same id that differs", short="f"),
             Flag("quiet", "Print the run's id only", short="q"),
+            Flag("referrers", "All runs that refer to the image NAME"),
         ],
         least=1,
         most=1,
-        examples=["wherry runs pull localhost:5000/iris/train:5f0c6f7d0b1e"],
+        examples=[
+            "wherry runs pull localhost:5000/iris/train:5f0c6f7d0b1e",
+            "wherry runs pull --referrers localhost:5000/iris/train:1",
+        ],
     ),
     "runs push": Verb(
         "[OPTIONS] RUN [NAME[:TAG]]",
@@ -64,11 +69,27 @@ def _push(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _pull(engine: Engine, args: Args, out: Output) -> int:
-    from wherry.cli.transfer import choose
-    from wherry.engine.runs_pull import pull
+    from wherry.engine.runs_pull import of_image
+    from wherry.errors import NotFound
     from wherry.oci.reference import Reference
 
     reference = Reference.parse(args.rest[0])
+    if not args.on("referrers"):
+        _pull_one(engine, args, out, reference)
+        return 0
+    found = of_image(engine, args.rest[0])
+    if not found:
+        what = reference.familiar
+        raise NotFound(f"no training run refers to {what}", hint=f"wherry image tree --remote {what} shows what does")
+    for digest in found:
+        _pull_one(engine, args, out, reference._replace(tag="", digest=digest))
+    return 0
+
+
+def _pull_one(engine: Engine, args: Args, out: Output, reference: Reference) -> None:
+    from wherry.cli.transfer import choose
+    from wherry.engine.runs_pull import pull
+
     with choose(out, engine.settings.env, quiet=args.on("quiet")) as watch:
         pulled = pull(engine, reference, watch, force=args.on("force"))
     if not args.on("quiet"):
@@ -76,4 +97,3 @@ def _pull(engine: Engine, args: Args, out: Output) -> int:
         what = "Downloaded run" if pulled.is_new else "Run is up to date"
         out.line(f"Status: {what} {pulled.run.document['name']} for {reference.familiar}")
     out.line(pulled.run.id)
-    return 0

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from wherry.cancel import Cancel
 from wherry.errors import Conflict, IntegrityError, InvalidSpec, NotFound, Unsupported
 from wherry.oci import mediatype
+from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.runs.artifact import check, unpack
 from wherry.runs.document import encode
@@ -20,17 +21,17 @@ from wherry.track.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from wherry.engine import Engine
     from wherry.engine.pull_source import Sources
     from wherry.oci.descriptor import Descriptor
-    from wherry.oci.digest import Digest
     from wherry.oci.reference import Reference
     from wherry.registry.watch import TransferWatch
     from wherry.runs.artifact import Run
 
-__all__ = ["Pulled", "partial_bytes", "pull", "sweep_partial"]
+__all__ = ["Pulled", "of_image", "partial_bytes", "pull", "sweep_partial"]
 
 _LARGEST_CONFIG = 64 << 20
 _DOWNLOADS = 3
@@ -42,6 +43,15 @@ class Pulled(NamedTuple):
     run: Record
     digest: Digest
     is_new: bool
+
+
+def of_image(engine: Engine, name: str) -> Sequence[Digest]:
+    """The runs that refer to an image in its registry, to its platforms too. Raises: NotFound, RegistryError."""
+    from wherry.engine import image_tree, trust_remote
+    from wherry.runs.artifact import ARTIFACT
+
+    nodes = [node for _, node in image_tree.lines(image_tree.remote_tree(trust_remote.Registries(engine), name))]
+    return list(dict.fromkeys(Digest(str(one.digest)) for one in nodes if one.name == ARTIFACT and one.digest))
 
 
 class _Pull(NamedTuple):
@@ -83,7 +93,7 @@ def _known(engine: Engine, run: Run, *, force: bool) -> Record | None:
     """The same run, when it is here. Raises: Conflict."""
     id = run.document["id"]
     known = next((one for one in engine.runs.list() if one.id == id), None)
-    if known is None or encode(known.document) == encode(run.document):
+    if known is None or _same(known.document) == _same(run.document):
         return known
     name = known.document["name"]
     if not force:
@@ -122,6 +132,11 @@ def _fetch(engine: Engine, origin: Sources, run: Run, watch: TransferWatch, canc
     with suppress(OSError):
         os.rmdir(home)
     return known
+
+
+def _same(document: Mapping[str, Any]) -> bytes:
+    """What was made of a run afterwards is each machine's own."""
+    return encode({key: value for key, value in document.items() if key != "promoted"})
 
 
 def _put(engine: Engine, folder: str, id: str) -> None:

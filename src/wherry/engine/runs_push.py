@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from wherry.cancel import Cancel
@@ -10,7 +11,7 @@ from wherry.engine.artifact_push import finish, open_there, send_file, side_by_s
 from wherry.errors import Conflict, InputError, IntegrityError, InvalidSpec, NotFound, RegistryError
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.reference import Reference
+from wherry.oci.reference import DEFAULT_REGISTRY, Reference
 from wherry.runs.artifact import METRICS, pack
 
 TYPE_CHECKING = False
@@ -117,11 +118,9 @@ def _subject(engine: Engine, document: Mapping[str, Any], reference: Reference, 
     """The image's manifest in this repository."""
     wanted = (reference.registry, reference.repository)
     digests = [one.digest for one in _images(engine, document) if (one.registry, one.repository) == wanted]
-    try:
+    with suppress(InvalidSpec):
         # Under another name in the registry where it ran, or pushed here by somebody else: the digest decides
         digests.append(Digest.parse(str(document.get("image", {}).get("digest", ""))))
-    except InvalidSpec:
-        pass
     for digest in dict.fromkeys(one for one in digests if one):
         if (found := there.target.head_manifest(str(digest), cancel=there.cancel)) is not None:
             return found
@@ -129,7 +128,10 @@ def _subject(engine: Engine, document: Mapping[str, Any], reference: Reference, 
 
 
 def _images(engine: Engine, document: Mapping[str, Any]) -> Iterator[Reference]:
-    """Names with a digest that the run's image has, or had when it ran."""
+    """Names with a digest under which registries have the run's image: the one that it ran under first.
+
+    Of an image that is not here any more, what the run noted, unless that may have been a name of this machine alone.
+    """
     from wherry.errors import InvalidReference
 
     image = document.get("image", {})
@@ -137,10 +139,13 @@ def _images(engine: Engine, document: Mapping[str, Any]) -> Iterator[Reference]:
         record = engine.image_store.resolve(str(image["id"])) if image.get("id") else None
     except (NotFound, Conflict, InvalidReference):
         record = None
+    try:
+        noted = Reference.parse(str(image.get("name", "")))
+    except InvalidReference:
+        noted = None
     if record:
-        yield from (Reference.known(name) for name in record.references if "@" in name)
-    if image.get("name") and image.get("digest"):
-        try:
-            yield Reference.parse(str(image["name"]))._replace(tag="", digest=Digest.parse(str(image["digest"])))
-        except (InvalidReference, InvalidSpec):
-            pass
+        known = [Reference.known(name) for name in record.references if "@" in name]
+        yield from sorted(known, key=lambda one: noted is None or one.familiar_name != noted.familiar_name)
+    elif noted and image.get("digest") and noted.registry != DEFAULT_REGISTRY:
+        with suppress(InvalidSpec):
+            yield noted._replace(tag="", digest=Digest.parse(str(image["digest"])))

@@ -20,7 +20,14 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REQUIRED = {"id": str, "name": str, "experiment": str, "started_ms": int, "status": str, "params": dict, "tags": dict,
              "metrics": dict, "artifacts": list}  # fmt: skip
 _OPTIONAL = {"ended_ms": int, "exit_code": int, "error": str, "command": list, "git": dict, "image": dict,
-             "container": dict, "environment": dict, "parent": str, "folder": str, "schema": int}  # fmt: skip
+             "container": dict, "environment": dict, "parent": str, "folder": str, "schema": int, "data": list,
+             "promoted": list}  # fmt: skip
+# What is read out of an object without a second look
+_INSIDE: dict[str, dict[str, Any]] = {
+    "git": {"commit": str, "branch": str, "remote": str, "diff": str, "untracked": list},
+    "image": {"name": str, "id": str, "digest": str, "revision": str, "source": str},
+    "container": {"id": str, "name": str}, "environment": {"packages": dict, "variables": dict, "gpus": list},
+}  # fmt: skip
 _END = ("status", "exit_code", "error", "ended_ms", "metrics")
 
 
@@ -79,8 +86,28 @@ def _check_types(document: Mapping[str, Any], what: str) -> None:
     for key, values in texts.items():
         if not all(isinstance(one, str) for one in values):
             raise InvalidSpec(f"{what}: {key} of the run document has what is no text")
+    for outer, members in _INSIDE.items():
+        for key, kind in members.items():
+            inner = document.get(outer, {}).get(key, kind())
+            if not isinstance(inner, kind) or (kind is list and not all(isinstance(one, str) for one in inner)):
+                raise InvalidSpec(f"{what}: {outer}.{key} of the run document is {_shown(inner)}")
     if not all(isinstance(one, dict) for one in document["metrics"].values()):
         raise InvalidSpec(f"{what}: metrics of the run document have no summaries")
+    if not all(_is_data(one) for one in document.get("data", ())) or not all(
+        _is_promotion(one) for one in document.get("promoted", ())
+    ):
+        raise InvalidSpec(f"{what}: data or promotions of the run document can't be right")
+
+
+def _is_data(one: Any) -> bool:
+    kinds = {"name": str, "digest": str, "size": int}
+    return isinstance(one, dict) and all(isinstance(one.get(key), kind) for key, kind in kinds.items())
+
+
+def _is_promotion(one: Any) -> bool:
+    if not isinstance(one, dict) or not isinstance(one.get("image"), dict) or not isinstance(one.get("at_ms"), int):
+        return False
+    return all(isinstance(one["image"].get(key), str) for key in ("name", "id"))
 
 
 _KINDS = {str: "string", int: "integer", dict: "object", list: "array"}

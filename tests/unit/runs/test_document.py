@@ -20,6 +20,8 @@ WHOLE: dict[str, Any] = {
     "tags": {"who": "me"}, "metrics": {"loss": {"count": 2, "last": "NaN", "last_step": 1}}, "command": ["python"],
     "artifacts": [{"name": "out/model.bin", "digest": "sha256:" + "0" * 64, "size": 7}],
     "git": {"commit": "0" * 40, "diff": "+é\n"}, "environment": {"packages": {"numpy": "2"}},
+    "data": [{"name": "iris.csv", "path": "/data/iris.csv", "digest": "sha256:" + "1" * 64, "size": 3, "files": 1}],
+    "promoted": [{"image": {"name": "iris:prod", "id": "sha256:" + "2" * 64}, "at_ms": 5, "artifacts": {}}],
 }  # fmt: skip
 
 
@@ -58,6 +60,9 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("name", None, "name of the run document is None"), ("started_ms", True, "not a JSON integer"),
     ("status", "great", "status is not 'great'"), ("tags", {"a": 1}, "tags of the run document has what is no text"),
     ("command", [1], "command of the run document"), ("metrics", {"loss": 1}, "have no summaries"),
+    ("git", {"commit": 1}, "git.commit of the run document is 1"), ("image", {"id": []}, r"image.id of .* is \[\]"),
+    ("environment", {"gpus": [1]}, "environment.gpus"), ("data", [{"name": "x"}], "data or promotions"),
+    ("promoted", [{"image": {"name": "x"}, "at_ms": 1}], "data or promotions"), ("data", {}, "not a JSON array"),
     ("git", "abc", "git of the run document"), ("artifacts", [{"name": "x"}], "no name or no digest"),
     ("artifacts", [{"name": "../x", "digest": "sha256:" + "0" * 64, "size": 1}], "an artifact is named '../x'"),
     ("artifacts", [{"name": "x", "digest": "sha256:" + "0" * 63, "size": 1}], "artifact 'x'"),
