@@ -23,6 +23,7 @@ from wherry.store.images import ImageRecord
 CASES = Path(__file__).parents[1] / "cases" / "build"
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home/app:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:1001:\nstaff:x:50:\n"
+SOURCE = str(Path(__file__).resolve().parents[2] / "src")
 
 
 class Lab:
@@ -73,7 +74,8 @@ class Lab:
         code = "import sys; from wherry.cli.main import main; sys.exit(main(sys.argv[1:]))"
         done = subprocess.run(
             [sys.executable, "-c", code, "--root", str(self.root), *argv],
-            input=stdin or b"", capture_output=True, check=False, cwd=self.folder, env={**self.env, **(env or {})},
+            input=stdin or b"", capture_output=True, check=False, cwd=self.folder,
+            env={"PYTHONPATH": SOURCE, **self.env, **(env or {})},
         )  # fmt: skip
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

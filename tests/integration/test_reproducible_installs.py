@@ -16,10 +16,10 @@ pytestmark = pytest.mark.requires("root", "runc", "nft", "mmdebstrap", "mirror",
 
 
 def check(lesson: Lesson, name: str, text: str, **files: str) -> dict[str, Any]:
-    """What --check finds; each path that differs with why."""
+    """What --check-reproducible finds; each path that differs with why."""
     named = {path.replace("__", "."): content for path, content in files.items()}
     context = lesson.context(name, {"Dockerfile": text, **named})
-    done = lesson.wherry("build", "--check", "-q", "--format", "json", str(context))
+    done = lesson.wherry("build", "--check-reproducible", "-q", "--format", "json", str(context))
     assert done.returncode in (0, 3), done.stderr
     found = json.loads(done.stdout)
     assert (done.returncode == 0) == found["equal"]

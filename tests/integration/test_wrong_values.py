@@ -35,6 +35,7 @@ FREE = {"string", "list", "file", "dir", "url", "strings", "map", "stringToStrin
 _IRIS = ("--image", "busybox", "--port", "80", "--name", "iris", "--output", "out")
 OWN = {
     "LEVEL": [(125, "lint", "--failure-threshold={}", "ctx")],
+    "METHOD": [(125, "build", "--call={}", "ctx"), (125, "build", "--call=check,{}", "ctx")],
     "RULE": [(1, "lint", "--ignore={}", "ctx"), (1, "lint", "--only={}", "ctx")],
     "NAME": [(1, "ci", "github", "--image={} {}")],
     "TARGET": [(1, "ci", "gitlab", "--deploy={}")],

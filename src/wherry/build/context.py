@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wherry.build.tree import Tree
 from wherry.errors import InputError, nearest
 
-__all__ = ["Located", "locate", "open_context", "read_dockerfile"]
+if TYPE_CHECKING:
+    from wherry.dockerfile.ignore import Matcher
+
+__all__ = ["Located", "locate", "open_context", "read_dockerfile", "read_ignore"]
 
 _WRITE_ONE = "`wherry init` writes one; `wherry build --auto` builds without; -f gives another path"
 _LARGEST_BYTES = 1 << 20  # more is a binary given by mistake
@@ -97,24 +100,29 @@ def open_context(context: str, dockerfile: str) -> Tree:
 
     `dockerfile` is the path of the Dockerfile, "" when it came from elsewhere. Raises: InputError.
     """
-    from wherry.dockerfile.ignore import Matcher
-
     try:
         root_fd = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as fault:
         raise _no_context(context, fault) from None
     try:
-        for path in ([f"{dockerfile}.dockerignore"] if dockerfile else []) + [f"{context}/.dockerignore"]:
-            if os.path.lexists(path):
-                with open(_open_inside(path, context), "rb") as file:
-                    matcher = Matcher.of_file(file.read(_LARGEST_BYTES + 1), os.path.basename(path))
-                if matcher:
-                    return Tree(root_fd, "the build context", True, matcher.excludes, matcher.prunes)
-                break
+        matcher = read_ignore(context, dockerfile)
     except BaseException:
         os.close(root_fd)
         raise
+    if matcher:
+        return Tree(root_fd, "the build context", True, matcher.excludes, matcher.prunes)
     return Tree(root_fd, "the build context", True)
+
+
+def read_ignore(context: str, dockerfile: str) -> Matcher | None:
+    """DOCKERFILE.dockerignore, or the context's own; None when there is neither. Raises: InputError."""
+    from wherry.dockerfile.ignore import Matcher
+
+    for path in ([f"{dockerfile}.dockerignore"] if dockerfile else []) + [f"{context}/.dockerignore"]:
+        if os.path.lexists(path):
+            with open(_open_inside(path, context), "rb") as file:
+                return Matcher.of_file(file.read(_LARGEST_BYTES + 1), os.path.basename(path))
+    return None
 
 
 def _no_context(context: str, fault: OSError) -> InputError:

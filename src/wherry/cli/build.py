@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.cli import build_cache, build_explain, build_inputs, build_output
+from wherry.cli import build_cache, build_call, build_explain, build_inputs, build_output
 from wherry.cli.flags import Flag, FlagError, Verb
 from wherry.cli.render import clean
 from wherry.errors import InputError
@@ -29,9 +29,14 @@ VERB = Verb(
         Flag("add-host", "Add a custom host-to-IP mapping (host:ip)", kind="list"),
         Flag("auto", "Without a Dockerfile, build as `wherry init` would write it"),
         Flag("build-arg", "Set a build-time variable (NAME alone takes it from the environment)", kind="list"),
-        Flag("check", "Build twice, say which files differ and why, and exit with 3 if any do"),
+        Flag("check-reproducible", "Build twice, say which files differ and why, and exit with 3 if any do"),
         Flag("file", "The Dockerfile (default: PATH/Dockerfile; - reads it from stdin)", short="f", kind="string"),
-        Flag("format", "How --check and --explain print what they found: text or json", kind="string", default="text"),
+        Flag(
+            "format",
+            "How --check-reproducible and --explain print what they found: text or json",
+            kind="string",
+            default="text",
+        ),
         Flag("iidfile", "Write the image ID to a file", kind="string"),
         Flag("label", "Set metadata for the image", kind="list"),
         Flag("network", "Network of the RUN steps: default, none or host", kind="string", default="default"),
@@ -52,6 +57,7 @@ VERB = Verb(
         Flag("shm-size", "Size of /dev/shm of the RUN steps", kind="string", type_name="bytes"),
         Flag("tag", "Name and optionally a tag (format: name:tag)", short="t", kind="list"),
         Flag("target", "Set the target stage to build", kind="string"),
+        *build_call.FLAGS,
         *build_inputs.FLAGS,
         *build_cache.FLAGS,
         *build_explain.FLAGS,
@@ -68,6 +74,7 @@ VERB = Verb(
         "wherry build - < Dockerfile",
         "wherry build --explain .",
         "wherry build --check .",
+        "wherry build --check-reproducible .",
         "wherry build --target wheels -o dist .",
         "wherry build --push -t registry.example/api:1 .",
     ],
@@ -78,8 +85,9 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     """Progress goes to stderr; with -q the image id is printed on stdout."""
     if args.text("format") not in ("text", "json"):
         raise FlagError(f'invalid argument "{args.text("format")}" for "--format" flag: it is text or json')
-    if args.given("format") and not (args.on("check") or args.on("explain")):
-        raise FlagError("--format says how --check and --explain print what they found: give one of them with it")
+    if args.given("format") and not (args.on("check-reproducible") or args.on("explain")):
+        said = "--format says how --check-reproducible and --explain print what they found: give one of them with it"
+        raise FlagError(f"{said} (for --check it is --call=check,format=json)")
     if not args.on("auto"):
         return _run(engine, args, out, args.text("file"))
     from contextlib import ExitStack
@@ -91,7 +99,10 @@ def run(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _run(engine: Engine, args: Args, out: Output, dockerfile: str) -> int:
+    call = build_call.parse(args)
     wanted = request(engine, args, out.in_fd)._replace(dockerfile=dockerfile)
+    if call:
+        return build_call.run(engine, call, wanted, out)
     results = build_output.results(args, wanted.tags)
     before = None
     if not results.keeps:
@@ -107,7 +118,7 @@ def _run(engine: Engine, args: Args, out: Output, dockerfile: str) -> int:
             from wherry.engine.build_output import drop
 
             drop(engine, image, before)
-    if args.on("quiet") and not args.on("check") and not results.writes_stdout:
+    if args.on("quiet") and not args.on("check-reproducible") and not results.writes_stdout:
         out.line(str(image.id))
     return code
 
@@ -122,7 +133,7 @@ def _built(engine: Engine, request: BuildRequest, args: Args, out: Output) -> tu
     request = request._replace(explain=teller)
     cancel = Cancel()
     try:
-        if args.on("check"):
+        if args.on("check-reproducible"):
             from wherry.cli import build_check
 
             return build_check.run(engine, request, args, out, cancel)

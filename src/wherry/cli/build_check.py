@@ -1,4 +1,4 @@
-"""wherry build --check: what two builds of the same inputs do not have in common."""
+"""wherry build --check-reproducible: what two builds of the same inputs do not have in common."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DIFFERS", "run"]
 
-# Differs from docker: there --check looks for mistakes in the Dockerfile and builds nothing
 DIFFERS = 3
 """The exit code when the two images are not the same: 1 is a build that failed."""
 _NAMED = 3

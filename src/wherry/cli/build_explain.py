@@ -29,8 +29,8 @@ def teller(args: Args, out: Output) -> Teller | None:
     """What keeps the explanation until the progress display is gone; None when none is wanted. Raises: FlagError."""
     if not args.on("explain"):
         return None
-    if args.on("check"):
-        raise FlagError("--check and --explain can't be given together")
+    if args.on("check-reproducible"):
+        raise FlagError("--check-reproducible and --explain can't be given together")
     return Teller(out, is_json=args.text("format") == "json")
 
 

@@ -1,4 +1,4 @@
-"""`wherry build --check`: the same build twice, and what of the second is not as in the first.
+"""`wherry build --check-reproducible`: the same build twice, and what of the second is not as in the first.
 
 The second build uses no cache, keeps none, starts two seconds later (the coarsest clock that files hold, zip's, has
 steps of two), one step at a time, in work folders of its own. Its image is removed again.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wherry.build.tree import Tree
     from wherry.cancel import Cancel
     from wherry.dockerfile import Dockerfile
+    from wherry.dockerfile.ignore import Matcher
     from wherry.engine import Engine
     from wherry.engine.steps import Steps
     from wherry.engine.trust_build import Attest
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from wherry.store.images import ImageRecord
     from wherry.store.lease import Lease
 
-__all__ = ["BuildRequest", "Builds"]
+__all__ = ["BuildRequest", "Builds", "Described"]
 
 
 class BuildRequest(NamedTuple):
@@ -73,6 +74,22 @@ class _Place(NamedTuple):
     name: str
 
 
+class Described(NamedTuple):
+    """A Dockerfile that was read. `context` and `path` are "" where there are none."""
+
+    dockerfile: Dockerfile
+    text: bytes
+    name: str
+    context: str = ""
+    path: str = ""
+
+    def ignore(self) -> Matcher | None:
+        """What .dockerignore says; None without one. Raises: InputError."""
+        from wherry.build.context import read_ignore
+
+        return read_ignore(self.context, self.path) if self.context else None
+
+
 class Builds:
     """`engine.builds`. Needs root."""
 
@@ -85,6 +102,7 @@ class Builds:
         Raises: DockerfileError, InputError, NotFound (a base image; the hint says how to make it), StepFailed,
         BuildError, HostError, Cancelled.
         """
+        from wherry.engine.build_lint import check
         from wherry.host.linux import require_root
 
         require_root(self._engine.settings.uid, "wherry build")
@@ -95,12 +113,13 @@ class Builds:
             attest = self._attest(request)
             place = self._locate(request, stack)
             dockerfile = _parse(place, progress)
-            findings = _lint(dockerfile, place, request.options)
             clamp_ns, created_ns = self._times(request, place.context)
             options = request.options._replace(clamp_ns=clamp_ns, created_ns=created_ns)
             graph = _plan(dockerfile, options, self._bases(options, stack, progress, cancel))
             for text in graph.warnings:
                 progress.note(text)
+            described = Described(dockerfile, place.text, place.name, place.context, place.dockerfile)
+            findings = check(described, request.options, self._engine)
             context = self._context(graph, place, stack)
             what = request.tags[0].familiar if request.tags else place.context or "a Dockerfile"
             lease = stack.enter_context(self._engine.leases.hold(f"build {what}"))
@@ -118,6 +137,14 @@ class Builds:
             self._trim(progress)
             _tell(findings, progress)
             return image
+
+    def describe(self, request: BuildRequest) -> Described:
+        """The Dockerfile of a build that is only asked about. Raises: DockerfileError, InputError."""
+        from wherry.dockerfile import parse
+
+        with ExitStack() as stack:
+            place = self._locate(request, stack)
+            return Described(parse(place.text, place.name), place.text, place.name, place.context, place.dockerfile)
 
     def _bases(self, options: BuildOptions, stack: ExitStack, progress: Progress, cancel: Cancel) -> FindBase:
         """Raises: InputError for a named context that is not there."""
@@ -349,13 +376,6 @@ def _parse(place: _Place, progress: Progress) -> Dockerfile:
     dockerfile = parse(place.text, place.name)
     progress.done("definition")
     return dockerfile
-
-
-def _lint(dockerfile: Dockerfile, place: _Place, options: BuildOptions) -> tuple[Finding, ...]:
-    """Raises: InputError, before anything is built, where the file wants it so."""
-    from wherry.engine.build_lint import check
-
-    return check(dockerfile, place.text, options)
 
 
 def _tell(findings: tuple[Finding, ...], progress: Progress) -> None:

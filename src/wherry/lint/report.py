@@ -9,7 +9,7 @@ from wherry.dockerfile.span import Span, printable
 from wherry.lint.rule import Level, Rule
 from wherry.lint.run import Finding
 
-__all__ = ["json_document", "sarif", "summary", "text"]
+__all__ = ["buildkit", "json_document", "sarif", "summary", "text"]
 
 _SARIF_LEVELS: dict[Level, str] = {"error": "error", "warning": "warning", "info": "note", "style": "note"}
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -52,6 +52,22 @@ def json_document(findings: Iterable[Finding], path: str) -> list[dict[str, Any]
         }
         for one in findings
     ]
+
+
+def buildkit(findings: Iterable[Finding], name: str, data: bytes) -> dict[str, Any]:
+    """As `docker build --call=check,format=json` prints it.
+
+    Spec: https://github.com/moby/buildkit/blob/v0.17.0/frontend/subrequests/lint/lint.go
+    """
+    from base64 import b64encode
+
+    warnings = []
+    for one in findings:
+        warning = {"ruleName": one.rule.name, "description": one.rule.description, "url": one.rule.url}
+        ends = {"start": {"line": one.span.first}, "end": {"line": one.span.last}}
+        warnings.append({**warning, "detail": one.message, "location": {"ranges": [ends]}})
+    source = {"fileName": name, "language": "Dockerfile", "definition": None, "data": b64encode(data).decode()}
+    return {"warnings": warnings, "sources": [source]}
 
 
 def sarif(findings: Sequence[Finding], path: str, version: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_nothing_is_told_unasked_or_of_no_steps() -> None:
 
 def test_a_check_builds_everything_and_has_nothing_to_explain() -> None:
     with pytest.raises(FlagError, match="--explain"):
-        teller(parse("build", VERB, ["--explain", "--check", "."]), Screen().output)
+        teller(parse("build", VERB, ["--explain", "--check-reproducible", "."]), Screen().output)
 
 
 def test_stages_may_be_named_one_by_one_or_together() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wherry.build.options import BuildOptions
 from wherry.dockerfile import parse
 from wherry.engine.build_lint import check
+from wherry.engine.builds import Described
 from wherry.errors import InputError
 
 
-def names(text: bytes) -> list[str]:
-    return [one.rule.name for one in check(parse(text), text, BuildOptions())]
+def names(text: bytes, context: str = "") -> list[str]:
+    described = Described(parse(text), text, "Dockerfile", context)
+    return [one.rule.name for one in check(described, BuildOptions(), None)]
 
 
 def test_findings_are_given() -> None:
@@ -24,3 +28,10 @@ def test_a_build_of_a_file_that_wants_errors_fails() -> None:
     assert names(text) == []
     with pytest.raises(InputError, match="lint violation found for rules: LegacyKeyValueFormat"):
         names(text + b"ENV k v\n")
+
+
+def test_what_dockerignore_hides_is_told_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("secret\n")
+    text = b"FROM a\nCOPY secret /\n"
+    assert names(text, str(tmp_path)) == []
+    assert names(b"# check=experimental=CopyIgnoredFile\n" + text, str(tmp_path)) == ["CopyIgnoredFile"]
