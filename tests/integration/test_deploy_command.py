@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fake_kubernetes import running
 from tests.integration.container_lab import Wherry
 
 pytestmark = pytest.mark.requires("root", "busybox")
@@ -69,8 +68,6 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["status", "to-nowhere", "iris"], 1, "no such deployment target"),
         (["ecs", "--image", "iris:3", "--format", "yaml"], 1, "--format takes json alone"),
         (["ecs", "--compose", "nowhere.yaml"], 1, "no such file or directory"),
-        (["ecs", "--image", "iris:3", "--contract", "nowhere.yaml", "--yes"], 1, "cannot read"),
-        (["status", "ecs", "../iris"], 1, "is no name for a deployment"),
         (["ecs", "--nonsense"], 125, "unknown flag: --nonsense"),
     ],
 )  # fmt: skip
@@ -83,19 +80,3 @@ def test_a_wrong_wish_is_one_clear_error(wherry: Wherry, image: str, words: list
 def test_nothing_was_deployed_yet(wherry: Wherry) -> None:
     assert wherry("deploy", "ls").stdout.split() == ["NAME", "TARGET", "WHERE", "DEPLOYED", "URL"]
     assert wherry("deploy", "ls", "--format", "json").stdout == ""  # a line each, as docker's lists
-
-
-@pytest.mark.requires("kubernetes")
-def test_what_fails_is_found_again_and_can_be_removed(wherry: Wherry, image: str, tmp_path: Path) -> None:
-    with running(tmp_path) as (fake, kubeconfig):
-        fake.put("services", {"kind": "Service", "metadata": {"name": "iris"}, "spec": {}})
-        words = ("deploy", "kubernetes", "--kubeconfig", str(kubeconfig), "--image", "iris:3", "--yes")
-        assert "wherry did not make it" in wherry(*words, "--registry", "r.example.com", code=1).stderr
-        assert "iris" not in wherry("deploy", "ls").stdout
-        del fake.objects["services", "iris"]
-        refused = wherry(*words, "--registry", "127.0.0.1:1", code=1)
-        assert "127.0.0.1:1" in refused.stderr
-        # Its kubeconfig is known now, without being said again
-        assert "context lab, namespace models" in wherry("deploy", "ls").stdout
-        assert "no deployment iris" in wherry("deploy", "destroy", "kubernetes", "iris", "--yes", code=1).stderr
-        assert "iris" not in wherry("deploy", "ls").stdout

@@ -52,10 +52,12 @@ def test_a_program_that_knows_nothing_of_it_is_recorded(wherry: Wherry) -> None:
         assert next(one.id for one in engine.runs.of_image(found["image"]["id"])) == found["id"]
 
 
-def test_a_detached_one_runs_and_ends_with_nobody_there(wherry: Wherry) -> None:
-    id = track(wherry, "-d", "--rm", "busybox", "sh", "-c", "sleep 0.5; exit 4").strip()
+def test_a_detached_one_runs_and_ends_with_nobody_there(wherry: Wherry, tmp_path: Path) -> None:
+    id = track(wherry, "-d", "--rm", "-v", f"{tmp_path}:/t", "busybox", "sh", "-c",
+               "until [ -e /t/go ]; do sleep 0.05; done; exit 4").strip()  # fmt: skip
     assert document(wherry)["status"] == "running"
     assert "goes on" in wherry("runs", "rm", "latest", code=1).stderr
+    (tmp_path / "go").touch()
     eventually(lambda: not wherry("ps", "-aq", "--no-trunc", "-f", f"id={id}").stdout, "it goes", 10)
     found = document(wherry)
     assert (found["status"], found["exit_code"], found["container"]["id"]) == ("failed", 4, id)
@@ -78,6 +80,21 @@ def test_one_that_is_killed_with_its_monitor_is_settled_by_the_next_look(wherry:
     eventually(lambda: wherry.status("hit") == "exited", "it ends", 10)
     assert document(wherry)["status"] == "killed"
     wherry("rm", "hit")
+
+
+def test_a_container_that_replaces_files_of_its_run_reaches_nothing_outside(wherry: Wherry, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("kept\n")
+    script = f"""
+cd $WHERRY_RUN; rm -rf outputs artifacts events.jsonl run.json
+ln -s {tmp_path}/precious outputs; ln -s {tmp_path}/precious artifacts; ln -s {tmp_path}/precious/file events.jsonl
+ln -s {tmp_path}/precious/file metrics.jsonl; mkfifo end.json
+"""
+    track(wherry, "--name", "bad", "busybox", "sh", "-c", script)
+    assert [one.name for one in (tmp_path / "precious").iterdir()] == ["file"]
+    assert (tmp_path / "precious" / "file").read_text() == "kept\n"
+    wherry("runs", "ls")
+    wherry("rm", "bad")
 
 
 @pytest.mark.parametrize(("words", "code"), [(["busybox", "nosuch"], 127), (["-v", "a:b:c:d:e", "busybox"], 125)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wherry.cli import deploy_flags
 from wherry.cli.flags import Flag, Verb
-from wherry.errors import InputError, NotFound
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,11 +58,9 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
 def _session(engine: Engine, args: Args) -> Session:
     """Options that are not given are those of the last deployment from here."""
     from wherry.deploy import record, targets, wherry_toml
-    from wherry.deploy.application import plain_name
     from wherry.deploy.target import Surroundings
 
     name, application = args.rest
-    plain_name(application)
     target = targets.find(name)
     settings = engine.settings
     file = wherry_toml.read(settings.cwd, name, target.options, targets.names())
@@ -130,14 +128,7 @@ def _destroy(engine: Engine, session: Session, args: Args, out: Output) -> int:
     from wherry.deploy import record
 
     target, name = args.rest
-    root = engine.settings.paths.root
-    try:
-        plan = session.plan_destroy(name)
-    except NotFound:
-        kept = record.find(root, target, name)
-        if kept and kept.where == session.where and not args.on("dry-run"):
-            record.forget(root, target, name)
-        raise
+    plan = session.plan_destroy(name)
     is_json = args.text("format") == "json"
     if args.on("dry-run"):
         if is_json:
@@ -155,7 +146,7 @@ def _destroy(engine: Engine, session: Session, args: Args, out: Output) -> int:
             return 1
     with interrupts() as heard:
         session.destroy(plan, Lines(out), heard.cancel)
-    record.forget(root, target, name)
+    record.forget(engine.settings.paths.root, target, name)
     if is_json:
         out.json(plan.to_json(), indent=2)
     else:

@@ -11,6 +11,7 @@ import os
 
 from wherry.engine.containers_rows import TRACKED
 from wherry.engine.runs_record import Recording, Request, end
+from wherry.engine.runs_seal import seal
 from wherry.errors import HostError, NotFound, WherryError
 from wherry.lean import suppress
 from wherry.runtime.options import MountRequest
@@ -82,6 +83,7 @@ def over(engine: Engine, row: ContainerRow) -> None:
         return
     error = "out of memory" if state.oom_killed else state.error
     with suppress(HostError):  # a full disk, or removed meanwhile: neither may keep the container from going
+        seal(folder)
         _add_packages(engine, row, folder)
         end(folder, state.exit_code, is_killed=_is_killed(state), error=error, ended_ns=state.finished_ns)
 

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from wherry.errors import Conflict, InputError, NotFound
+from wherry.errors import Conflict, HostError, InputError, IntegrityError, NotFound
 from wherry.oci.reference import Reference
 
 TYPE_CHECKING = False
@@ -119,9 +119,7 @@ def _base(engine: Engine, run: Record, wanted: Promotion) -> str:
 
 
 def _place(run: Record, names: Sequence[str], chosen: Sequence[Chosen], folder: str) -> None:
-    """A tree with the artifacts: links to what the run keeps, which a build only reads; copies on another disk."""
-    from shutil import copyfile
-
+    """A tree with the artifacts, each with the digest that the run recorded."""
     os.mkdir(folder)
     for name, one in zip(names, chosen, strict=True):
         source, target = run.artifact(one.name), f"{folder}/{name}"
@@ -129,12 +127,29 @@ def _place(run: Record, names: Sequence[str], chosen: Sequence[Chosen], folder: 
             raise InputError(f"artifact {one.name[:80]!r} can't be a file in a folder")
         os.makedirs(os.path.dirname(target), exist_ok=True)
         try:
-            os.link(source, target)
+            digest = _copy(run.folder, source, target)
         except FileNotFoundError:
             raise NotFound(f"artifact {one.name} is missing in {run.folder}") from None
-        except OSError:
-            copyfile(source, target)
-            os.chmod(target, 0o444)
+        except OSError as fault:
+            raise HostError(f"artifact {one.name} of run {run.document['name']}: {fault.strerror}") from None
+        if digest != one.digest:
+            raise IntegrityError(f"artifact {one.name}", expected=one.digest, actual=digest)
+
+
+def _copy(folder: str, source: str, target: str) -> str:
+    """A clone where the file system can. A container may have written to the folder: its digest is looked at again."""
+    from wherry.track.artifacts import copied
+    from wherry.track.folder import open_inside
+
+    fd = open_inside(folder, os.path.relpath(source, folder), os.O_RDONLY)
+    try:
+        to = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        try:
+            return "sha256:" + copied(fd, to)[0]
+        finally:
+            os.close(to)
+    finally:
+        os.close(fd)
 
 
 def _link(run: Record, wanted: Promotion, chosen: Sequence[Chosen], image: ImageRecord) -> None:

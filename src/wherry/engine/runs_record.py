@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -108,18 +109,31 @@ def end(folder: str, code: int, *, is_killed: bool = False, error: str = "", end
 
 
 def _keep_outputs(folder: str) -> None:
-    """They move: a file is in the run once. Links are left alone: they could lead out of it."""
-    from wherry.track.artifacts import files_below, keep
+    """They move: a file is in the run once. Links and what is no plain file are left alone, wherever they lead."""
+    from wherry.track.artifacts import keep_fd
 
-    place = folder + OUTPUTS
-    if not os.path.isdir(place):
-        return
-    for path, name in files_below(place, ""):
-        if os.path.islink(path) or not os.path.isfile(path):
-            continue
-        digest, size = keep(folder, path)
-        folders.append(folder, {"type": "artifact", "name": name.lstrip("/"), "digest": digest, "size": size})
-        os.unlink(path)
+    try:
+        top = folders.open_inside(folder, OUTPUTS[1:], os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # none, or something else under its name
+    try:
+        for place, _, names, fd in os.fwalk(".", dir_fd=top):
+            for name in sorted(names):
+                try:
+                    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+                except OSError:
+                    continue
+                try:
+                    if not stat.S_ISREG(os.fstat(source).st_mode):
+                        continue
+                    digest, size = keep_fd(folder, source)
+                finally:
+                    os.close(source)
+                called = os.path.normpath(f"{place}/{name}")
+                folders.append(folder, {"type": "artifact", "name": called, "digest": digest, "size": size})
+                os.unlink(name, dir_fd=fd)
+    finally:
+        os.close(top)
 
 
 def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[int, int, int]) -> int:

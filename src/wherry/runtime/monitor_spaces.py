@@ -41,7 +41,7 @@ def hold(path: str) -> int:
     import fcntl
 
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.flock(fd, fcntl.LOCK_SH)
     except OSError:
         return -1  # removed, or a file system without locks: the container runs all the same

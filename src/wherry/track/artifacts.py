@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-__all__ = ["described", "files_below", "keep"]
+__all__ = ["copied", "described", "files_below", "keep", "keep_fd"]
 
 _CHUNK = 1 << 20
 _FICLONE = 0x40049409  # linux/fs.h
@@ -63,40 +63,67 @@ def keep(folder: str, path: str) -> tuple[str, int]:
 
     Raises: OSError.
     """
-    from hashlib import sha256
-
-    home = folder + "/artifacts/sha256"
-    os.makedirs(home, exist_ok=True)
-    temporary = "%s/.%d.%s.tmp" % (home, os.getpid(), os.urandom(4).hex())
     source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        try:
-            is_clone = _clone(source, target)
-            hash, size = sha256(), 0
-            while True:
-                # Of the clone, so that the digest is of what is kept, even when the program writes on
-                chunk = os.read(target if is_clone else source, _CHUNK)
-                if not chunk:
-                    break
-                hash.update(chunk)
-                size += len(chunk)
-                view = memoryview(chunk if not is_clone else b"")
-                while view:
-                    view = view[os.write(target, view) :]
-            os.fsync(target)
-        finally:
-            os.close(target)
-        os.rename(temporary, home + "/" + hash.hexdigest())
-    except BaseException:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        raise
+        return keep_fd(folder, source)
     finally:
         os.close(source)
-    return "sha256:" + hash.hexdigest(), size
+
+
+def keep_fd(folder: str, source: int) -> tuple[str, int]:
+    """The same of an open file. Raises: OSError."""
+    home = _home(folder)
+    temporary = ".%d.%s.tmp" % (os.getpid(), os.urandom(4).hex())
+    try:
+        target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=home)
+        try:
+            try:
+                digest, size = copied(source, target)
+                os.fsync(target)
+            finally:
+                os.close(target)
+            os.rename(temporary, digest, src_dir_fd=home, dst_dir_fd=home)
+        except BaseException:
+            try:
+                os.unlink(temporary, dir_fd=home)
+            except OSError:
+                pass
+            raise
+    finally:
+        os.close(home)
+    return "sha256:" + digest, size
+
+
+def _home(folder: str) -> int:
+    """An fd of artifacts/sha256, made when missing."""
+    from wherry.track.folder import open_inside
+
+    artifacts = open_inside(folder, "artifacts", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.mkdir("sha256", dir_fd=artifacts)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(artifacts)
+    return open_inside(folder, "artifacts/sha256", os.O_RDONLY | os.O_DIRECTORY)
+
+
+def copied(source: int, target: int) -> tuple[str, int]:
+    """The digest in hex, and the bytes."""
+    from hashlib import sha256
+
+    is_clone = _clone(source, target)
+    hash, size = sha256(), 0
+    while True:
+        # Of the clone, so that the digest is of what is kept, even when the program writes on
+        chunk = os.read(target if is_clone else source, _CHUNK)
+        if not chunk:
+            return hash.hexdigest(), size
+        hash.update(chunk)
+        size += len(chunk)
+        view = memoryview(chunk if not is_clone else b"")
+        while view:
+            view = view[os.write(target, view) :]
 
 
 def _clone(source: int, target: int) -> bool:

@@ -11,20 +11,25 @@ Layout (docs/adr/0270-run-folder.md):
     lock               held (shared) by every process that writes
     end.json           how it ended; whole or not there
 
-Python 3.8: this package is mounted into containers.
+A container's program may write to the folder, so nothing in it is trusted: no link is followed, and what is no plain
+file is not read (`open_inside`). Python 3.8: this package is mounted into containers.
 """
 
 from __future__ import annotations
 
 import os
+from errno import EINVAL
+from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, Mapping
 
-__all__ = ["append", "boot_id", "events", "folders", "hold", "is_held", "load", "runs_home", "save"]
+__all__ = ["append", "boot_id", "events", "folders", "hold", "is_held", "load", "open_inside", "runs_home", "save"]
 
 _LINE_LIMIT = 8 << 20
+_DOCUMENT_LIMIT = 64 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def runs_home(env: Mapping[str, str]) -> str:
@@ -46,18 +51,42 @@ def folders(home: str) -> Iterator[str]:
     except OSError:
         return
     for path in found:
-        if os.path.exists(path + "/run.json"):
+        if not os.path.islink(path) and os.path.exists(path + "/run.json"):
             yield path
-            if os.path.isdir(path + "/children"):
+            if os.path.isdir(path + "/children") and not os.path.islink(path + "/children"):
                 yield from folders(path + "/children")
+
+
+def open_inside(folder: str, name: str, flags: int, mode: int = 0o666) -> int:
+    """An fd of `name`, with slashes, below `folder`: a plain file, or a folder with O_DIRECTORY.
+
+    No link below `folder` is followed, whoever changes it meanwhile. Raises: OSError, also for anything else.
+    """
+    base = os.open(folder, _FOLDER)
+    try:
+        *parents, last = name.split("/")
+        for one in parents:
+            below = os.open(one, _FOLDER | os.O_NOFOLLOW, dir_fd=base)
+            os.close(base)
+            base = below
+        # Not blocking: a fifo would wait for its other end
+        fd = os.open(last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=base)
+    finally:
+        os.close(base)
+    if not flags & os.O_DIRECTORY and not S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(EINVAL, "not a plain file", folder + "/" + name)
+    return fd
 
 
 def save(path: str, document: Mapping[str, Any]) -> None:
     """Whole or not at all, and on the disk when it returns. Raises: OSError."""
     import json
 
-    temporary = "%s.%d.tmp" % (path, os.getpid())
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    folder, name = os.path.split(path)
+    temporary = "%s.%d.%s.tmp" % (name, os.getpid(), os.urandom(4).hex())
+    fd = open_inside(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    temporary = folder + "/" + temporary
     try:
         try:
             data = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
@@ -78,9 +107,10 @@ def load(path: str) -> dict[str, Any] | None:
     """None when it is not there or no JSON object."""
     import json
 
+    folder, name = os.path.split(path)
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read())
+        with open(open_inside(folder, name, os.O_RDONLY), "rb") as file:
+            document = json.loads(file.read(_DOCUMENT_LIMIT))
     except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -93,7 +123,7 @@ def append(folder: str, event: Mapping[str, Any]) -> None:
     line = json.dumps(event, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
     if len(line) > _LINE_LIMIT:
         raise ValueError("%d bytes are too much for one parameter or tag; log a file with artifact()" % len(line))
-    fd = os.open(folder + "/events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    fd = open_inside(folder, "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         _write(fd, line)
     finally:
@@ -105,7 +135,7 @@ def events(folder: str) -> Iterator[dict[str, Any]]:
     import json
 
     try:
-        file = open(folder + "/events.jsonl", "rb")
+        file = open(open_inside(folder, "events.jsonl", os.O_RDONLY), "rb")
     except OSError:
         return
     with file:
@@ -127,7 +157,7 @@ def hold(folder: str) -> int:
     """An fd that says "somebody writes here" until it is closed or the process is gone, kill -9 included."""
     import fcntl
 
-    fd = os.open(folder + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = open_inside(folder, "lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
     except OSError:
@@ -140,7 +170,7 @@ def is_held(folder: str) -> bool:
     import fcntl
 
     try:
-        fd = os.open(folder + "/lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = open_inside(folder, "lock", os.O_RDWR)
     except OSError:
         return False
     try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
+from wherry.track.folder import open_inside
 from wherry.track.metrics import HEADER, HEADER_BYTES, MAGIC, RECORD, RECORD_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, List, Tuple
+    from typing import Any, BinaryIO, Iterator, List, Tuple
 
     Point = Tuple[str, int, float, float]
     Batch = Tuple[str, List[int], List[float], List[float]]
@@ -34,7 +35,7 @@ def points(folder: str, name: str = "") -> Iterator[Point]:
     for path in _files(folder):
         for point in _of_file(path, name):
             yield point
-    for point in _of_lines(folder + "/metrics.jsonl"):
+    for point in _of_lines(folder):
         if not name or point[0] == name:
             yield point
 
@@ -50,7 +51,7 @@ def batches(folder: str, name: str = "") -> Iterator[Batch]:
             for ident, steps, times, values in _columns(chunk):
                 if 0 < ident <= len(names) and (not name or names[ident - 1] == name):
                     yield names[ident - 1], steps, times, values
-    for one, step, time, value in _of_lines(folder + "/metrics.jsonl"):
+    for one, step, time, value in _of_lines(folder):
         if not name or one == name:
             yield one, [step], [time], [value]
 
@@ -65,7 +66,7 @@ def last(folder: str) -> dict[str, tuple[int, float]]:
         for name, step, time, value in _of_file(path, "", tail=True):
             if name not in found or found[name][0] <= time:
                 found[name] = (time, step, value)
-    for name, step, time, value in _of_lines(folder + "/metrics.jsonl", tail=True):
+    for name, step, time, value in _of_lines(folder, tail=True):
         if name not in found or found[name][0] <= time:
             found[name] = (time, step, value)
     return {name: (step, value) for name, (_, step, value) in found.items()}
@@ -251,10 +252,20 @@ def number_in(value: Any) -> float | None:
 
 def _files(folder: str) -> list[str]:
     try:
-        names = sorted(os.listdir(folder + "/metrics"))
+        fd = open_inside(folder, "metrics", os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return []
+    try:
+        names = sorted(os.listdir(fd))
+    finally:
+        os.close(fd)
     return [folder + "/metrics/" + name for name in names if name.endswith(".bin")]
+
+
+def _open(path: str) -> BinaryIO:
+    """Raises: OSError."""
+    folder, metrics, name = path.rsplit("/", 2)
+    return open(open_inside(folder, metrics + "/" + name, os.O_RDONLY), "rb")
 
 
 def _names(path: str) -> list[str]:
@@ -262,7 +273,7 @@ def _names(path: str) -> list[str]:
 
     names: list[str] = []
     try:
-        with open(path[:-4] + ".names", "rb") as file:
+        with _open(path[:-4] + ".names") as file:
             for line in file:
                 try:
                     names.append(str(json.loads(line)))
@@ -288,7 +299,7 @@ def _of_file(path: str, wanted: str, tail: bool = False) -> Iterator[Point]:
 def _chunks(path: str, tail: bool) -> Iterator[bytes]:
     """Whole records of a file of points, some thousand at once; nothing of any other file."""
     try:
-        file = open(path, "rb")
+        file = _open(path)
     except OSError:
         return
     with file:
@@ -296,7 +307,7 @@ def _chunks(path: str, tail: bool) -> Iterator[bytes]:
         if len(head) < HEADER_BYTES or HEADER.unpack_from(head) != (MAGIC, HEADER_BYTES, RECORD_BYTES):
             return
         if tail:
-            file.seek(_tail(path))
+            file.seek(_tail(file))
         while True:
             chunk = file.read(_CHUNK)
             whole = len(chunk) // RECORD_BYTES * RECORD_BYTES
@@ -330,26 +341,25 @@ def _columns(chunk: bytes) -> Iterator[tuple[int, list[int], list[float], list[f
         yield (ident, *found[ident])
 
 
-def _tail(path: str) -> int:
+def _tail(file: BinaryIO) -> int:
     """Where the last 4,096 points begin. The end of a file that is being written to is zeros: by halves."""
-    with open(path, "rb") as file:
-        low, high = 0, max(0, os.fstat(file.fileno()).st_size - HEADER_BYTES) // RECORD_BYTES
-        while low < high:
-            middle = (low + high) // 2
-            record = os.pread(file.fileno(), RECORD_BYTES, HEADER_BYTES + middle * RECORD_BYTES)
-            if len(record) == RECORD_BYTES and record[28:] != b"\0\0\0\0":
-                low = middle + 1
-            else:
-                high = middle
+    low, high = 0, max(0, os.fstat(file.fileno()).st_size - HEADER_BYTES) // RECORD_BYTES
+    while low < high:
+        middle = (low + high) // 2
+        record = os.pread(file.fileno(), RECORD_BYTES, HEADER_BYTES + middle * RECORD_BYTES)
+        if len(record) == RECORD_BYTES and record[28:] != b"\0\0\0\0":
+            low = middle + 1
+        else:
+            high = middle
     return HEADER_BYTES + max(0, low - 4096) * RECORD_BYTES
 
 
-def _of_lines(path: str, tail: bool = False) -> Iterator[Point]:
+def _of_lines(folder: str, tail: bool = False) -> Iterator[Point]:
     """{"loss": 0.1, "step": 3, "time": 1700000000.5}: step counts on when it is left out, time is then unknown (0)."""
     import json
 
     try:
-        file = open(path, "rb")
+        file = open(open_inside(folder, "metrics.jsonl", os.O_RDONLY), "rb")
     except OSError:
         return
     with file:

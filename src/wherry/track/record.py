@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from wherry.track import folder as folders
+from wherry.track.shape import is_digest, is_id, shaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class Record:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.start: dict[str, Any] = folders.load(folder + "/run.json") or {}
+        called = os.path.basename(folder)
+        if self.start and is_id(called):
+            self.start["id"] = called
         self._document: dict[str, Any] = {}
 
     @property
@@ -69,7 +73,8 @@ class Record:
 def read(folder: str) -> dict[str, Any]:
     """The run document: start, events and end in one. Costs a pass over all points when the end has no summary."""
     document = dict(folders.load(folder + "/run.json") or {})
-    document.update(params=dict(document.get("params") or {}), tags=dict(document.get("tags") or {}))
+    for key in ("params", "tags"):
+        document[key] = dict(document[key]) if isinstance(document.get(key), dict) else {}
     artifacts: dict[str, dict[str, Any]] = {}
     for event in folders.events(folder):
         _apply(document, artifacts, event)
@@ -85,7 +90,7 @@ def read(folder: str) -> dict[str, Any]:
         document["ended_ms"] = last_sign(folder)
     document.pop("boot_id", None)
     document.pop("pid", None)
-    return document
+    return shaped(document, os.path.basename(folder))
 
 
 def status_of(folder: str, start: dict[str, Any], end: dict[str, Any]) -> str:
@@ -134,12 +139,13 @@ def _apply(document: dict[str, Any], artifacts: dict[str, dict[str, Any]], event
         document["params"][name] = value
     elif kind == "tag" and isinstance(name, str):
         document["tags"][name] = str(value)
-    elif kind == "artifact" and isinstance(name, str) and isinstance(event.get("digest"), str):
+    elif kind == "artifact" and isinstance(name, str) and is_digest(event.get("digest")):
         artifacts[name] = {"name": name, "digest": event["digest"], "size": event.get("size", 0)}
     elif kind == "environment" and isinstance(value, dict):
         document["environment"] = value
     elif kind in {"data", "promoted"} and isinstance(value, dict):
-        document[kind] = [one for one in document.get(kind, []) if _key(one) != _key(value)] + [value]
+        before = document[kind] if isinstance(document.get(kind), list) else []
+        document[kind] = [one for one in before if not isinstance(one, dict) or _key(one) != _key(value)] + [value]
     elif (kind in {"image", "container", "git"} and isinstance(value, dict)) or (
         kind in {"experiment", "name", "error"} and isinstance(value, str)
     ):
