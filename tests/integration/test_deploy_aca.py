@@ -33,6 +33,7 @@ pytestmark = [
 
 Doc = dict[str, Any]
 GROUP = "wherry-iris"
+OTHER = SUB.replace("5", "a")
 APP = names.app_id(SUB, GROUP, "iris")
 
 
@@ -266,6 +267,23 @@ def test_no_login_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "az login" in str(told.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("AZURE_TENANT_ID", "../..", "tenant ID"), ("AZURE_AUTHORITY_HOST", "http://x", "https")],
+)
+def test_a_login_that_is_nonsense_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"AZURE_CLIENT_ID": "y", "AZURE_CLIENT_SECRET": "z", "AZURE_TENANT_ID": "x", name: value}
+    for one, text in settings.items():
+        monkeypatch.setenv(one, text)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    with pytest.raises(NotSignedIn, match=words) as told:
+        connect(replace(HERE, subscription=SUB), {})
+    assert "\n" not in told.value.message
+    assert capfd.readouterr().err == ""
+
+
 def test_the_subscription_is_the_only_one_or_is_asked_for(arm: str, tmp_path: Any) -> None:
     Arm.subscriptions = [{"subscriptionId": SUB, "state": "Enabled"}, {"subscriptionId": "old", "state": "Disabled"}]
     assert azure(arm, "").only_subscription() == SUB
@@ -274,9 +292,9 @@ def test_the_subscription_is_the_only_one_or_is_asked_for(arm: str, tmp_path: An
         azure(arm, "").only_subscription()
     assert SUB in str(told.value.hint)
     (tmp_path / "azureProfile.json").write_bytes(
-        b"\xef\xbb\xbf" + json.dumps({"subscriptions": [{"id": "of-az", "isDefault": True}]}).encode()
+        b"\xef\xbb\xbf" + json.dumps({"subscriptions": [{"id": OTHER, "isDefault": True}]}).encode()
     )
-    assert connect(HERE, {"AZURE_CONFIG_DIR": str(tmp_path)}).subscription == "of-az"
+    assert connect(HERE, {"AZURE_CONFIG_DIR": str(tmp_path)}).subscription == OTHER
     (tmp_path / "azureProfile.json").write_text("[")
     assert connect(HERE, {"AZURE_CONFIG_DIR": str(tmp_path), "AZURE_SUBSCRIPTION_ID": SUB}).subscription == SUB
 

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,10 +18,11 @@ import pytest
 from tests.unit.deploy.cloudrun.fake import CASES, FULL, PLAIN, Told
 from wherry.cancel import Cancel
 from wherry.deploy.cloudrun.choice import Choice
+from wherry.deploy.cloudrun.sdk import connect
 from wherry.deploy.cloudrun.service import service
 from wherry.deploy.cloudrun.session import CloudRunSession
 from wherry.deploy.target import LogQuery
-from wherry.errors import DeployError, NotFound, NotSignedIn, Unreachable
+from wherry.errors import DeployError, InputError, NotFound, NotSignedIn, Unreachable
 
 pytestmark = [
     pytest.mark.requires("google-cloud-run"),
@@ -217,3 +219,26 @@ def test_google_knows_every_field_of_the_documents(case: str) -> None:
     assert again["template"]["containers"][0]["image"] == CASES[case][0].image.reference
     with pytest.raises(json_format.ParseError):
         json_format.ParseDict({"templat": {}}, run_v2.Service.pb()(), ignore_unknown_fields=False)
+
+
+@pytest.mark.parametrize(("name", "data"), [("no.json", b"[]"), ("no.json", b"\xff"), ("folder", None), ("gone", None)])
+def test_a_login_that_is_nonsense_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes | None
+) -> None:
+    (tmp_path / "folder").mkdir()
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / name))
+    with pytest.raises(NotSignedIn, match="can't find your Google login") as told:
+        connect(Choice(project="proj-11", region="europe-west1"), {})
+    assert "\n" not in told.value.message
+    assert "JSONDecodeError" not in told.value.message
+
+
+def test_a_project_of_the_environment_stands_in_no_path_unseen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "user.json").write_text(
+        json.dumps({"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"})
+    )
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "user.json"))
+    with pytest.raises(InputError, match="is no project's id"):
+        connect(Choice(region="europe-west1"), {"GOOGLE_CLOUD_PROJECT": "../../x"})

@@ -68,6 +68,11 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["status", "to-nowhere", "iris"], 1, "no such deployment target"),
         (["ecs", "--image", "iris:3", "--format", "yaml"], 1, "--format takes json alone"),
         (["ecs", "--compose", "nowhere.yaml"], 1, "no such file or directory"),
+        (["ecs", "--image", "iris:3", "--timeout", "-5s", "--yes"], 1, "--timeout must be more than nothing"),
+        (["status", "kubernetes", "../x"], 1, "'../x' is no name for a deployment"),
+        (["destroy", "compose-ssh", "..", "--host", "gpu1"], 1, "is no name for a deployment"),
+        (["logs", "ecs", "iris", "--tail", "9" * 5000], 1, "--tail takes a number or all"),
+        (["logs", "ecs", "iris", "--since", "yesterday"], 1, "yesterday"),
         (["ecs", "--nonsense"], 125, "unknown flag: --nonsense"),
     ],
 )  # fmt: skip

@@ -112,3 +112,10 @@ def test_a_call_that_is_not_in_the_policy_is_refused(signed_in: Callable[[str], 
         signed_in(endpoint)
         with pytest.raises(KeyError, match="ecs:DeleteCluster"):
             connect(HERE, {}).call("ecs", "delete_cluster", cluster="x")
+
+
+def test_an_endpoint_that_is_no_url_is_told_as_that(signed_in: Callable[[str], None]) -> None:
+    signed_in("nonsense")
+    with pytest.raises(DeployError, match="Invalid endpoint") as caught:
+        connect(HERE, {})
+    assert "AWS_ENDPOINT_URL" in str(caught.value.hint)

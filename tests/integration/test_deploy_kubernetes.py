@@ -231,3 +231,14 @@ def test_status_and_logs(lab: Lab) -> None:
         "hello of iris-1-0", "hello of iris-1-1"]  # fmt: skip
     with pytest.raises(NotFound):
         session.status("other")
+
+
+@pytest.mark.parametrize(
+    "data", [b"clusters: 3\n", b"a: [", b"\xff\xfe\x00", b"[]", b"apiVersion: v1\ncontexts: [{name: 3}]\n"]
+)
+def test_a_kubeconfig_that_is_none_is_told_in_one_line(lab: Lab, data: bytes) -> None:
+    lab.kubeconfig.write_bytes(data)
+    with pytest.raises(NotSignedIn) as told:
+        lab.session()
+    assert "\n" not in told.value.message
+    assert "--kubeconfig" in str(told.value.hint)

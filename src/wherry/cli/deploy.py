@@ -90,6 +90,8 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.compose_work import interrupts
 
     deploy_flags.check(args)
+    if _timeout_s(args) <= 0:
+        raise InputError(f"--timeout must be more than nothing, not {args.text('timeout')[:40]}")
     target = args.rest[0] if name == "deploy to" else name.removeprefix("deploy ")
     with interrupts() as heard:
         asked = _asked(engine, target, args, out, heard.cancel)
@@ -177,17 +179,22 @@ def _deploy(engine: Engine, asked: _Asked, args: Args, out: Output, cancel: Canc
     return 0
 
 
+def _timeout_s(args: Args) -> float:
+    from wherry.runtime.parse_values import duration_ns
+
+    return duration_ns(args.text("timeout")) / 1e9
+
+
 def _job(engine: Engine, session: Any, asked: _Asked, args: Args, out: Output, cancel: Cancel) -> Any:
     from wherry.cli.deploy_watch import Lines, verifier
     from wherry.cli.transfer import choose
     from wherry.deploy.work import Job
-    from wherry.runtime.parse_values import duration_ns
 
     contract = os.path.join(engine.settings.cwd, asked.contract) if asked.contract else ""
     verify = None if args.on("no-verify") else verifier(engine, contract, args.text("verify-url"), cancel)
     return Job(
         engine, session, Lines(out), lambda: choose(out, engine.settings.env, on_stderr=True), verify,
-        duration_ns(args.text("timeout")) / 1e9, not args.on("no-rollback"),
+        _timeout_s(args), not args.on("no-rollback"),
     )  # fmt: skip
 
 

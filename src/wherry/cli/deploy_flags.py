@@ -126,8 +126,8 @@ def _converted(option: Option, value: str, before: Any) -> Any:
     if option.kind == "bool":
         return value.lower() in {"1", "true", "yes"}
     if option.kind == "int":
-        if not value.isdecimal():
-            raise InputError(f"option {option.name}: {value!r} is no number")
+        if not (value.isascii() and value.isdecimal() and len(value) < 10):
+            raise InputError(f"option {option.name}: {value[:40]!r} is no number")
         return int(value)
     return (*(before or ()), value) if option.kind == "list" else value
 

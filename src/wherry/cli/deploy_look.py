@@ -10,12 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
-    from wherry.deploy.target import Session, Status
+    from wherry.deploy.target import LogQuery, Session, Status
     from wherry.engine import Engine
 
 __all__ = ["VERB", "run"]
 
 _OPTIONS = [*deploy_flags.every_option(), deploy_flags.OPTION]
+_MOST_DIGITS = 9  # what no log has, and every API takes
 _FORMAT = Flag("format", "Print json instead", kind="string")
 
 VERB = {
@@ -46,11 +47,12 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
         raise InputError(f"--format takes json alone, not {args.text('format')[:40]!r}")
     if name == "deploy ls":
         return _list(engine, args, out)
+    query = _query(args) if name == "deploy logs" else None  # before a cloud is asked anything
     session = _session(engine, args)
     try:
-        return {"deploy status": _status, "deploy logs": _logs, "deploy destroy": _destroy}[name](
-            engine, session, args, out
-        )
+        if query is not None:
+            return _logs(session, args, query, out)
+        return (_status if name == "deploy status" else _destroy)(engine, session, args, out)
     finally:
         session.close()
 
@@ -58,9 +60,11 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
 def _session(engine: Engine, args: Args) -> Session:
     """Options that are not given are those of the last deployment from here."""
     from wherry.deploy import record, targets, wherry_toml
+    from wherry.deploy.application import plain_name
     from wherry.deploy.target import Surroundings
 
     name, application = args.rest
+    plain_name(application)
     target = targets.find(name)
     settings = engine.settings
     file = wherry_toml.read(settings.cwd, name, target.options, targets.names())
@@ -104,17 +108,24 @@ def _document(status: Status) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _logs(engine: Engine, session: Session, args: Args, out: Output) -> int:
-    from wherry.cli.compose_work import interrupts
-    from wherry.cli.render import clean
+def _query(args: Args) -> LogQuery:
+    """Raises: InputError."""
     from wherry.deploy.target import LogQuery
     from wherry.runtime.parse_values import duration_ns
 
     tail = args.text("tail")
-    if tail != "all" and not tail.isdecimal():
+    if tail != "all" and not (tail.isascii() and tail.isdecimal() and len(tail) <= _MOST_DIGITS):
         raise InputError(f"--tail takes a number or all, not {tail[:40]!r}")
     since = duration_ns(args.text("since")) / 1e9 if args.given("since") else None
-    query = LogQuery(args.on("follow"), None if tail == "all" else int(tail), since)
+    if since is not None and since < 0:
+        raise InputError(f"--since: {args.text('since')[:40]!r} is in the future")
+    return LogQuery(args.on("follow"), None if tail == "all" else int(tail), since)
+
+
+def _logs(session: Session, args: Args, query: LogQuery, out: Output) -> int:
+    from wherry.cli.compose_work import interrupts
+    from wherry.cli.render import clean
+
     with interrupts() as heard:
         for line in session.logs(args.rest[1], query, heard.cancel):
             out.line(f"{clean(line.instance)} | {clean(line.text)}")

@@ -14,6 +14,7 @@ from wherry.oci.reference import Reference
 __all__ = ["common_problems", "default_name", "health_of", "settle", "suspicious"]
 
 _DEFAULT_PORT = 8000
+_MOST_INSTANCES = 10_000
 
 
 def settle(wishes: Wishes, image: ImageFacts) -> Application:
@@ -23,6 +24,8 @@ def settle(wishes: Wishes, image: ImageFacts) -> Application:
     most = max(1, least) if most is None else most
     if most < 1:
         raise InputError("max: 0 instances serve nobody", hint="wherry deploy destroy takes a deployment away")
+    if max(least, most) > _MOST_INSTANCES:
+        raise InputError(f"{max(least, most)} instances are more than any platform runs")
     if most < least:
         raise InputError(f"at least {least} instances (min) and at most {most} (max) contradict each other")
     if wishes.concurrency is not None and wishes.concurrency < 1:
@@ -111,6 +114,8 @@ def common_problems(app: Application) -> list[Problem]:
     ]  # fmt: skip
     twice = {one.name for one in app.secrets} & app.env.keys()
     found += [Problem("secret", f"{name} is a variable and a secret at once") for name in sorted(twice)]
+    if "" in app.labels:
+        found.append(Problem("label", "a label without a name"))
     mounts = [one.mount for one in app.weights]
     found += [Problem("weights", f"two models are mounted at {one}")
               for one in dict.fromkeys(mounts) if mounts.count(one) > 1]  # fmt: skip

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from wherry.deploy.target import Target
-from wherry.errors import HostError, NotFound, nearest
+from wherry.deploy.target import Problem, Target
+from wherry.errors import HostError, InputError, NotFound, nearest
 
-__all__ = ["BUILT_IN", "GROUP", "find", "missing_extra", "names"]
+__all__ = ["BUILT_IN", "GROUP", "find", "missing_extra", "names", "refuse"]
 
 GROUP = "wherry.deploy"
 
@@ -51,3 +51,12 @@ def missing_extra(target: str, extra: str, fault: ImportError) -> HostError:
     """For a `connect` whose SDK is not there."""
     return HostError(f"{target} needs {fault.name or 'its SDK'}, which is not installed",
                      hint=f"pip install 'wherry[{extra}]'")  # fmt: skip
+
+
+def refuse(target: str, problems: Iterable[Problem]) -> None:
+    """For a `connect` whose options are nothing: `status` and `destroy` have no application to validate with them.
+
+    Raises: InputError with the first one.
+    """
+    for one in problems:
+        raise InputError(f"{target}: {one.field}: {one.message}", hint=one.hint or None)

@@ -6,6 +6,7 @@ package of its own.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,9 +15,10 @@ from wherry.cancel import Cancel
 from wherry.deploy.aca import names
 from wherry.deploy.aca.azure import Entry
 from wherry.deploy.aca.choice import Choice
-from wherry.deploy.aca.faults import mapped, refusal
-from wherry.deploy.targets import missing_extra
-from wherry.errors import InputError
+from wherry.deploy.aca.faults import SIGN_IN, mapped, refusal
+from wherry.deploy.aca.validate import wrong_options
+from wherry.deploy.targets import missing_extra, refuse
+from wherry.errors import InputError, NotSignedIn
 
 __all__ = ["SdkAzure", "connect"]
 
@@ -47,8 +49,14 @@ def connect(choice: Choice, env: Mapping[str, str]) -> SdkAzure:
         from azure.mgmt.appcontainers import ContainerAppsAPIClient
     except ImportError as fault:
         raise missing_extra("aca", "azure", fault) from None
-    credential = DefaultAzureCredential(exclude_interactive_browser_credential=True)
+    # It would tell of each way that it tried, on the terminal
+    logging.getLogger("azure").addHandler(logging.NullHandler())
+    try:
+        credential = DefaultAzureCredential(exclude_interactive_browser_credential=True)
+    except ValueError as fault:
+        raise NotSignedIn(f"can't sign in to Azure: {str(fault).splitlines()[0]}", hint=SIGN_IN) from None
     subscription = choice.subscription or env.get("AZURE_SUBSCRIPTION_ID", "") or _of_az(env)
+    refuse("aca", wrong_options(Choice(subscription=subscription)))
     if not subscription:
         asking = SdkAzure(ContainerAppsAPIClient(credential, "", retry_total=5), credential, "")
         subscription = asking.only_subscription()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from wherry.deploy.aca import arm
 from wherry.deploy.aca.choice import Choice
 from wherry.deploy.aca.session import AcaSession
-from wherry.deploy.aca.validate import validate
+from wherry.deploy.aca.validate import validate, wrong_options
 from wherry.deploy.application import Application
 from wherry.deploy.options import OPTIONS
 from wherry.deploy.target import Chosen, Document, Problem, Surroundings
+from wherry.deploy.targets import refuse
 
 __all__ = ["AcaTarget"]
 
@@ -33,6 +34,7 @@ class AcaTarget:
         from wherry.deploy.aca.sdk import connect
 
         choice = Choice.parse(options).over(around.env)
+        refuse(self.name, wrong_options(choice))
         credentials = around.engine.registries.credentials
 
         def login(host: str) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from wherry.deploy.aca.choice import Choice
 from wherry.deploy.application import Application
 from wherry.deploy.target import Problem
 
-__all__ = ["GPUS", "gpu_profile", "notes", "validate"]
+__all__ = ["GPUS", "gpu_profile", "notes", "validate", "wrong_options"]
 
 _STEP_M, _MOST_M = 250, 4000
 _MIB_PER_M = 2048 / 1000
@@ -39,7 +39,7 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?(?:/[
 def validate(app: Application, choice: Choice) -> list[Problem]:
     """In the order in which one reads the command line."""
     return [*_image(app), *_size(app, choice), *_gpu(app), *_scaling(app), *_variables(app), *_secrets(app),
-            *_lacking(app), *_tags(app), *_options(choice)]  # fmt: skip
+            *_lacking(app), *_tags(app), *wrong_options(choice)]  # fmt: skip
 
 
 def gpu_profile(app: Application) -> str:
@@ -131,7 +131,7 @@ def _tags(app: Application) -> Iterator[Problem]:
                           "value at most")  # fmt: skip
 
 
-def _options(choice: Choice) -> Iterator[Problem]:
+def wrong_options(choice: Choice) -> Iterator[Problem]:
     if choice.subscription and not _SUBSCRIPTION.fullmatch(choice.subscription):
         yield Problem("subscription", f"{choice.subscription[:80]!r} is no subscription's id",
                       "az account list has the ids; a name is not enough")  # fmt: skip

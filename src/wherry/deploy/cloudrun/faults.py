@@ -8,9 +8,9 @@ from typing import Any
 
 from wherry.errors import DeployError, NotSignedIn, Unreachable
 
-__all__ = ["mapped"]
+__all__ = ["SIGN_IN", "mapped"]
 
-_SIGN_IN = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS=FILE of a service account"
+SIGN_IN = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS=FILE of a service account"
 _HINTS = {
     403: "ask for the role that the message names, or check --project; an API that is off is turned on by "
          "gcloud services enable run.googleapis.com artifactregistry.googleapis.com secretmanager.googleapis.com",
@@ -29,7 +29,12 @@ def mapped(what: str) -> Iterator[None]:
     try:
         yield
     except (auth.DefaultCredentialsError, auth.RefreshError, exceptions.Unauthorized) as fault:
-        raise NotSignedIn(f"can't {what}: not signed in to Google: {_first(fault)}", hint=_SIGN_IN) from None
+        raise NotSignedIn(f"can't {what}: not signed in to Google: {_first(fault)}", hint=SIGN_IN) from None
+    except OSError as fault:
+        # The file of GOOGLE_APPLICATION_CREDENTIALS; requests' own faults are OSErrors too
+        if isinstance(fault, requests.exceptions.RequestException):
+            raise Unreachable(f"can't {what}: {_first(fault)}") from None
+        raise NotSignedIn(f"can't {what}: {fault.strerror}: {fault.filename}", hint=SIGN_IN) from None
     except (auth.TransportError, requests.exceptions.RequestException) as fault:
         raise Unreachable(f"can't {what}: {_first(fault)}") from None
     except exceptions.RetryError as fault:
@@ -51,5 +56,8 @@ def _word(fault: Any) -> str:
 
 def _first(fault: object) -> str:
     """The first line, without what an HTTP library says of its own insides."""
+    if isinstance(fault, Exception) and fault.args and isinstance(fault.args[0], str):
+        # google.auth's have what they came of as a second one
+        fault = fault.args[0]
     lines = str(fault).strip().splitlines() or [type(fault).__name__]
     return lines[0][:400]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wherry.deploy.cloudrun import names
 from wherry.deploy.cloudrun.choice import Choice
-from wherry.deploy.cloudrun.faults import mapped
+from wherry.deploy.cloudrun.faults import SIGN_IN, mapped
 from wherry.deploy.cloudrun.gcp import Entry
-from wherry.deploy.targets import missing_extra
-from wherry.errors import DeployError, InputError
+from wherry.deploy.cloudrun.validate import wrong_options
+from wherry.deploy.targets import missing_extra, refuse
+from wherry.errors import DeployError, InputError, NotSignedIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +50,20 @@ def connect(choice: Choice, env: Mapping[str, str]) -> SdkGcp:
     except ImportError as fault:
         raise missing_extra("cloudrun", "gcp", fault) from None
     with mapped("find your Google login"):
-        credentials, project = google.auth.default(scopes=[_SCOPE])
+        try:
+            credentials, project = google.auth.default(scopes=[_SCOPE])
+        except (AttributeError, TypeError, ValueError, KeyError) as fault:
+            # A file of JSON that is no login: the library looks at no shape before it reads
+            raise NotSignedIn("can't find your Google login: GOOGLE_APPLICATION_CREDENTIALS names a file that is none "
+                              f"({type(fault).__name__})", hint=SIGN_IN) from None  # fmt: skip
     project = choice.project or env.get("CLOUDSDK_CORE_PROJECT") or env.get("GOOGLE_CLOUD_PROJECT") or project
     if not project:
         raise InputError("no Google project is chosen", hint="--project ID, or GOOGLE_CLOUD_PROJECT")
     region = choice.region or env.get("CLOUDSDK_RUN_REGION") or env.get("GOOGLE_CLOUD_REGION", "")
     if not region:
         raise InputError("no region is chosen", hint="--region europe-west1, or CLOUDSDK_RUN_REGION")
+    # Where they came from, they stand in a path
+    refuse("cloudrun", wrong_options(Choice(project=project, region=region)))
     return SdkGcp(project, region, credentials)
 
 

@@ -6,10 +6,11 @@ from wherry.deploy.application import Application
 from wherry.deploy.cloudrun.choice import Choice
 from wherry.deploy.cloudrun.knative import knative
 from wherry.deploy.cloudrun.session import CloudRunSession
-from wherry.deploy.cloudrun.validate import validate
+from wherry.deploy.cloudrun.validate import validate, wrong_options
 from wherry.deploy.documents import dump
 from wherry.deploy.options import OPTIONS
 from wherry.deploy.target import Chosen, Document, Problem, Surroundings
+from wherry.deploy.targets import refuse
 
 __all__ = ["CloudRunTarget"]
 
@@ -32,4 +33,5 @@ class CloudRunTarget:
         from wherry.deploy.cloudrun.sdk import connect
 
         choice = Choice.parse(options)
+        refuse(self.name, wrong_options(choice))
         return CloudRunSession(connect(choice, around.env), choice, around.read_secret)

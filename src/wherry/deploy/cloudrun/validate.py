@@ -14,7 +14,7 @@ from wherry.deploy.application import Application
 from wherry.deploy.cloudrun.choice import Choice
 from wherry.deploy.target import Problem
 
-__all__ = ["ACCELERATORS", "MEMORY_MIB", "notes", "validate"]
+__all__ = ["ACCELERATORS", "MEMORY_MIB", "notes", "validate", "wrong_options"]
 
 # Thousandths of a CPU -> least and most memory, MiB
 MEMORY_MIB = {1000: (128, 4096), 2000: (128, 8192), 4000: (2048, 16384), 6000: (4096, 24576), 8000: (4096, 32768)}
@@ -30,7 +30,7 @@ _VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 def validate(app: Application, choice: Choice) -> list[Problem]:
     """In the order in which one reads the command line."""
     return [*_image(app), *_size(app), *_gpu(app), *_listening(app), *_scaling(app, choice), *_variables(app),
-            *_lacking(app), *_labels(app), *_options(choice)]  # fmt: skip
+            *_lacking(app), *_labels(app), *wrong_options(choice)]  # fmt: skip
 
 
 def _image(app: Application) -> Iterator[Problem]:
@@ -124,7 +124,7 @@ def _labels(app: Application) -> Iterator[Problem]:
             yield Problem("label", f"{key}={value}: a label of Google's is small letters, digits, - and _, 63 at most")
 
 
-def _options(choice: Choice) -> Iterator[Problem]:
+def wrong_options(choice: Choice) -> Iterator[Problem]:
     if choice.project and not re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", choice.project):
         yield Problem("project", f"{choice.project!r} is no project's id", "its id, not its name or number")
     if choice.region and not re.fullmatch(r"[a-z]+-[a-z]+\d{1,2}", choice.region):

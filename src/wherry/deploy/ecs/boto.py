@@ -91,6 +91,9 @@ def _explained(service: str, operation: str, region: str) -> Iterator[None]:
                           hint="is the region right, and does this network let you out?") from None  # fmt: skip
     except boto.BotoCoreError as fault:
         raise DeployError(f"{what}: {fault}") from None
+    except ValueError as fault:
+        # botocore's word for an AWS_ENDPOINT_URL that is no URL
+        raise DeployError(f"{what}: {fault}", hint="AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config") from None
 
 
 def refusal(what: str, code: str, message: str, status: int) -> WherryError:

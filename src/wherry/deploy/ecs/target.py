@@ -28,6 +28,9 @@ class EcsTarget:
     def connect(self, options: Chosen, around: Surroundings) -> Session:
         from wherry.deploy.ecs.boto import connect
         from wherry.deploy.ecs.session import EcsSession
+        from wherry.deploy.ecs.validate import wrong_options
+        from wherry.deploy.targets import refuse
 
         choice = Choice.parse(options)
+        refuse(self.name, wrong_options(choice))
         return EcsSession(connect(choice, around.env), choice, around.read_secret)

@@ -10,7 +10,7 @@ from wherry.deploy.ecs.choice import LOG_DAYS, Choice
 from wherry.deploy.ecs.sizes import FREE_DISK_GIB, LARGEST_DISK_GIB, PAIRS, Size, disk_gib, fitting, is_sold
 from wherry.deploy.target import Problem
 
-__all__ = ["ARCHITECTURES", "size_of", "validate"]
+__all__ = ["ARCHITECTURES", "size_of", "validate", "wrong_options"]
 
 ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
 _LONGEST_STOP_S = 120
@@ -25,7 +25,8 @@ def size_of(app: Application) -> Size:
 def validate(app: Application, choice: Choice) -> list[Problem]:
     """In the order in which one reads the command line."""
     return [*_size(app), *_image(app), *_listening(app, choice), *_scaling(app), *_lacking(app), *_secrets(app),
-            *_options(choice), *_together(choice), *(_express(app, choice) if choice.is_express else ())]  # fmt: skip
+            *wrong_options(choice), *_together(choice),
+            *(_express(app, choice) if choice.is_express else ())]  # fmt: skip
 
 
 def _size(app: Application) -> Iterator[Problem]:
@@ -99,7 +100,7 @@ def _secrets(app: Application) -> Iterator[Problem]:
             )
 
 
-def _options(choice: Choice) -> Iterator[Problem]:
+def wrong_options(choice: Choice) -> Iterator[Problem]:
     if choice.region and not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d", choice.region):
         yield Problem("region", f"{choice.region!r} is no AWS region", "as eu-central-1")
     if choice.vpc and not re.fullmatch(r"vpc-[0-9a-f]{8,17}", choice.vpc):

@@ -11,10 +11,10 @@ from wherry.deploy.documents import dump_all
 from wherry.deploy.kubernetes.cluster import Api, Cluster
 from wherry.deploy.kubernetes.documents import objects
 from wherry.deploy.kubernetes.session import KubernetesSession
-from wherry.deploy.kubernetes.validate import problems
+from wherry.deploy.kubernetes.validate import problems, wrong_options
 from wherry.deploy.options import OPTIONS
 from wherry.deploy.target import Chosen, Document, Problem, Surroundings
-from wherry.deploy.targets import missing_extra
+from wherry.deploy.targets import missing_extra, refuse
 from wherry.errors import NotSignedIn
 
 __all__ = ["KubernetesTarget"]
@@ -37,6 +37,7 @@ class KubernetesTarget:
             import kubernetes.config
         except ImportError as fault:
             raise missing_extra(self.name, self.extra, fault) from None
+        refuse(self.name, wrong_options(options))
         client, context, namespace = _client(kubernetes, options, around)
         cluster = Cluster(Api(client, Cancel()), options.text("namespace") or namespace or "default")
         return KubernetesSession(cluster, options, around, context)
@@ -44,6 +45,8 @@ class KubernetesTarget:
 
 def _client(kubernetes: Any, options: Chosen, around: Surroundings) -> tuple[Any, str, str]:
     """(client, context, the context's namespace). Raises: NotSignedIn."""
+    import yaml
+
     config = kubernetes.config
     said = options.text("kubeconfig")
     files = os.path.join(around.cwd, said) if said else around.env.get("KUBECONFIG", "")
@@ -57,6 +60,10 @@ def _client(kubernetes: Any, options: Chosen, around: Surroundings) -> tuple[Any
             raise NotSignedIn(f"no context {wanted!r} in {files}", hint=f"--context one of {names}")
         client = config.new_client_from_config(files, context=chosen["name"], persist_config=False)
         return client, chosen["name"], chosen["context"].get("namespace", "")
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as fault:
+        # The package looks at no shape before it reads
+        said = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+        raise NotSignedIn(f"{files} is no kubeconfig: {said}", hint="--kubeconfig FILE, or KUBECONFIG") from None
     except config.ConfigException as fault:
         if not wanted and not said and "KUBERNETES_SERVICE_HOST" in around.env:
             return _inside(kubernetes), "", _own_namespace()

@@ -9,7 +9,7 @@ from wherry.deploy.kubernetes.documents import image_name
 from wherry.deploy.target import Chosen, Problem
 from wherry.oci.reference import DEFAULT_REGISTRY, Reference
 
-__all__ = ["problems"]
+__all__ = ["problems", "wrong_options"]
 
 _LABEL = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _KEY = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -19,7 +19,7 @@ _HOST = re.compile(rf"(?:\*\.)?{_DNS.pattern}(?:\.{_DNS.pattern})*")
 
 def problems(app: Application, chosen: Chosen) -> list[Problem]:
     """All of them at once."""
-    return [*_image(app, chosen), *_names(app, chosen), *_scale(app), *_secrets(app)]
+    return [*_image(app, chosen), *wrong_options(chosen), *_labels(app), *_scale(app), *_secrets(app)]
 
 
 def _image(app: Application, chosen: Chosen) -> list[Problem]:
@@ -40,7 +40,7 @@ def _image(app: Application, chosen: Chosen) -> list[Problem]:
     return found
 
 
-def _names(app: Application, chosen: Chosen) -> list[Problem]:
+def wrong_options(chosen: Chosen) -> list[Problem]:
     found = []
     if (namespace := chosen.text("namespace")) and not _DNS.fullmatch(namespace):
         found.append(Problem("namespace", f"{namespace!r} is no name of one"))
@@ -48,6 +48,11 @@ def _names(app: Application, chosen: Chosen) -> list[Problem]:
         found.append(Problem("ingress", f"{host!r} is no host name", "as --ingress iris.example.com"))
     if chosen.text("ingress-class") and not chosen.text("ingress"):
         found.append(Problem("ingress-class", "there is no Ingress without a host", "--ingress HOST"))
+    return found
+
+
+def _labels(app: Application) -> list[Problem]:
+    found = []
     for name, value in app.labels.items():
         if not _KEY.fullmatch(name) or not _LABEL.fullmatch(value):
             found.append(Problem("label", f"{name}={value} is no label of Kubernetes",
