@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.fake_kubernetes import running
 from tests.integration.container_lab import Wherry
 
 pytestmark = pytest.mark.requires("root", "busybox")
@@ -73,6 +74,8 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["destroy", "compose-ssh", "..", "--host", "gpu1"], 1, "is no name for a deployment"),
         (["logs", "ecs", "iris", "--tail", "9" * 5000], 1, "--tail takes a number or all"),
         (["logs", "ecs", "iris", "--since", "yesterday"], 1, "yesterday"),
+        (["ecs", "--image", "iris:3", "--contract", "nowhere.yaml", "--yes"], 1, "cannot read"),
+        (["status", "ecs", "../iris"], 1, "is no name for a deployment"),
         (["ecs", "--nonsense"], 125, "unknown flag: --nonsense"),
     ],
 )  # fmt: skip
@@ -85,3 +88,19 @@ def test_a_wrong_wish_is_one_clear_error(wherry: Wherry, image: str, words: list
 def test_nothing_was_deployed_yet(wherry: Wherry) -> None:
     assert wherry("deploy", "ls").stdout.split() == ["NAME", "TARGET", "WHERE", "DEPLOYED", "URL"]
     assert wherry("deploy", "ls", "--format", "json").stdout == ""  # a line each, as docker's lists
+
+
+@pytest.mark.requires("kubernetes")
+def test_what_fails_is_found_again_and_can_be_removed(wherry: Wherry, image: str, tmp_path: Path) -> None:
+    with running(tmp_path) as (fake, kubeconfig):
+        fake.put("services", {"kind": "Service", "metadata": {"name": "iris"}, "spec": {}})
+        words = ("deploy", "kubernetes", "--kubeconfig", str(kubeconfig), "--image", "iris:3", "--yes")
+        assert "wherry did not make it" in wherry(*words, "--registry", "r.example.com", code=1).stderr
+        assert "iris" not in wherry("deploy", "ls").stdout
+        del fake.objects["services", "iris"]
+        refused = wherry(*words, "--registry", "127.0.0.1:1", code=1)
+        assert "127.0.0.1:1" in refused.stderr
+        # Its kubeconfig is known now, without being said again
+        assert "context lab, namespace models" in wherry("deploy", "ls").stdout
+        assert "no deployment iris" in wherry("deploy", "destroy", "kubernetes", "iris", "--yes", code=1).stderr
+        assert "iris" not in wherry("deploy", "ls").stdout

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wherry.cancel import Cancel
     from wherry.cli.flags import Args
     from wherry.cli.render import Output
+    from wherry.contract.model import Contract
     from wherry.deploy.application import Application
     from wherry.deploy.target import Chosen, Target
     from wherry.deploy.work import Outcome, Preview
@@ -82,7 +83,7 @@ class _Asked(NamedTuple):
     target: Target
     app: Application
     chosen: Chosen
-    contract: str
+    contract: Contract | None
 
 
 def run(name: str, engine: Engine, args: Args, out: Output) -> int:
@@ -124,7 +125,19 @@ def _asked(engine: Engine, name: str, args: Args, out: Output, cancel: Cancel) -
     for variable in settle.suspicious(app):
         out.error(f"wherry: {variable} looks like a secret, and everybody who may look at {name} reads variables; "
                   f"better --secret {variable}=env:{variable}")  # fmt: skip
-    return _Asked(target, app, chosen, args.text("contract") or file.contract)
+    contract = "" if args.on("no-verify") else args.text("contract") or file.contract
+    return _Asked(target, app, chosen, _contract(engine, contract) if contract else None)
+
+
+def _contract(engine: Engine, path: str) -> Contract:
+    """Read before anything is done: a deployment must not end by a contract that can't be read."""
+    from wherry.contract.openapi import require_validator
+    from wherry.engine.verify_contract import load
+
+    contract = load(os.path.join(engine.settings.cwd, path))
+    if contract.schema:
+        require_validator()
+    return contract
 
 
 def _of_compose(engine: Engine, path: str, service: str, out: Output) -> Any:
@@ -166,6 +179,7 @@ def _deploy(engine: Engine, asked: _Asked, args: Args, out: Output, cancel: Canc
         if not _agreed(seen, args, out):
             return 0 if args.on("dry-run") else 1
         job = _job(engine, session, asked, args, out, cancel)
+        _keep(engine, asked, seen.plan.where, seen.app.image.reference)
         try:
             outcome = work.carry_out(job, seen, cancel)
         except Unhealthy as fault:
@@ -174,7 +188,7 @@ def _deploy(engine: Engine, asked: _Asked, args: Args, out: Output, cancel: Canc
             raise
     finally:
         session.close()
-    _keep(engine, asked, outcome)
+    _keep(engine, asked, outcome.plan.where, outcome.app.image.reference, outcome.deployed.url)
     _tell(outcome, args, out)
     return 0
 
@@ -190,8 +204,7 @@ def _job(engine: Engine, session: Any, asked: _Asked, args: Args, out: Output, c
     from wherry.cli.transfer import choose
     from wherry.deploy.work import Job
 
-    contract = os.path.join(engine.settings.cwd, asked.contract) if asked.contract else ""
-    verify = None if args.on("no-verify") else verifier(engine, contract, args.text("verify-url"), cancel)
+    verify = None if args.on("no-verify") else verifier(engine, asked.contract, args.text("verify-url"), cancel)
     return Job(
         engine, session, Lines(out), lambda: choose(out, engine.settings.env, on_stderr=True), verify,
         _timeout_s(args), not args.on("no-rollback"),
@@ -215,14 +228,17 @@ def _agreed(seen: Preview, args: Args, out: Output) -> bool:
     return out.confirm("This will be done.")
 
 
-def _keep(engine: Engine, asked: _Asked, outcome: Outcome) -> None:
+def _keep(engine: Engine, asked: _Asked, where: str, image: str, url: str = "") -> None:
+    """Before anything is made too: what breaks off in the middle is found again by status, logs and destroy."""
     import time
 
-    from wherry.deploy.record import Record, keep
+    from wherry.deploy.record import Record, find, keep
 
-    record = Record(asked.app.name, asked.target.name, outcome.plan.where, outcome.deployed.url,
-                    outcome.app.image.reference, int(time.time()), asked.chosen.values())  # fmt: skip
-    keep(engine.settings.paths.root, record)
+    root, name, target = engine.settings.paths.root, asked.app.name, asked.target.name
+    before = find(root, target, name)
+    if not url and before and before.where == where:
+        url = before.url
+    keep(root, Record(name, target, where, url, image, int(time.time()), asked.chosen.values()))
 
 
 def _tell(outcome: Outcome, args: Args, out: Output) -> None:

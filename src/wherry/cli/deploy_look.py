@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wherry.cli import deploy_flags
 from wherry.cli.flags import Flag, Verb
-from wherry.errors import InputError
+from wherry.errors import InputError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +139,14 @@ def _destroy(engine: Engine, session: Session, args: Args, out: Output) -> int:
     from wherry.deploy import record
 
     target, name = args.rest
-    plan = session.plan_destroy(name)
+    root = engine.settings.paths.root
+    try:
+        plan = session.plan_destroy(name)
+    except NotFound:
+        kept = record.find(root, target, name)
+        if kept and kept.where == session.where and not args.on("dry-run"):
+            record.forget(root, target, name)
+        raise
     is_json = args.text("format") == "json"
     if args.on("dry-run"):
         if is_json:
@@ -157,7 +164,7 @@ def _destroy(engine: Engine, session: Session, args: Args, out: Output) -> int:
             return 1
     with interrupts() as heard:
         session.destroy(plan, Lines(out), heard.cancel)
-    record.forget(engine.settings.paths.root, target, name)
+    record.forget(root, target, name)
     if is_json:
         out.json(plan.to_json(), indent=2)
     else:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from wherry.cancel import Cancel
     from wherry.cli.render import Output
+    from wherry.contract.model import Contract
     from wherry.deploy.plan import Step
     from wherry.engine import Engine
 
@@ -42,16 +43,15 @@ class Lines:
         self._out.error(line)
 
 
-def verifier(engine: Engine, contract: str, url: str, cancel: Cancel) -> Callable[[str], str]:
-    """Asks what answers at a URL: by the contract's file, or ("") only whether it answers. `url` is asked instead of
+def verifier(engine: Engine, contract: Contract | None, url: str, cancel: Cancel) -> Callable[[str], str]:
+    """Asks what answers at a URL: by the contract, or (None) only whether it answers. `url` is asked instead of
     the one that the deployment has, unless it is "".
     """
 
     def ask(found: str) -> str:
         from wherry.engine.verify import VerifyRequest, verify
-        from wherry.engine.verify_contract import load
 
-        request = VerifyRequest(url or found, contract=load(contract) if contract else None)
+        request = VerifyRequest(url or found, contract=contract)
         verified = verify(engine, request, cancel=cancel)
         if verified.is_good:
             return verified.summary

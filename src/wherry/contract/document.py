@@ -28,6 +28,7 @@ _WORDS: Mapping[str, Json] = {
     **{f"{sign}.{word}": float(f"{sign}inf") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")},
 }  # fmt: skip
 _MOST_DEEP = 200
+_MOST_ALIASED = 100_000
 
 
 def plain(text: str) -> Json:
@@ -154,21 +155,31 @@ def parse(data: bytes, file: str) -> Node:
         raise InputError("it is nested too deeply", where=file) from None
     if root is None:
         return Node({}, 1, file)
-    return _node(root, file, "", 0)
+    return _node(root, file, "", 0, _Left(len(data) + _MOST_ALIASED))
 
 
-def _node(node: Any, file: str, at: str, depth: int) -> Node:
+class _Left:
+    """How many values may still come. Without aliases no file has more values than bytes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+def _node(node: Any, file: str, at: str, depth: int, left: _Left) -> Node:
     import yaml
 
     line = node.start_mark.line + 1
     if depth > _MOST_DEEP:
         raise InputError(f"nested more than {_MOST_DEEP} deep", where=f"{file}:{line}")
+    left.count -= 1
+    if left.count < 0:
+        raise InputError("its aliases (*name) stand for more than can be meant", where=f"{file}:{line}")
     if isinstance(node, yaml.ScalarNode):
         return Node(_scalar(node, file, at, line), line, file, at)
     if node.tag.startswith("!"):
         raise InputError(f"{at}: unknown tag {node.tag}", where=f"{file}:{line}", hint=_TAGS)
     if isinstance(node, yaml.SequenceNode):
-        below = [_node(one, file, f"{at}[{number}]", depth + 1) for number, one in enumerate(node.value)]
+        below = [_node(one, file, f"{at}[{number}]", depth + 1, left) for number, one in enumerate(node.value)]
         return Node(below, line, file, at)
     members: dict[str, Node] = {}
     for key, value in node.value:
@@ -177,7 +188,7 @@ def _node(node: Any, file: str, at: str, depth: int) -> Node:
             raise InputError(f"{at}: a key must be a text", where=where)
         if key.value in members:
             raise InputError(f"{at + ': ' if at else ''}key {key.value!r} stands here twice", where=where)
-        members[key.value] = _node(value, file, f"{at}.{key.value}" if at else key.value, depth + 1)
+        members[key.value] = _node(value, file, f"{at}.{key.value}" if at else key.value, depth + 1, left)
     return Node(members, line, file, at)
 
 

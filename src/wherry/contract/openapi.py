@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from wherry.contract.call import Answer
@@ -15,7 +16,7 @@ from wherry.contract.model import Request
 from wherry.contract.values import Json, parse_json
 from wherry.errors import HostError, InputError
 
-__all__ = ["Api", "breaking"]
+__all__ = ["Api", "breaking", "require_validator"]
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MOST = 10
@@ -38,6 +39,13 @@ class Api:
         """What of the answer is not as the document says. Raises: HostError without the extra `verify`."""
         if not request.expect.schema:
             return []
+        try:
+            with _understood():
+                return self._checked(request, answer)
+        except InputError as fault:
+            return [Fault("", f"schema: {fault.message}")]
+
+    def _checked(self, request: Request, answer: Answer) -> list[Fault]:
         operation = self._operation(request)
         if operation is None:
             return [Fault("", f"schema: {request.method} {request.path} is not in the OpenAPI document")]
@@ -82,24 +90,45 @@ class Api:
         raise InputError("the OpenAPI document refers to itself without end")
 
     def _faults(self, schema: Json, value: Json) -> list[Fault]:
-        validator_of = _validator()
         # The references of the schema are those of the document that it stands in
-        whole = {"components": self._whole.get("components", {}), "allOf": [schema]}
-        found = []
-        for error in sorted(validator_of(whole).iter_errors(value), key=lambda one: list(map(str, one.absolute_path))):
-            from wherry.contract.paths import shown
+        validator = _validator({"components": self._whole.get("components", {}), "allOf": [schema]})
+        from jsonschema.exceptions import UnknownType
+        from referencing.exceptions import Unresolvable
 
-            found.append(Fault(shown(tuple(error.absolute_path)), f"schema: {error.message[:200]}"))
-        return found[:_MOST]
+        from wherry.contract.paths import shown
+
+        try:
+            errors = sorted(validator.iter_errors(value), key=lambda one: list(map(str, one.absolute_path)))
+        except (Unresolvable, UnknownType) as fault:
+            raise InputError(f"the OpenAPI document makes no sense here: {str(fault).splitlines()[0][:160]}") from None
+        return [Fault(shown(tuple(one.absolute_path)), f"schema: {one.message[:200]}") for one in errors[:_MOST]]
 
 
-def _validator() -> Any:
+@contextmanager
+def _understood() -> Iterator[None]:
+    """A document comes from outside, and any part of it may be of another shape. Raises: InputError then."""
+    try:
+        yield
+    except RecursionError:
+        raise InputError("the OpenAPI document refers to itself without end") from None
+    except (AttributeError, TypeError, KeyError, ValueError, re.error) as fault:
+        raise InputError(f"the OpenAPI document makes no sense here: {str(fault)[:160]}") from None
+
+
+def require_validator() -> None:
+    """Raises: HostError without the extra `verify`."""
+    _validator({})
+
+
+def _validator(schema: Json) -> Any:
+    """It fetches nothing: a reference out of the document is what it is, and not what this machine could reach."""
     try:
         from jsonschema import Draft202012Validator
+        from referencing import Registry
     except ImportError:
         raise HostError("checking answers against their schema needs the Python package jsonschema",
                         hint="pip install 'wherry[verify]'") from None  # fmt: skip
-    return Draft202012Validator
+    return Draft202012Validator(schema, registry=Registry())
 
 
 def _modern(value: Any) -> Any:
@@ -122,18 +151,23 @@ def _modern(value: Any) -> Any:
 
 
 def breaking(old: Json, new: Json) -> list[str]:
-    """What a client of `old` meets in `new` and can't know: gone operations, new duties, answers of another shape."""
-    before, after = _Shapes(old), _Shapes(new)
-    found = []
+    """What a client of `old` meets in `new` and can't know: gone operations, new duties, answers of another shape.
+
+    Raises: InputError for a document that is none.
+    """
+    with _understood():
+        return list(_breaks(_Shapes(old), _Shapes(new)))
+
+
+def _breaks(before: _Shapes, after: _Shapes) -> Iterator[str]:
     for where, operation in before.operations():
         other = after.operation(where)
         if other is None:
-            found.append(f"{where[0].upper()} {where[1]} is gone")
+            yield f"{where[0].upper()} {where[1]} is gone"
             continue
         name = f"{where[0].upper()} {where[1]}"
-        found += [f"{name}: {text}" for text in _request_breaks(before, after, operation, other)]
-        found += [f"{name}: {text}" for text in _answer_breaks(before, after, operation, other)]
-    return found
+        yield from (f"{name}: {text}" for text in _request_breaks(before, after, operation, other))
+        yield from (f"{name}: {text}" for text in _answer_breaks(before, after, operation, other))
 
 
 class _Shapes:

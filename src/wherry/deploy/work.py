@@ -12,7 +12,7 @@ from wherry.deploy import settle, ship
 from wherry.deploy.application import Application
 from wherry.deploy.plan import Plan, Step
 from wherry.deploy.target import Chosen, Deployed, PushTo, Session, Target, Watch
-from wherry.errors import Cancelled, DeployError, InputError, Unhealthy, WherryError
+from wherry.errors import Cancelled, DeployError, InputError, RegistryError, Unhealthy, WherryError
 
 if TYPE_CHECKING:
     from wherry.engine import Engine
@@ -32,7 +32,8 @@ class Job:
     verify: Callable[[str], str] | None = None
     """None: not asked for. What it returns is shown."""
     healthy_within_s: float = 600
-    roll_back: bool = True
+    roll_back: bool | None = True
+    """None: nothing was changed, so what ran before is no better than what runs now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,11 @@ def carry_out(job: Job, seen: Preview, cancel: Cancel) -> Outcome:
             with job.transfer() as transfer:
                 app = ship.ship(job.engine, app, push_to, transfer, cancel)
         plan = job.session.plan(app)
+        if plan.is_empty:
+            job = replace(job, roll_back=None)
         job.session.apply(app, plan, job.watch, cancel)
         deployed = _healthy(job, app, cancel)
-    verified = _verified(job, app, deployed, cancel)
+        verified = _verified(job, app, deployed, cancel)
     return Outcome(app, plan, deployed, verified)
 
 
@@ -180,17 +183,25 @@ def _verified(job: Job, app: Application, deployed: Deployed, cancel: Cancel) ->
             return job.verify(url)
     except Unhealthy as fault:
         raise _gone_back(job, app, fault, cancel) from None
+    except RegistryError as fault:
+        # It does not answer at all, or by nothing that a client would trust
+        deaf = Unhealthy(f"{app.name} was deployed, but can't be verified: {fault.message}", hint=fault.hint)
+        raise _gone_back(job, app, deaf, cancel) from None
 
 
 def _gone_back(job: Job, app: Application, fault: Unhealthy, cancel: Cancel) -> Unhealthy:
     """The fault, with what became of the deployment."""
-    if not job.roll_back:
+    if job.roll_back is None:
+        said = "nothing was changed this time, so there is nothing to go back to"
+    elif not job.roll_back:
         said = "it is left as it is, as --no-rollback asks"
     else:
         try:
             said = job.session.rollback(app, job.watch, cancel) or (
                 f"nothing ran before, so it is left for a look: wherry deploy destroy removes {app.name}"
             )
+        except Cancelled:
+            raise
         except WherryError as worse:
             said = f"going back failed too: {worse}"
     return Unhealthy(f"{fault.message}\n{said}", hint=fault.hint, reasons=fault.reasons)

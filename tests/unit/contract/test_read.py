@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from wherry.contract.document import parse
 from wherry.contract.model import Latency
 from wherry.contract.read import read
 from wherry.errors import InputError
@@ -66,3 +67,15 @@ def test_the_top_of_the_file_is_for_all_requests() -> None:
     assert first.latency == Latency(p95_s=1.0, repeat=5)
     assert [one.text for one in first.expect.ignore] == ["$.at"]
     assert (second.body, second.name, second.latency.p95_s) == (b"picture", "POST /x (2)", 0.05)
+
+
+def test_aliases_that_stand_for_millions_are_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{one}: &a{one} [{', '.join([f'*a{one - 1}'] * 10)}]" for one in range(1, 8)]
+    with pytest.raises(InputError, match="stand for more than can be meant"):
+        parse("\n".join(lines).encode(), "bomb.yaml")
+
+
+def test_aliases_that_are_meant_stay() -> None:
+    root = parse(b"common: &common [1, 2]\nrequests: [*common, *common]\n", "contract.yaml")
+    assert root.mapping()["requests"].plain() == [[1, 2], [1, 2]]
