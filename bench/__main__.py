@@ -12,12 +12,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import machine, rows_compose, rows_engine, rows_logs, rows_registry, rows_track
+from bench import machine, rows_compose, rows_engine, rows_logs, rows_project, rows_registry, rows_track
 from bench import rows as rows_local
 from bench.engines import Docker, Wherry
 from bench.rows import Pair, Row, Setup
 
-ROWS = (*rows_local.ROWS, *rows_engine.ROWS, *rows_logs.ROWS, *rows_registry.ROWS, *rows_compose.ROWS, *rows_track.ROWS)
+ROWS = (
+    *rows_local.ROWS, *rows_engine.ROWS, *rows_logs.ROWS, *rows_registry.ROWS, *rows_compose.ROWS, *rows_track.ROWS,
+    *rows_project.ROWS,
+)  # fmt: skip
 
 NOTES = """\
 Medians of alternating runs, both engines on the same base image and the same files, caches of the system warm.
