@@ -13,7 +13,9 @@ from wherry.track.points import number_in
 __all__ = ["Condition", "duration", "matches", "parse", "sort", "value_of"]
 
 Document = Mapping[str, Any]
-_FIELDS = ("id", "name", "experiment", "status", "image", "commit", "started", "duration")
+_FIELDS = ("id", "name", "experiment", "status", "image", "commit", "started", "duration", "data", "artifact",
+           "promoted")  # fmt: skip
+_FILES = {"data": "data", "artifact": "artifacts"}
 _SHAPE = re.compile(r"([^<>=!]+?)\s*(<=|>=|!=|==|=|<|>)\s*(.*)", re.DOTALL)
 
 
@@ -111,18 +113,28 @@ def _holds(document: Document, one: Condition) -> bool:
 
 
 def _is(document: Document, value: Any, one: Condition) -> bool:
+    if one.key in _FILES:
+        return any(_is_called(one.value, item["name"], item["digest"]) for item in document.get(_FILES[one.key], ()))
+    if one.key == "promoted":
+        images = [item["image"] for item in document.get("promoted", ())]
+        return any(_is_called(one.value, item["name"], item["id"]) for item in images)
     if value is None:
         return False
     if one.key == "image":
         image = document.get("image", {})
-        names = [str(image.get(key, "")) for key in ("name", "id", "digest")]
-        return any(name and (fnmatchcase(name, one.value) or name.startswith(f"sha256:{one.value}")) for name in names)
+        return _is_called(one.value, *(str(image.get(key, "")) for key in ("name", "id", "digest")))
     if one.key in {"id", "commit"}:
         return str(value).startswith(one.value)
     number, wanted = number_in(value), number_in(_number(one.value))
     if number is not None and wanted is not None and not isinstance(value, bool):
         return number == wanted
     return fnmatchcase(_text(value), one.value)
+
+
+def _is_called(wanted: str, *names: str) -> bool:
+    """By name, or the start of a digest, with or without its sha256:."""
+    digest = "sha256:" + wanted.removeprefix("sha256:")
+    return any(name and (fnmatchcase(name, wanted) or (wanted and name.startswith(digest))) for name in names)
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,9 @@ RUN: dict[str, Any] = {
     "started_ms": 1000, "ended_ms": 3500,
     "params": {"lr": 0.1, "depth": 3, "opt": "adam", "seed": "07", "amp": True}, "tags": {"who": "me"},
     "metrics": {"acc": {"last": 0.91, "min": 0.2, "max": 0.95}, "loss": {"last": "NaN"}, "a.max": {"last": 7}},
+    "data": [{"name": "train", "digest": "sha256:3f00", "size": 1}],
+    "artifacts": [{"name": "model.bin", "digest": "sha256:99aa", "size": 1}],
+    "promoted": [{"image": {"name": "iris:prod", "id": "sha256:5511"}, "at_ms": 1}],
     "image": {"name": "train:1", "id": "sha256:77aa"}, "git": {"commit": "deadbeef"},
 }  # fmt: skip
 
@@ -53,6 +56,18 @@ RUN: dict[str, Any] = {
         ("commit=dead", True),
         ("id=ab", True),
         ("duration>2", True),
+        ("data=train", True),
+        ("data=tr*", True),
+        ("data=3f00", True),
+        ("data=sha256:3f00", True),
+        ("data=4f", False),
+        ("data!=train", False),
+        ("artifact=model.bin", True),
+        ("artifact=99", True),
+        ("artifact=", False),
+        ("promoted=iris:*", True),
+        ("promoted=5511", True),
+        ("promoted=other:1", False),
     ],
 )
 def test_a_filter_holds_or_not(filters: str, holds: bool) -> None:
