@@ -47,7 +47,9 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/runs.db",
              "--artifacts-destination", f"{folder}/artifacts", "--host", "127.0.0.1", "--port", str(port),
              "--workers", "1"]  # fmt: skip
-    env = ENV | {"MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(folder)}
+    # Jobs would be more processes, in sessions of their own
+    env = ENV | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                 "HOME": str(folder)}  # fmt: skip
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env=env, cwd=folder, start_new_session=True)
         try:

@@ -187,7 +187,8 @@ def test_killed_on_the_way_it_goes_on(docker_lab: Lab) -> None:
     if left:
         assert fetched
         assert all('" 206 ' in line for line in fetched), fetched
-    assert os.listdir(home) == [run]
+    assert sorted(os.listdir(home)) == [".partial", run]
+    assert os.listdir(home / ".partial") == []
 
 
 def _sizes(folder: Path) -> Iterator[bool]:

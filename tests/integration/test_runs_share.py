@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def test_a_pulled_run_is_the_pushed_one(here: Engine, there: Engine, registry: F
     for file in ("model.bin", "copy/of it.bin"):
         assert Path(pulled.run.artifact(file)).read_bytes() == (tmp_path / "model.bin").read_bytes()
     assert there.runs.find("latest").id == run.id
-    assert os.listdir(there.runs.home) == [run.id]
+    assert sorted(os.listdir(there.runs.home)) == [".partial", run.id]
+    assert os.listdir(f"{there.runs.home}/.partial") == []
     assert not pull(there, name(registry), Silent()).is_new
     assert push(there, pulled.run, name(registry), Silent()).pushed == sent.pushed._replace(sent_bytes=0)
 
@@ -151,8 +153,20 @@ def test_without_an_image_that_a_registry_has_a_name_is_needed(
     here: Engine, tmp_path: Path, image: dict[str, str]
 ) -> None:
     run = trained(here, tmp_path, image=image)
-    with pytest.raises(InputError, match="it is not known which registry has the image of run"):
+    with pytest.raises(InputError, match="it is not known which registry has the image of run") as caught:
         repository_of(here, run)
+    assert ("wherry push iris:1" in str(caught.value.hint)) == bool(image)
+
+
+def test_two_pulls_of_one_run_make_one(here: Engine, there: Engine, registry: FakeRegistry, tmp_path: Path) -> None:
+    run = trained(here, tmp_path)
+    push(here, run, name(registry), Silent())
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: pull(there, name(registry), Silent()), range(4)))
+    assert [one.run.document for one in found] == [run.document] * 4
+    assert sorted(os.listdir(there.runs.home)) == [".partial", run.id]
+    assert os.listdir(f"{there.runs.home}/.partial") == []
+    assert len(registry.requests("GET", f"/blobs/{run.document['artifacts'][0]['digest']}")) == 1
 
 
 def test_a_run_that_goes_on_is_not_pushed(here: Engine, registry: FakeRegistry) -> None:
@@ -199,7 +213,8 @@ def test_a_damaged_blob_leaves_no_run_and_the_next_pull_goes_on(
     assert there.runs.list() == []
     registry.blobs[key] = good
     assert pull(there, name(registry), Silent()).run.document == run.document
-    assert os.listdir(there.runs.home) == [run.id]
+    assert sorted(os.listdir(there.runs.home)) == [".partial", run.id]
+    assert os.listdir(f"{there.runs.home}/.partial") == []
 
 
 def test_what_a_broken_pull_left_is_measured_and_swept(

@@ -10,7 +10,7 @@ from wherry.runs.mlflow import DOCUMENT, ORIGIN_ID, ORIGIN_URI, file_of, identit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from wherry.engine import Engine
     from wherry.engine.mlflow_server import Server
@@ -33,10 +33,8 @@ class Exported(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def export(
-    engine: Engine, server: Server, run: Record, experiment: str = "", watch: Callable[[int], None] = lambda _: None
-) -> Exported:
-    """`experiment` is the run's own when empty; it is made when it is not there. `watch` is told of points sent so far.
+def export(engine: Engine, server: Server, run: Record, experiment: str = "") -> Exported:
+    """`experiment` is the run's own when empty; it is made when it is not there.
 
     Raises: TrackingError, InvalidSpec (an artifact's name).
     """
@@ -49,7 +47,7 @@ def export(
     run_id = run_id or server.begin(home, what.name, what.started_ms, document["id"])
     warnings = [f"{name} is longer than MLflow takes, and was cut" for name in what.shortened]
     warnings += _texts(server, run_id, what, is_new=is_new)
-    points = _points(server, run_id, run, is_new, watch)
+    points = _points(server, run_id, run, is_new=is_new)
     artifacts = _artifacts(engine, server, run_id, run, is_new=is_new)
     server.end(run_id, what.status, what.ended_ms)
     return Exported(run_id, points, artifacts, is_new, tuple(warnings))
@@ -72,7 +70,7 @@ def _texts(server: Server, run_id: str, what: Outgoing, *, is_new: bool) -> list
     return changed
 
 
-def _points(server: Server, run_id: str, run: Record, is_new: bool, watch: Callable[[int], None]) -> int:
+def _points(server: Server, run_id: str, run: Record, *, is_new: bool) -> int:
     """Only those that are not there. Memory: the points of one metric at the server, a call's worth of ours."""
     count = 0
     known = set() if is_new else set(server.metric_keys(run_id))
@@ -88,7 +86,6 @@ def _points(server: Server, run_id: str, run: Record, is_new: bool, watch: Calla
             if len(batch) == _POINTS:
                 server.log_points(run_id, batch)
                 count += len(batch)
-                watch(count)
                 batch = []
         if batch:
             server.log_points(run_id, batch)

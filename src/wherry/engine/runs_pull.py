@@ -129,8 +129,7 @@ def _fetch(engine: Engine, origin: Sources, run: Run, watch: TransferWatch, canc
                 os.unlink(f"{home}/{id}.lock")
     except OSError as fault:
         raise explained(fault, f"pulling run {run.document['name']}") from fault
-    with suppress(OSError):
-        os.rmdir(home)
+    # .partial stays: another pull may be about to make its lock there
     return known
 
 
@@ -270,8 +269,11 @@ def partial_bytes(engine: Engine) -> int:
     """What broken pulls left."""
     from wherry.fs.tree import disk_usage
 
-    folder = f"{engine.runs.home}/.partial"
-    return disk_usage(folder) if os.path.isdir(folder) else 0
+    try:
+        with os.scandir(f"{engine.runs.home}/.partial") as entries:
+            return sum(disk_usage(one.path) for one in entries if one.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return 0
 
 
 def sweep_partial(engine: Engine) -> int:
@@ -294,6 +296,4 @@ def sweep_partial(engine: Engine) -> int:
                 freed += disk_usage(path)
                 remove_tree(path)
             os.unlink(f"{path}.lock")
-    with suppress(OSError):
-        os.rmdir(folder)
     return freed

@@ -42,9 +42,11 @@ def repository_of(engine: Engine, run: Record) -> Reference:
     """
     for found in _images(engine, run.document):
         return found._replace(digest=None)
-    name = run.document["name"]
+    name, image = run.document["name"], run.document.get("image", {}).get("name", "")
+    first = f"push its image first (wherry push {image}), or " if image else ""
     raise InputError(
-        f"it is not known which registry has the image of run {name}", hint=f"wherry runs push {name} HOST/REPOSITORY"
+        f"it is not known which registry has the image of run {name}",
+        hint=f"{first}name a place: wherry runs push {name} HOST/REPOSITORY",
     )
 
 
