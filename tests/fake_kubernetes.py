@@ -167,15 +167,10 @@ class FakeKubernetes:
     def _patch(self, plural: str, name: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
         document = json.loads(body)
         there = self.objects.get((plural, name))
-        if name in self.conflicts:
+        if name in self.conflicts and query.get("force") != "true":
             return _status(
                 409, "Conflict", 'Apply failed with 1 conflict: conflict with "kubectl-edit": .spec.replicas'
             )
-        if isinstance(document, list):
-            assert there is not None
-            changed = copy.deepcopy(there)
-            changed["spec"]["template"] = document[0]["value"]
-            return 200, self._store(plural, changed)
         if query.get("dryRun") == "All":
             would = copy.deepcopy(document)
             if there:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,9 +61,10 @@ class Lab(NamedTuple):
         found._poll_s, found._stuck_s = 0.01, 0.03
         return found
 
-    def deploy(self, app: Application = APP, **options: str) -> Deployed:
+    def deploy(self, app: Application = APP, verify: Callable[[str], str] | None = None, **options: str) -> Deployed:
         session = self.session(**options)
-        job = Job(self.engine, session, Watch(), lambda: pytest.fail("nothing is to be pushed"), healthy_within_s=20)
+        job = Job(self.engine, session, Watch(), lambda: pytest.fail("nothing is to be pushed"), verify,
+                  healthy_within_s=20)  # fmt: skip
         return carry_out(job, preview(self.engine, session, app, Cancel()), Cancel()).deployed
 
     def plan(self, app: Application = APP, **options: str) -> Plan:
@@ -198,11 +199,56 @@ def test_refusals_are_told_before_anything_is_done(lab: Lab, code: int, reason: 
     assert lab.fake.kinds() == []
 
 
-def test_fields_of_another_manager_are_a_conflict(lab: Lab) -> None:
+def test_fields_of_another_manager_are_taken_as_the_plan_says(lab: Lab) -> None:
+    """An autoscaler that was asked for once has set the replicas: without force, no deployment would ever end that."""
     lab.deploy()
     lab.fake.conflicts.add("iris")
-    with pytest.raises(Conflict, match="kubectl-edit"):
-        lab.deploy(dataclasses.replace(APP, min_instances=3, max_instances=3))
+    more = dataclasses.replace(APP, min_instances=3, max_instances=3)
+    assert "spec.replicas: 2 → 3" in lab.plan(more).text()
+    lab.deploy(more)
+    assert lab.fake.objects["deployments", "iris"]["spec"]["replicas"] == 3
+
+
+def test_an_autoscaler_begins_with_what_runs(lab: Lab) -> None:
+    lab.deploy(dataclasses.replace(APP, min_instances=4, max_instances=4))
+    lab.deploy(dataclasses.replace(APP, min_instances=2, max_instances=8))
+    assert lab.fake.objects["deployments", "iris"]["spec"]["replicas"] == 4
+
+
+def fails(url: str) -> str:
+    raise Unhealthy("it answers 7")
+
+
+def serving(lab: Lab) -> str:
+    image: str = lab.fake.objects["deployments", "iris"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def test_going_back_is_to_what_this_deployment_replaced(lab: Lab) -> None:
+    """Not to whatever has the next lower revision: after an earlier way back, that is what failed."""
+    lab.deploy(image("first"), ingress="iris.example.com")
+    with pytest.raises(Unhealthy, match=r"revision 1 \(r\.example\.com/first:1\)"):
+        lab.deploy(image("second"), fails, ingress="iris.example.com")
+    with pytest.raises(Unhealthy, match=r"revision 3 \(r\.example\.com/first:1\)"):
+        lab.deploy(image("third"), fails, ingress="iris.example.com")
+    assert serving(lab) == "r.example.com/first:1"
+    # Its pods stay the same, so there is no other version that would be better
+    more = dataclasses.replace(image("first"), min_instances=3, max_instances=3)
+    with pytest.raises(Unhealthy, match="nothing to go back to"):
+        lab.deploy(more, fails, ingress="iris.example.com")
+    assert serving(lab) == "r.example.com/first:1"
+    lab.deploy(image("fourth"), ingress="iris.example.com")
+
+
+def test_what_is_not_wanted_any_more_goes_when_the_rest_is_healthy(lab: Lab) -> None:
+    """Going back to pods that read a Secret which is gone would help nobody."""
+    lab.deploy(dataclasses.replace(image("good"), secrets=(Secret("KEY", "env", "API"),)))
+    lab.fake.bad_images["bad"] = "CrashLoopBackOff"
+    with pytest.raises(Unhealthy):
+        lab.deploy(image("bad"))
+    assert "secrets/iris-secrets" in lab.fake.kinds()
+    lab.deploy(image("good"))
+    assert "secrets/iris-secrets" not in lab.fake.kinds()
 
 
 def test_bad_logins_are_told_apart(lab: Lab, tmp_path: Path) -> None:

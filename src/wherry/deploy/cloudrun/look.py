@@ -10,7 +10,7 @@ from wherry.cancel import Cancel
 from wherry.deploy.cloudrun.gcp import Gcp
 from wherry.deploy.target import Instance, LogLine, LogQuery, Status
 
-__all__ = ["conditions", "is_ready", "lines", "progress", "short", "status", "why"]
+__all__ = ["conditions", "is_ready", "lines", "progress", "serving", "short", "status", "why"]
 
 Doc = dict[str, Any]
 _POLL_S = 2.0
@@ -28,6 +28,13 @@ def progress(there: Doc) -> str:
         return "waiting"
     state = there.get("terminalCondition", {}).get("state", "")
     return {"CONDITION_SUCCEEDED": "ready", "CONDITION_FAILED": "failed"}.get(state, "waiting")
+
+
+def serving(there: Doc) -> str:
+    """The revision that most requests go to, "" where none is ready."""
+    shares = sorted(there.get("trafficStatuses", []), key=lambda one: -int(one.get("percent", 0)))
+    named = next((one["revision"] for one in shares if one.get("revision")), "")
+    return short(named or there.get("latestReadyRevision", ""))
 
 
 def why(there: Doc) -> str:

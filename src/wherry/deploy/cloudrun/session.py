@@ -34,6 +34,8 @@ class CloudRunSession:
 
     def __init__(self, gcp: Gcp, choice: Choice, read_secret: Callable[[Secret], str]) -> None:
         self._gcp, self._choice, self._read_secret = gcp, choice, read_secret
+        self._served: str | None = None
+        """The revision that had the requests before this session changed the service; "" where there was none."""
         self.where = f"project {gcp.project}, {gcp.region}"
 
     def push_to(self, app: Application) -> PushTo | None:
@@ -109,26 +111,27 @@ class CloudRunSession:
         for step in plan.steps:
             if cancel.is_set():
                 raise Cancelled("the deployment was stopped")
-            if step.action == "leave" or step.kind == "repository":
+            if step.kind == "repository":
                 continue
-            watch.begin(step)
             if step.kind == "secret":
-                self._put_secret(app, step)
-            else:
+                self._put_secret(app, step, watch)
+            elif step.action != "leave":
+                watch.begin(step)
+                self._served = look.serving(self._gcp.service(app.name) or {})
                 self._gcp.put_service(step.name, dict(step.body), is_new=step.action == "create")
-            watch.done(step)
-        # Also of those that stay: the last time may have ended before it came to that
-        for secret in app.secrets:
-            if secret.kind != "ref":
-                self._gcp.let_read(names.secret(app.name, secret.name), self._choice.service_account)
+                watch.done(step)
 
-    def _put_secret(self, app: Application, step: Step) -> None:
+    def _put_secret(self, app: Application, step: Step, watch: Watch) -> None:
+        """With the right to read it, also of one that stays: the last time may have ended before it came to that."""
         secret: Secret = step.body["secret"]
-        value = self._read_secret(secret).encode()
+        if step.action != "leave":
+            watch.begin(step)
         if step.action == "create":
             self._gcp.create_secret(step.name, names.labels(app))
-            self._gcp.let_read(step.name, self._choice.service_account)
-        self._gcp.add_secret_version(step.name, value)
+        self._gcp.let_read(step.name, self._choice.service_account)
+        if step.action != "leave":
+            self._gcp.add_secret_version(step.name, self._read_secret(secret).encode())
+            watch.done(step)
 
     def wait(self, app: Application, watch: Watch, cancel: Cancel) -> Deployed:
         while True:
@@ -156,16 +159,16 @@ class CloudRunSession:
         return nullcontext("" if hidden else deployed.url)
 
     def rollback(self, app: Application, watch: Watch, cancel: Cancel) -> str:
+        """To the revision that had the requests: another one may be ready, and be what failed the last time."""
         there = self._gcp.service(app.name)
-        failed = look.short((there or {}).get("latestCreatedRevision", ""))
-        before = next((one for one in self._gcp.revisions(app.name) if look.is_ready(one) and
-                       look.short(one["name"]) != failed), None)  # fmt: skip
-        if there is None or before is None:
+        if there is None or self._served == "":
             return ""
-        revision = look.short(before["name"])
+        now = look.short(there.get("latestCreatedRevision", ""))
+        if self._served is None or self._served == now:
+            return "its revision is the one that ran before: there is nothing to go back to"
         kept: Doc = {key: there[key] for key in ("labels", "ingress", "invokerIamDisabled", "template") if key in there}
-        self._gcp.put_service(app.name, {**kept, "traffic": traffic_to(revision)}, is_new=False)
-        return f"all requests go to {revision} again, which ran before"
+        self._gcp.put_service(app.name, {**kept, "traffic": traffic_to(self._served)}, is_new=False)
+        return f"all requests go to {self._served} again, which ran before"
 
     def status(self, name: str) -> Status:
         there = self._ours(name)

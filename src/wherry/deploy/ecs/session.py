@@ -103,7 +103,7 @@ class EcsSession:
     def _settled(self, app: Application, watch: Watch, cancel: Cancel) -> Stack | None:
         """The stack in a state from which one can go on; None where a new one is made."""
         stack = stacks.find(self._aws, app.name)
-        if stack is not None and stack.is_moving and not stack.is_good:
+        if stack is not None and stack.is_moving:
             watch.note(f"an earlier change of {app.name} is still going on ({stack.status}): waiting for it")
             stack = self._end(app.name, stack, watch, cancel)
         if stack is not None and stack.status == "UPDATE_ROLLBACK_FAILED":
@@ -160,7 +160,7 @@ class EcsSession:
 
     def rollback(self, app: Application, watch: Watch, cancel: Cancel) -> str:
         stack = stacks.find(self._aws, app.name)
-        if stack is not None and stack.is_moving and not stack.is_good:
+        if stack is not None and stack.is_moving:  # also when it cleans up only: AWS takes no update until that is done
             stack = self._end(app.name, stack, watch, cancel)
         if stack is None or self._before is None or stack.status.startswith(("CREATE_", "ROLLBACK_")):
             return ""
@@ -223,6 +223,9 @@ class EcsSession:
             stack = stacks.find(self._aws, name)
             if stack is None:
                 break
+            if stack.is_moving and not stack.status.startswith(("CREATE_", "DELETE_")):
+                watch.note(f"an earlier change of {name} is still going on ({stack.status}): waiting for it")
+                self._end(name, stack, watch, cancel)
             if not stack.status.startswith("DELETE_IN"):
                 self._aws.call("cloudformation", "delete_stack", StackName=stack.id)
             follower = stacks.Follower(self._aws, name, stack.id, progress.told)

@@ -30,6 +30,7 @@ KINDS = {
 }
 _TRIES = 6
 _TIMEOUT_S = 30.0
+_LONGEST_PAUSE_S = 30.0
 _LARGEST_BYTES = 64 << 20
 
 
@@ -53,7 +54,7 @@ class Api:
             status, data, after = self._once(method, path, query, body, media_type)
             if status not in {429, 500, 502, 503, 504} or not left:
                 return status, data
-            self.cancel.wait(float(after) if after.isdecimal() else pause_s)
+            self.cancel.wait(min(float(after), _LONGEST_PAUSE_S) if after.isdecimal() else pause_s)
             self.cancel.check()
             pause_s *= 2
         raise AssertionError("unreachable")
@@ -106,20 +107,16 @@ class Cluster:
         return [{"kind": kind, **one} for one in items]
 
     def apply(self, document: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-        """Server-side apply. `dry_run`: what it would be. Conflict: another manager has set a field otherwise."""
+        """Server-side apply. `dry_run`: what it would be.
+
+        By force, as controllers do: an autoscaler that is no more, or somebody's kubectl edit, has fields of an object
+        of ours, and the plan has shown what becomes of them.
+        """
         kind, name = document["kind"], document["metadata"]["name"]
-        query = {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        query = {"fieldManager": MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
         body = json.dumps(document).encode()
         status, data = self.api.request("PATCH", self._path(kind, name), query, body, "application/apply-patch+yaml")
         return self._object(status, data, f"apply {kind} {name}")
-
-    def patch(self, kind: str, name: str, operations: list[dict[str, Any]]) -> dict[str, Any]:
-        """RFC 6902."""
-        body = json.dumps(operations).encode()
-        status, data = self.api.request(
-            "PATCH", self._path(kind, name), {"fieldManager": MANAGER}, body, "application/json-patch+json"
-        )
-        return self._object(status, data, f"change {kind} {name}")
 
     def delete(self, kind: str, name: str, uid: str) -> None:
         """That very object; one that is gone is no fault, one of the same name that came since is not touched."""
@@ -157,7 +154,7 @@ def refusal(status: int, answer: Mapping[str, Any], doing: str) -> DeployError |
             message, status=status, hint="the login is over or wrong: kubectl auth whoami tells who you are"
         )
     if status == 409:
-        return Conflict(message, hint="somebody else has set these fields: take theirs over, or change yours")
+        return Conflict(message, hint="somebody changed it at the same moment: the same command again")
     if status == 403:
         return DeployError(message, status=status, platform_code=reason, hint="kubectl auth can-i tells what you may do; a quota is told by kubectl describe quota")  # fmt: skip  # noqa: E501
     if status == 404:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from wherry.deploy.kubernetes.cluster import Cluster
 from wherry.deploy.kubernetes.documents import LABEL, image_name, objects, secret_name
 from wherry.deploy.kubernetes.logs import log_lines
 from wherry.deploy.kubernetes.planning import Seen, is_ours, removals, steps
-from wherry.deploy.plan import Plan
+from wherry.deploy.plan import Plan, Step
 from wherry.deploy.target import Chosen, Deployed, LogLine, LogQuery, PushTo, Status, Surroundings, Watch
 from wherry.errors import NotFound, Unhealthy
 from wherry.oci.reference import DEFAULT_REGISTRY, Reference
@@ -39,6 +39,9 @@ class KubernetesSession:
     ) -> None:  # fmt: skip
         self._cluster, self._chosen, self._around = cluster, chosen, around
         self._poll_s, self._stuck_s = poll_s, stuck_s
+        self._going: list[Step] = []
+        self._sent: Mapping[str, Any] | None = None
+        self._before: Mapping[str, Any] | None = None
         self.where = f"{f'context {context}, ' if context else ''}namespace {cluster.namespace}"
 
     def push_to(self, app: Application) -> PushTo | None:
@@ -63,6 +66,10 @@ class KubernetesSession:
             seen.append(Seen(secret, live, secret if is_new else live))
         for wanted in self._objects(app, version or ("new" if secret else "")):
             live = cluster.get(wanted["kind"], wanted["metadata"]["name"])
+            if wanted["kind"] == "Deployment" and "replicas" not in wanted["spec"]:
+                # Else it falls to 1, until the autoscaler looks: ours are as many as there are now
+                now = live["spec"].get("replicas", 1) if live else 0
+                wanted["spec"]["replicas"] = min(max(now, app.min_instances), app.max_instances)
             ours = live is None or is_ours(live, app.name)
             seen.append(Seen(wanted, live, cluster.apply(wanted, dry_run=True) if ours else None))
         names = {(one.wanted["kind"], one.wanted["metadata"]["name"]) for one in seen}
@@ -94,17 +101,23 @@ class KubernetesSession:
         return [one for kind in _OURS for one in self._cluster.every(kind, label=f"{LABEL}={name}")]
 
     def apply(self, app: Application, plan: Plan, watch: Watch, cancel: Cancel) -> None:
+        """But for what goes: `wait` does that, since what is gone back to may need it (a Secret)."""
+        self._cluster.api.cancel = cancel
         version = ""
         for step in plan.steps:
             cancel.check()
-            watch.begin(step)
             if step.action == "delete":
-                self._cluster.delete(step.kind, step.name, step.body["uid"])
-            elif step.action != "leave":
-                made = self._cluster.apply(_with_version(step.body, version))
+                continue
+            watch.begin(step)
+            if step.action != "leave":
+                body = _with_version(step.body, version)
+                if step.kind == "Deployment":
+                    self._sent, self._before = body, self._cluster.get("Deployment", step.name)
+                made = self._cluster.apply(body)
                 if step.kind == "Secret":
                     version = str(made["metadata"].get("resourceVersion", ""))
             watch.done(step)
+        self._going = [step for step in plan.steps if step.action == "delete"]
 
     def wait(self, app: Application, watch: Watch, cancel: Cancel) -> Deployed:
         """Images that can't be pulled and crashes in a loop are given half a minute, then they are final."""
@@ -115,6 +128,7 @@ class KubernetesSession:
             view = rollout.judge(deployment, pods)
             watch.waiting(view.text)
             if view.is_done:
+                self._remove(self._going, watch, cancel)
                 return Deployed(self._url(app.name), _revision(deployment))
             stuck_s = stuck_s + self._poll_s if view.stuck else 0.0
             if view.failed or stuck_s > self._stuck_s:
@@ -182,18 +196,28 @@ class KubernetesSession:
         return f"{'https' if spec.get('tls') else 'http'}://{spec['rules'][0]['host']}"
 
     def rollback(self, app: Application, watch: Watch, cancel: Cancel) -> str:
-        """To the ReplicaSet before, as `kubectl rollout undo`: secrets stay the new ones."""
-        deployment = self._deployment(app.name)
-        revision = int(_revision(deployment) or 0)
-        earlier = [one for one in self._sets(app.name) if 0 < int(_revision(one) or 0) < revision]
-        if not earlier:
+        """To the instances that still answer, or else the template that was replaced; secrets stay the new ones.
+
+        It is applied, and not patched: what is set by a patch has another manager, with which the next apply conflicts.
+        """
+        self._cluster.api.cancel = cancel
+        if self._sent is None:
+            return "its instances are those that ran before: there is nothing to go back to"
+        if self._before is None:
             return ""
-        template = copy.deepcopy(earlier[0]["spec"]["template"])
+        now = _revision(self._deployment(app.name))
+        answering = (one for one in self._sets(app.name)
+                     if _revision(one) != now and (one.get("status") or {}).get("readyReplicas"))  # fmt: skip
+        to = next(answering, self._before)
+        if _revision(to) == now:
+            return "its instances are those that ran before: there is nothing to go back to"
+        template = copy.deepcopy(to["spec"]["template"])
         (template["metadata"].get("labels") or {}).pop("pod-template-hash", None)
-        self._cluster.patch("Deployment", app.name, [{"op": "replace", "path": "/spec/template", "value": template}])
-        watch.note(f"going back to revision {_revision(earlier[0])}")
+        template["metadata"].pop("creationTimestamp", None)
+        self._cluster.apply({**self._sent, "spec": {**self._sent["spec"], "template": template}})
+        watch.note(f"going back to revision {_revision(to)}")
         image = template["spec"]["containers"][0]["image"]
-        return f"it was rolled back to revision {_revision(earlier[0])} ({image})"
+        return f"it was rolled back to revision {_revision(to)} ({image})"
 
     def status(self, name: str) -> Status:
         deployment = self._deployment(name)
@@ -209,6 +233,7 @@ class KubernetesSession:
         )  # fmt: skip
 
     def logs(self, name: str, query: LogQuery, cancel: Cancel) -> Iterator[LogLine]:
+        self._cluster.api.cancel = cancel
         self._deployment(name)
         return log_lines(self._cluster, f"{LABEL}={name}", query, cancel)
 
@@ -219,7 +244,11 @@ class KubernetesSession:
         return Plan(name, "kubernetes", self.where, tuple(removals(found)))
 
     def destroy(self, plan: Plan, watch: Watch, cancel: Cancel) -> None:
-        for step in plan.steps:
+        self._cluster.api.cancel = cancel
+        self._remove(plan.steps, watch, cancel)
+
+    def _remove(self, steps: Sequence[Step], watch: Watch, cancel: Cancel) -> None:
+        for step in steps:
             cancel.check()
             watch.begin(step)
             self._cluster.delete(step.kind, step.name, step.body["uid"])

@@ -80,6 +80,8 @@ class FakeGcp:
             made |= {"latestReadyRevision": good} if good else {}
         else:
             made = {**before, **made}
+        named = doc["traffic"][0].get("revision") or made.get("latestReadyRevision", "").rpartition("/")[2]
+        made["trafficStatuses"] = [{"revision": named, "percent": 100}] if named else []
         self.services[name] = made
 
     @property

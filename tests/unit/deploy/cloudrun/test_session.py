@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -114,11 +115,12 @@ def test_a_revision_that_fails_is_told_with_its_last_lines_and_taken_back() -> N
     gcp.becomes = "CONDITION_FAILED"
     gcp.lines = [Entry("2026-12-03T10:00:00Z", "1", "iris-00002", "ImportError: sklearn")]
     bad = replace(PLAIN, env={"A": "b"})
-    deploy(gcp, bad)
+    one = session(gcp)
+    one.apply(bad, one.plan(bad), Told(), Cancel())
     with pytest.raises(Unhealthy, match="the port is closed") as told:
-        session(gcp).wait(bad, Told(), Cancel())
+        one.wait(bad, Told(), Cancel())
     assert told.value.reasons == ("Ready: the port is closed", "iris-00002: ImportError: sklearn")
-    assert "iris-00001" in session(gcp).rollback(bad, Told(), Cancel())
+    assert "iris-00001" in one.rollback(bad, Told(), Cancel())
     assert gcp.services["iris"]["traffic"] == [
         {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": "iris-00001", "percent": 100}
     ]
@@ -129,9 +131,46 @@ def test_a_revision_that_fails_is_told_with_its_last_lines_and_taken_back() -> N
 def test_the_first_deployment_has_nothing_to_go_back_to() -> None:
     gcp = FakeGcp()
     gcp.becomes = "CONDITION_FAILED"
-    deploy(gcp, PLAIN)
-    assert session(gcp).rollback(PLAIN, Told(), Cancel()) == ""
+    one = session(gcp)
+    one.apply(PLAIN, one.plan(PLAIN), Told(), Cancel())
+    assert one.rollback(PLAIN, Told(), Cancel()) == ""
     assert session(gcp).plan(PLAIN).steps[-1].changes == ("its last revision failed: the same again",)
+
+
+def test_going_back_is_to_what_had_the_requests() -> None:
+    """The second one got ready, and failed its contract: it is ready still, and no place to go back to."""
+    gcp = FakeGcp()
+    deploy(gcp, PLAIN)
+    for number in (2, 3):
+        one, bad = session(gcp), replace(PLAIN, env={"NUMBER": str(number)})
+        one.apply(bad, one.plan(bad), Told(), Cancel())
+        one.wait(bad, Told(), Cancel())
+        assert "iris-00001" in one.rollback(bad, Told(), Cancel())
+        assert gcp.services["iris"]["traffic"][0]["revision"] == "iris-00001"
+
+
+def test_what_was_not_changed_does_not_go_back() -> None:
+    gcp = FakeGcp()
+    deploy(gcp, PLAIN)
+    deploy(gcp, replace(PLAIN, env={"A": "b"}))
+    one = session(gcp)
+    one.apply(PLAIN, Plan("iris", "cloudrun", one.where, ()), Told(), Cancel())
+    assert "nothing to go back to" in one.rollback(PLAIN, Told(), Cancel())
+    assert gcp.services["iris"]["traffic"][0]["type"].endswith("_LATEST")
+
+
+def test_a_secret_can_be_read_before_the_service_reads_it() -> None:
+    """Also one that an earlier deployment made, and broke off before it gave the right."""
+    gcp = FakeGcp()
+    gcp.create_secret("wherry-iris-API_KEY", {"wherry-application": "iris"})
+    put = gcp.put_service
+
+    def put_service(name: str, doc: dict[str, Any], *, is_new: bool) -> None:
+        assert gcp.readers == {("wherry-iris-API_KEY", "")}
+        put(name, doc, is_new=is_new)
+
+    gcp.put_service = put_service  # type: ignore[method-assign]
+    deploy(gcp, FULL)
 
 
 def test_waiting_ends_when_it_is_told_to() -> None:

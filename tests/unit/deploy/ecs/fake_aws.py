@@ -54,12 +54,19 @@ class FakeAws:
         self.body, self.parameters = json.loads(sent["TemplateBody"]), sent["Parameters"]
         return {}
 
+    def _is_free(self) -> None:
+        if self.status.endswith("_IN_PROGRESS"):
+            said = f"Stack:arn:stack is in {self.status} state and can not be updated."
+            raise DeployError(said, platform_code="ValidationError")
+
     def update_stack(self, **sent: Any) -> dict[str, Any]:
+        self._is_free()
         self.create_stack(**sent)
         self.status = "UPDATE_IN_PROGRESS"
         return {}
 
     def delete_stack(self, **_: Any) -> dict[str, Any]:
+        self._is_free()
         self.status = "DELETE_COMPLETE"
         return {}
 

@@ -13,6 +13,7 @@ from wherry.deploy.ecs.boto import refusal
 from wherry.deploy.ecs.choice import Choice
 from wherry.deploy.ecs.service import stopped
 from wherry.deploy.ecs.session import EcsSession
+from wherry.deploy.plan import Plan
 from wherry.errors import Cancelled, DeployError, InputError, NotFound, NotSignedIn, Unhealthy
 
 OTHER = PLAIN.with_image("123456789012.dkr.ecr.eu-central-1.amazonaws.com/wherry/iris", "sha256:" + "ef" * 32)
@@ -150,6 +151,33 @@ def test_going_back_sends_what_was_there() -> None:
     aws.states = ["UPDATE_COMPLETE", "UPDATE_COMPLETE"]
     assert made.rollback(OTHER, Told(), Hurried()).endswith(PLAIN.image.reference)
     assert (aws.body, aws.parameters) == before
+
+
+CLEANUP = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+
+
+def test_going_back_waits_for_the_cleanup_of_what_it_takes_back() -> None:
+    """The service is good while AWS still removes old revisions; it takes no update until that is done."""
+    aws = FakeAws()
+    made = deployed(aws)
+    aws.states, aws.sent = ["UPDATE_COMPLETE"], {}
+    made.apply(OTHER, made.plan(OTHER), Told(), Hurried())
+    aws.states = [CLEANUP]
+    assert made.wait(OTHER, Told(), Hurried()).revision
+    aws.states = [CLEANUP, CLEANUP, "UPDATE_COMPLETE", "UPDATE_COMPLETE"]
+    assert made.rollback(OTHER, Told(), Hurried()).endswith(PLAIN.image.reference)
+
+
+def test_the_next_deployment_and_the_end_wait_for_a_cleanup_too() -> None:
+    aws = FakeAws()
+    made = deployed(aws)
+    aws.states = [CLEANUP, CLEANUP, *["UPDATE_COMPLETE"] * 3]
+    made.apply(OTHER, made.plan(OTHER), Told(), Hurried())
+    assert aws.parameters[0]["ParameterValue"] == OTHER.image.reference
+    aws.states = ["UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+    aws.describe_repositories = lambda **_: {"repositories": []}  # type: ignore[method-assign]
+    made.destroy(Plan("iris", "ecs", made.where, ()), Told(), Hurried())
+    assert aws.status == "DELETE_COMPLETE"
 
 
 def test_a_network_that_does_not_do() -> None:
