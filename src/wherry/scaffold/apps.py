@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wherry.scaffold.apps_find import Candidate, find
+from wherry.scaffold.apps_find import Candidate, find, uncallable
 from wherry.scaffold.apps_rank import Ranking
 from wherry.scaffold.apps_run import Start, starts
 from wherry.scaffold.facts import App, AppKind, Command, Port, Problem, Route, Server, Where
@@ -224,11 +224,13 @@ def app_problems(apps: list[App], sources: Sources, notebooks: tuple[str, ...]) 
     if not apps:
         return [_nothing(sources, notebooks)]
     best = apps[0]
+    if best.kind in ("job", "worker"):
+        return _hidden_factories(sources)
     least = max(best.score - 60, 0)
     serve = [one for one in apps[1:] if one.kind not in ("worker", "job", "mlflow") and one.framework != "django"]
     rivals = [one for one in serve if one.score > least]
     found = []
-    if rivals and best.kind not in ("job", "worker"):
+    if rivals:
         names = ", ".join(f"{one.name or 'the app'} ({one.where})" for one in rivals[:4])
         why = ", ".join(best.reasons) or "it comes first"
         text = f"{best.import_string or best.file} was chosen ({why}); there is also {names}"
@@ -239,6 +241,18 @@ def app_problems(apps: list[App], sources: Sources, notebooks: tuple[str, ...]) 
         text = "listens on 127.0.0.1, which nothing outside the container reaches"
         found.append(Problem("warning", "bound-to-localhost", best.bound_to, text, 'bind it to "0.0.0.0"'))
     return found
+
+
+def _hidden_factories(sources: Sources) -> list[Problem]:
+    """What would have been served, could a server call it."""
+    hint = "give them defaults, or write a module with app = {name}(...)"
+    return [
+        Problem("warning", "factory-arguments", module.where(node),
+                f"{name} makes an app, but needs arguments ({needed}), which no server gives it", hint.format(name=name))
+        for path, module in sources.modules.items()
+        if not next(one for one in sources.sketches if one.path == path).is_aside
+        for name, needed, node in uncallable(module)
+    ]  # fmt: skip
 
 
 def _nothing(sources: Sources, notebooks: tuple[str, ...]) -> Problem:

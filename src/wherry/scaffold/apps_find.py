@@ -9,7 +9,7 @@ from typing import NamedTuple
 from wherry.scaffold.source import Module, statements, top_statements
 from wherry.scaffold.table_frameworks import MAKERS
 
-__all__ = ["Candidate", "find", "returned"]
+__all__ = ["Candidate", "find", "returned", "uncallable"]
 
 
 class Candidate(NamedTuple):
@@ -33,6 +33,22 @@ def find(module: Module, factories: dict[str, str]) -> list[Candidate]:
         for one in look.candidates(node, found):
             found.setdefault(one.name, one)
     return list(found.values())
+
+
+def uncallable(module: Module) -> list[tuple[str, str, ast.AST]]:
+    """Functions that make an app and must be given arguments, which no server does: (name, arguments, node)."""
+    look = _Look(module, _classes(module), {})
+    found: list[tuple[str, str, ast.AST]] = []
+    for node, _ in top_statements(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _needs_arguments(node):
+            framework, router = returned(node, look)
+            if framework and not router:
+                named = node.args.posonlyargs + node.args.args
+                needed = named[: len(named) - len(node.args.defaults)]
+                pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                needed += [one for one, default in pairs if default is None]
+                found.append((node.name, ", ".join(one.arg for one in needed), node))
+    return found
 
 
 def _classes(module: Module) -> dict[str, str]:

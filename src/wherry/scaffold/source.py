@@ -7,6 +7,7 @@ others are read all the same.
 from __future__ import annotations
 
 import ast
+import codecs
 import re
 import warnings
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ _AS_UTF8 = "save it as UTF-8, or say its encoding in the first line: # -*- codin
 _PYTHON2 = re.compile(
     rb"^\s*(?:print\s+[\"'\w]|exec\s+[\"']|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,)", re.MULTILINE
 )
+# PEP 263
+_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-_.a-zA-Z0-9]+")
 _MAIN = re.compile(rb"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.MULTILINE)
 
 
@@ -98,6 +101,7 @@ class Sources(NamedTuple):
 
 
 def sketch(path: str, data: bytes) -> Sketch:
+    data = data.removeprefix(codecs.BOM_UTF8)  # as editors on Windows write it: it hides the first import
     found: list[Import] = []
     for number, line in enumerate(data.split(b"\n"), 1):
         bare = line.lstrip()
@@ -167,6 +171,13 @@ def _parse_all(wanted: list[Sketch]) -> tuple[dict[str, Module], list[Problem]]:
 def parse(path: str, data: bytes) -> Module | Problem:
     if b"\0" in data:  # what is said of it differs between versions of Python
         return Problem("warning", "undecodable", Where(path), "can't be decoded: it holds null bytes", _AS_UTF8)
+    if not data.isascii() and not any(map(_CODING.match, data.split(b"\n", 2)[:2])):
+        # ast.parse is content with broken bytes in a comment; the program that starts is not
+        try:
+            data.decode()
+        except UnicodeDecodeError as fault:
+            where = Where(path, data.count(b"\n", 0, fault.start) + 1)
+            return Problem("warning", "undecodable", where, "can't be decoded: it is not UTF-8", _AS_UTF8)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
