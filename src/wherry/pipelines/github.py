@@ -7,7 +7,7 @@ What comes from outside (a branch's name, a pull request's title) reaches a shel
 from __future__ import annotations
 
 from wherry.pipelines.model import Pipeline
-from wherry.pipelines.words import build, deploy, install, join, verify
+from wherry.pipelines.words import build, deploy, install, join, scalar, verify
 
 __all__ = ["PATH", "text"]
 
@@ -167,8 +167,8 @@ def text(pipeline: Pipeline) -> str:
     registry, login = _registry(pipeline)
     image = pipeline.image
     head = _HEAD.format(
-        branch=pipeline.branch,
-        names=f"  IMAGE: {image}\n  CACHE: {image}/cache\n" if image else "",
+        branch=scalar(pipeline.branch),
+        names=f"  IMAGE: {scalar(image)}\n  CACHE: {scalar(f'{image}/cache')}\n" if image else "",
         lower="" if image else _LOWER,
         registry=registry,
         login=login,
@@ -185,7 +185,7 @@ def _deployment(pipeline: Pipeline, registry: str, login: str) -> str:
     if cloud is None:
         return ""
     return _DEPLOY.format(
-        environment=pipeline.environment,
+        environment=scalar(pipeline.environment),
         slug=pipeline.environment.replace(" ", "-"),
         id_token=_OIDC if cloud.name in ("ecs", "cloudrun", "aca") else "",
         install=install(cloud.extra),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from wherry.pipelines.model import Pipeline
-from wherry.pipelines.words import build, deploy, install, join, verify
+from wherry.pipelines.words import build, deploy, install, join, scalar, verify
 
 __all__ = ["PATH", "text"]
 
@@ -18,7 +20,7 @@ variables:
   IMAGE: {image}
   TAG: $CI_COMMIT_SHA
   # Each branch has a cache of its own, and begins with the main branch's
-  CACHE: {image}/cache
+  CACHE: {cache}
 
 # A branch with a merge request has one pipeline, not two
 workflow:
@@ -121,13 +123,16 @@ def text(pipeline: Pipeline) -> str:
     cloud = pipeline.cloud
     head = _HEAD.format(
         deploy_stage=", deploy" if cloud else "",
-        image=pipeline.image or "$CI_REGISTRY_IMAGE",
+        image=scalar(pipeline.image) if pipeline.image else "$CI_REGISTRY_IMAGE",
+        cache=scalar(f"{pipeline.image}/cache") if pipeline.image else "$CI_REGISTRY_IMAGE/cache",
         install=_install(pipeline),
         username="$CI_REGISTRY_USER" if own else "$REGISTRY_USERNAME",
         password="$CI_REGISTRY_PASSWORD" if own else "$REGISTRY_PASSWORD",
         registry='"$CI_REGISTRY"' if own else pipeline.image.partition("/")[0],
         context=join([pipeline.context]),
-        build=build(pipeline, sudo=False, branch="$CI_COMMIT_REF_SLUG").replace("\n", "\n      "),
+        build=build(pipeline, sudo=False, branch="$CI_COMMIT_REF_SLUG", main=_slug(pipeline.branch)).replace(
+            "\n", "\n      "
+        ),
     )
     done = [head]
     if pipeline.contract:
@@ -140,14 +145,19 @@ def text(pipeline: Pipeline) -> str:
         done.append(
             _DEPLOY.format(
                 branch=pipeline.branch,
-                environment=pipeline.environment,
-                slug=pipeline.environment.replace(" ", "-"),
+                environment=scalar(pipeline.environment),
+                slug=scalar(pipeline.environment.replace(" ", "-")),
                 sign_in=sign_in,
                 prepare=prepare,
                 deploy=deploy(pipeline).replace("$IMAGE", "$DIGEST"),
             )
         )
     return "".join(done)
+
+
+def _slug(branch: str) -> str:
+    """$CI_COMMIT_REF_SLUG of a branch: https://docs.gitlab.com/ci/variables/predefined_variables/"""
+    return re.sub(r"[^a-z0-9]", "-", branch.lower())[:63].strip("-")
 
 
 def _install(pipeline: Pipeline) -> str:

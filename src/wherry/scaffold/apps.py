@@ -248,7 +248,8 @@ def _hidden_factories(sources: Sources) -> list[Problem]:
     hint = "give them defaults, or write a module with app = {name}(...)"
     return [
         Problem("warning", "factory-arguments", module.where(node),
-                f"{name} makes an app, but needs arguments ({needed}), which no server gives it", hint.format(name=name))
+                f"{name} makes an app, but needs arguments ({needed}), which no server gives it",
+                hint.format(name=name))
         for path, module in sources.modules.items()
         if not next(one for one in sources.sketches if one.path == path).is_aside
         for name, needed, node in uncallable(module)

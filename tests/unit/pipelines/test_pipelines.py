@@ -156,3 +156,21 @@ def test_without_a_name_the_ci_s_own_registry_is_used() -> None:
 def test_a_word_that_cannot_stand_in_a_pipeline_is_refused(wishes: dict[str, str], problem: str) -> None:
     with pytest.raises(InputError, match=re.escape(problem)):
         wish(**wishes)
+
+
+@pytest.mark.parametrize("word", ["1.10", "on", "null", "2e5", "release-1"])
+def test_a_name_stays_the_text_that_it_is(word: str) -> None:
+    """YAML reads 1.10 as 1.1, a branch that nobody has; an environment called null is none, and asks nobody."""
+    asked = wish(branch=word, environment=word, deploy="ecs")
+    document = yaml.load(github.text(asked), Loader=yaml.BaseLoader)
+    safe = yaml.safe_load(github.text(asked))
+    # `on` itself is a key that YAML 1.1 reads as true
+    assert safe[True]["push"]["branches"] == document["on"]["push"]["branches"] == [word]
+    assert safe["jobs"]["deploy"]["environment"] == word
+    job = yaml.safe_load(gitlab.text(asked))["deploy"]
+    assert (job["environment"]["name"], job["resource_group"]) == (word, word)
+
+
+def test_gitlabs_main_cache_is_called_as_gitlab_calls_the_branch() -> None:
+    text = gitlab.text(wish(branch="Release/1.10_x"))
+    assert '--cache-from "$CACHE:release-1-10-x"' in text
