@@ -5,6 +5,7 @@ the bad days, and wherry itself for a whole life.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from tests.unit.deploy.compose_ssh.test_pure import CASES, LOCAL
 from wherry.cancel import Cancel
 from wherry.deploy.application import Application, Health, Secret
 from wherry.deploy.compose_ssh.choice import Address, Choice
-from wherry.deploy.compose_ssh.document import compose
+from wherry.deploy.compose_ssh.document import compose, secrets_env
 from wherry.deploy.compose_ssh.machine import connected
 from wherry.deploy.compose_ssh.remote import Write
 from wherry.deploy.compose_ssh.session import ComposeSshSession
@@ -257,6 +258,29 @@ def test_docker_compose_reads_the_documents(case: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["services"]["app"]["environment"]["PORT"] == "8000"
+
+
+@pytest.mark.requires("docker-compose")
+def test_docker_compose_gives_the_container_the_very_values(tmp_path: Path) -> None:
+    values = {
+        "QUOTES": """it's "$x" and ${y}""", "BACKSLASH": "a\\n'b\\", "LINES": "one\ntwo's\n", "HASH": " #x ",
+        "PLAIN": "$x\\",
+        "EQUALS": "a=b==", "CARRIAGE": "a\r\nb'", "DOLLAR": "it's $$ and \\$x",
+    }  # fmt: skip
+    app = replace(APP, env={"PRICE": "5$ ${x}"}, secrets=tuple(Secret(name, "env", name) for name in values))
+    (tmp_path / "compose.yaml").write_text(compose(app, HERE))
+    (tmp_path / "secrets.env").write_text(secrets_env(values))
+    env = {**os.environ, "x": "replaced", "y": "replaced"}
+    done = subprocess.run(
+        ["docker-compose", "config", "--format", "json"], cwd=tmp_path, capture_output=True, env=env, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # What it prints is a compose file again
+    found = {
+        name: value.replace("$$", "$")
+        for name, value in json.loads(done.stdout)["services"]["app"]["environment"].items()
+    }
+    assert {**values, "PRICE": "5$ ${x}"}.items() <= found.items()
 
 
 DOCKERFILE = """FROM scratch

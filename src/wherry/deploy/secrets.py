@@ -35,7 +35,7 @@ def value_of(secret: Secret, env: Mapping[str, str], cwd: str) -> str:
     if secret.kind == "env":
         if secret.where not in env:
             raise InputError(f"secret {secret.name}: the variable {secret.where} is not set here")
-        return env[secret.where]
+        return _usable(secret, env[secret.where], f"the variable {secret.where}")
     if secret.kind != "file":
         raise InputError(f"secret {secret.name} is the platform's own: its value is not read here")
     path = os.path.join(cwd, secret.where)
@@ -47,6 +47,17 @@ def value_of(secret: Secret, env: Mapping[str, str], cwd: str) -> str:
     if len(data) > _LARGEST_BYTES:
         raise InputError(f"secret {secret.name}: {path} is larger than 64 KiB, which no platform's store takes")
     try:
-        return data.decode().removesuffix("\n").removesuffix("\r")
+        text = data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise InputError(f"secret {secret.name}: {path} is not UTF-8 text") from None
+    return _usable(secret, text, path)
+
+
+def _usable(secret: Secret, value: str, where: str) -> str:
+    """Raises: InputError for what most stores refuse, and no container's variable can hold."""
+    if not value:
+        raise InputError(f"secret {secret.name}: {where} is empty here",
+                         hint="leave the secret out, or --env for a variable that is to be empty")  # fmt: skip
+    if "\0" in value:
+        raise InputError(f"secret {secret.name}: {where} has a NUL byte, which no variable can hold")
+    return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wherry.deploy import secrets, wishes
@@ -102,3 +104,12 @@ def test_a_secrets_value_loses_only_its_last_line_end(tmp_path: object) -> None:
         secrets.value_of(Secret("KEY", "env", "K"), {}, "/")
     with pytest.raises(InputError, match="cannot read"):
         secrets.value_of(Secret("KEY", "file", "gone"), {}, "/nowhere")
+
+
+@pytest.mark.parametrize(("value", "words"), [("", "is empty here"), ("a\0b", "NUL")])
+def test_a_secret_that_no_store_takes_is_refused_without_its_value(value: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(value + "\n")
+    for secret, env in ((Secret("KEY", "env", "K"), {"K": value}), (Secret("KEY", "file", "key"), {})):
+        with pytest.raises(InputError, match=words) as told:
+            secrets.value_of(secret, env, str(tmp_path))
+        assert "a\0b" not in f"{told.value.message} {told.value.hint}"
