@@ -47,6 +47,11 @@ OWN = {
         (1, "deploy", "compose-ssh", "--image", "busybox", "--port", "80", "--name", "iris", "--host={} {}")
     ],
     "URL": [(125, "deploy", "ecs", *_IRIS, "--verify-url={}")],
+    "": [
+        (125, "verify", "--timeout={}", "busybox"),
+        (125, "record", "--listen={}", "busybox"),
+        (125, "deploy", "kubernetes", *_IRIS, "--timeout={}"),
+    ],
 }
 
 

@@ -49,11 +49,11 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
 
 def _server(engine: Engine, args: Args) -> Server:
     from wherry.engine.mlflow_server import connect
-    from wherry.errors import UsageError
+    from wherry.errors import InputError
 
     uri = args.text("uri") or engine.settings.env.get("MLFLOW_TRACKING_URI", "")
     if not uri:
-        raise UsageError("which MLflow server?", hint="--uri http://localhost:5000, or set MLFLOW_TRACKING_URI")
+        raise InputError("which MLflow server?", hint="--uri http://localhost:5000, or set MLFLOW_TRACKING_URI")
     return connect(uri.rstrip("/"))
 
 
@@ -78,10 +78,10 @@ def _export(engine: Engine, args: Args, out: Output) -> int:
 
 def _import(engine: Engine, args: Args, out: Output) -> int:
     from wherry.engine.mlflow_import import fetch
-    from wherry.errors import UsageError
+    from wherry.errors import InputError
 
     if not args.rest and not args.all("experiment"):
-        raise UsageError("which runs?", hint="ids of MLflow's, or --experiment NAME")
+        raise InputError("which runs?", hint="ids of MLflow's, or --experiment NAME")
     server = _server(engine, args)
     ids = list(args.rest)
     for name in args.all("experiment"):

@@ -132,14 +132,14 @@ def _push(engine: Engine, args: Args, out: Output) -> int:
     from wherry.cli.transfer import choose
     from wherry.engine import models_push
     from wherry.engine.models_scan import scan
-    from wherry.errors import UsageError
+    from wherry.errors import InputError
     from wherry.oci.reference import Reference
 
     reference = Reference.parse(args.rest[-1])
     quiet = args.on("quiet")
     if len(args.rest) == 1:
         if any(args.given(flag.name) for flag in _ABOUT if flag.name != "quiet"):
-            raise UsageError(
+            raise InputError(
                 "what a model of the store is was said when it was packed", hint="push DIR NAME, or pack again"
             )
         with choose(out, engine.settings.env, quiet=quiet) as watch:

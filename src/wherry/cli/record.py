@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wherry.cli.flags import Flag, Verb
-from wherry.errors import InputError, UsageError
+from wherry.cli.flags import Flag, FlagError, Verb
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class _Done:
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"--listen must be HOST:PORT, not {text!r}")
+        raise FlagError(f'invalid argument "{text[:80]}" for "--listen" flag: must be HOST:PORT')
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wherry.cli.flags import Flag, Verb
-from wherry.errors import InputError, UsageError
+from wherry.cli.flags import Flag, FlagError, Verb
+from wherry.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,16 +88,17 @@ def _request(engine: Engine, args: Args) -> VerifyRequest:
     target, against = args.rest[0], args.text("against")
     if len(args.rest) == 2:
         if against:
-            raise UsageError("--against and a second target are the same: give one")
+            raise InputError("--against and a second target are the same: give one")
         # `verify OLD NEW`: the new one is verified, beside the old one
         target, against = args.rest[1], args.rest[0]
     headers = header_pairs(engine, args)
     if headers and not (is_url(target) or is_url(against)):
-        raise UsageError("--header and --token-env are for URLs", hint="headers of an image's requests: the contract")
+        raise InputError("--header and --token-env are for URLs", hint="headers of an image's requests: the contract")
     try:
         timeout_s = seconds(args.text("timeout")) if args.given("timeout") else None
     except ValueError as fault:
-        raise UsageError(f"--timeout: {fault}", hint="as 90s or 2m") from None
+        text = args.text("timeout")[:80]
+        raise FlagError(f'invalid argument "{text}" for "--timeout" flag: {fault}') from None
     attach = args.on("attach") and not args.on("no-attach")
     if said.attach is False and not args.given("attach"):
         attach = False
