@@ -220,10 +220,15 @@ def test_a_damaged_blob_leaves_no_run_and_the_next_pull_goes_on(
 def test_what_a_broken_pull_left_is_measured_and_swept(
     here: Engine, there: Engine, registry: FakeRegistry, tmp_path: Path
 ) -> None:
-    push(here, trained(here, tmp_path), name(registry), Silent())
+    run = trained(here, tmp_path)
+    push(here, run, name(registry), Silent())
     del registry.blobs["iris/train", "sha256:" + sha256((tmp_path / "model.bin").read_bytes()).hexdigest()]
     with pytest.raises(WherryError):
         pull(there, name(registry), Silent())
+    # The failure stops the other file, with or without its first bytes: some of a third one
+    place = Path(there.runs.home, ".partial", run.id, "artifacts", "sha256")
+    place.mkdir(parents=True, exist_ok=True)
+    (place / ("0" * 64)).write_bytes(b"half of it")
     assert partial_bytes(there) > 0
     assert sweep_partial(there) > 0
     assert partial_bytes(there) == 0

@@ -33,7 +33,7 @@ VERB = Verb(
 
 
 def run(engine: Engine, args: Args, out: Output) -> int:
-    """The command's exit code; 128 and the signal's number when one ended it; 127 when there is no such command."""
+    """The command's exit code; 128 and the signal's number when one ended it; 126, 127 when it can't be started."""
     from wherry.engine.runs_record import record
 
     asked = request(args)._replace(name=args.text("name"), tags=pairs("--tag", args.all("tag")))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from wherry.engine.runs import home
 from wherry.engine.runs_python import environment_of
-from wherry.errors import CommandNotFound, HostError, InputError
+from wherry.errors import CommandNotFound, HostError, InputError, NotExecutable
 from wherry.host import Command
 from wherry.lean import signal
 from wherry.track import TrackError
@@ -141,7 +141,7 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
 
     Signals of a terminal reach it as they reach us; SIGTERM and SIGHUP are passed on.
 
-    Raises: CommandNotFound, HostError.
+    Raises: CommandNotFound, NotExecutable, HostError, InputError (data).
     """
     recording = Recording(engine, request, words)
     env = {**engine.settings.env, "WHERRY_RUN": recording.folder}
@@ -157,6 +157,9 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
         except HostError as fault:
             recording.end(127, error=str(fault))
             raise CommandNotFound(f"{words[0]}: no such command") from None
+        except OSError as fault:
+            recording.end(126, error=str(fault.strerror))
+            raise NotExecutable(f"{words[0]}: {fault.strerror}") from None
         status = os.waitpid(child[0], 0)[1]
     finally:
         for number, handler in before.items():

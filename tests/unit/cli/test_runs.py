@@ -19,7 +19,7 @@ from wherry.cli.flags import parse
 from wherry.cli.render import Output
 from wherry.engine import Engine
 from wherry.engine.runs import Runs
-from wherry.errors import CommandNotFound, Conflict, InputError, NotFound
+from wherry.errors import CommandNotFound, Conflict, InputError, NotExecutable, NotFound
 from wherry.host.linux import LinuxHost
 
 
@@ -103,6 +103,11 @@ def test_a_command_that_is_not_there_is_127_and_a_failed_run(lab: Lab) -> None:
     with pytest.raises(CommandNotFound, match="no-such-program: no such command"):
         lab.track("no-such-program")
     assert lab.engine.runs.find("latest").document["exit_code"] == 127
+    (lab.folder / "plain").write_text("x")
+    with pytest.raises(NotExecutable, match="plain: Permission denied"):
+        lab.track(str(lab.folder / "plain"))
+    document = lab.engine.runs.find("latest").document
+    assert (document["status"], document["exit_code"], document["error"]) == ("failed", 126, "Permission denied")
     with pytest.raises(InputError, match="--param must be NAME=VALUE; got 'lr'"):
         lab.track("-p", "lr", "true")
 
