@@ -142,6 +142,32 @@ def test_what_does_not_run_is_told_and_taken_back(sandbox: Sandbox, session: Cal
     assert deploy(one)[-1] == "leave project"
 
 
+def test_what_gets_healthy_and_breaks_its_contract_is_taken_back(
+    sandbox: Sandbox, session: Callable[..., ComposeSshSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, file = session(), sandbox.folder("iris")
+    deploy(one)
+    one.wait(APP, Told(), Cancel())
+    first = (file / "compose.yaml").read_bytes()
+    monkeypatch.setitem(VALUES, "API_KEY", "another")
+    two, wrong = session(), replace(APP, env={"MODEL": "wrong"})
+    deploy(two, wrong)
+    two.wait(wrong, Told(), Cancel())
+    assert "is in force again" in two.rollback(wrong, Told(), Cancel())
+    assert (file / "compose.yaml").read_bytes() == (file / "compose.good.yaml").read_bytes() == first
+    assert "s3cret" in (file / "secrets.env").read_text()
+
+
+def test_the_first_one_that_breaks_its_contract_is_no_place_to_go_back_to(
+    sandbox: Sandbox, session: Callable[..., ComposeSshSession]
+) -> None:
+    one = session()
+    deploy(one)
+    one.wait(APP, Told(), Cancel())
+    assert one.rollback(APP, Told(), Cancel()) == ""
+    assert not (sandbox.folder("iris") / "compose.good.yaml").exists()
+
+
 def test_a_secret_that_is_not_asked_for_any_more_is_removed(
     sandbox: Sandbox, session: Callable[..., ComposeSshSession]
 ) -> None:

@@ -40,6 +40,8 @@ class ComposeSshSession:
     ) -> None:
         self._machine, self._choice, self._read_secret, self._save = machine, choice, read_secret, save
         self._poll_s = poll_s
+        self._good: dict[str, bytes | None] = {}
+        """The files of the last good deployment before this one, by their names: `wait` overwrites them."""
         self.where = machine.where
 
     def push_to(self, app: Application) -> PushTo | None:
@@ -103,6 +105,7 @@ class ComposeSshSession:
         machine = self._machine
         if plan.is_empty:
             return
+        self._good = {file: machine.read(app.name, file, cancel) for file in BEFORE.values()}
         machine.write(app.name, MARK, json.dumps({"application": app.name}).encode(), cancel)
         for step in plan.steps:
             cancel.check()
@@ -197,7 +200,13 @@ class ComposeSshSession:
             yield f"http://127.0.0.1:{port}"
 
     def rollback(self, app: Application, watch: Watch, cancel: Cancel) -> str:
+        """Also from one that got healthy, and then broke its contract."""
         machine = self._machine
+        for file, data in self._good.items():
+            if data is None:
+                machine.remove(app.name, file, cancel)
+            else:
+                machine.write(app.name, file, data, cancel)
         good = machine.read(app.name, BEFORE[COMPOSE], cancel)
         if good is None:
             return ""
