@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 
 from wherry.errors import Conflict, InputError
@@ -11,21 +12,40 @@ from wherry.lean import suppress
 
 __all__ = ["existing", "save"]
 
+_LARGEST_BYTES = 4 << 20
+
 
 def existing(folder: str, texts: Mapping[str, str]) -> dict[str, bytes]:
-    """The files of those names that are there, with what is in them. Raises: InputError for one that is no file."""
+    """The files of those names that are there, with what is in them.
+
+    Raises: InputError for one that is no file, or a link out of the folder: nobody meant what is there.
+    """
     found = {}
     for name in texts:
         path = os.path.join(folder, name)
         try:
-            with open(path, "rb") as file:
-                found[name] = file.read()
+            found[name] = _read(folder, path)
         except FileNotFoundError:
             if os.path.islink(path):
                 raise InputError(f"cannot write {path}: it is a link to nothing", hint="take the link away") from None
         except OSError as fault:
             raise InputError(f"cannot read {path}: {fault.strerror}") from None
     return found
+
+
+def _read(folder: str, path: str) -> bytes:
+    # Without waiting for who writes to a named pipe
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise InputError(f"cannot write {path}: it is no file", hint="take it away")
+        real, root = os.path.realpath(path), os.path.realpath(folder)
+        if os.path.commonpath((real, root)) != root:
+            said = f"cannot write {path}: it is a link to {real}, out of the project"
+            raise InputError(said, hint="take the link away")
+        if os.fstat(fd).st_size > _LARGEST_BYTES:
+            raise InputError(f"cannot write {path}: it is larger than {_LARGEST_BYTES >> 20} MiB, so it is not ours")
+        return file.read(_LARGEST_BYTES)
 
 
 def save(folder: str, texts: Mapping[str, str], *, force: bool = False) -> list[str]:

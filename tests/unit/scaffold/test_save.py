@@ -56,3 +56,24 @@ def test_a_link_to_nothing_and_a_folder_of_the_name_are_told(tmp_path: Path) -> 
     (tmp_path / "Dockerfile").mkdir()
     with pytest.raises(InputError, match="cannot read"):
         save(str(tmp_path), TEXTS, force=True)
+
+
+def test_nothing_is_written_outside_of_the_project(tmp_path: Path) -> None:
+    project, outside = tmp_path / "project", tmp_path / "bashrc"
+    project.mkdir()
+    outside.write_text("mine\n")
+    (project / "Dockerfile").symlink_to("../bashrc")
+    with pytest.raises(InputError, match=r"a link to .*bashrc, out of the project"):
+        save(str(project), TEXTS, force=True)
+    assert outside.read_text() == "mine\n"
+    assert [path.name for path in project.iterdir()] == ["Dockerfile"]
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "Dockerfile")
+    with pytest.raises(InputError, match="it is no file"):
+        save(str(tmp_path), TEXTS)
+    (tmp_path / "Dockerfile").unlink()
+    (tmp_path / "Dockerfile").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="it is no file"):
+        save(str(tmp_path), TEXTS)
