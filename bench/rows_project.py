@@ -62,7 +62,7 @@ def _fill(folder: Path) -> None:
 
 
 def verify(setup: Setup) -> Pair:
-    """All of `wherry verify`, over what the application itself needs from `run` to its first answer."""
+    """All of `wherry verify`, over what the application itself needs: from `run` to its first answer, and to stop."""
     wherry = setup.wherry
     folder = lesson(setup, wherry, "lesson")
     wherry.build(folder)
@@ -78,23 +78,30 @@ def verify(setup: Setup) -> Pair:
 
 
 def _start(setup: Setup, name: str) -> float:
+    """Seconds to the first answer, and to stop once it was asked to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.monotonic()
     setup.wherry.run("run", "-d", "--name", name, "-p", f"127.0.0.1:{port}:8000", *_AS_VERIFY, "bench")
     try:
-        while True:
-            try:
-                with _DIRECT.open(f"http://127.0.0.1:{port}/healthz", timeout=5):
-                    return time.monotonic() - began
-            except OSError:
-                time.sleep(0.01)
+        _answers(f"http://127.0.0.1:{port}/healthz")
+        setup.wherry.run("stop", name)
+        return time.monotonic() - began
     finally:
         setup.wherry.run("rm", "-f", name)
 
 
+def _answers(url: str) -> None:
+    while True:
+        try:
+            with _DIRECT.open(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.01)
+
+
 ROWS = (
     Row("init", "init of a project of 2,000 files (and Python that parses them)", init, 0.50),
-    Row("verify", "verify, over the application's own start (and that start)", verify, 1.00),
+    Row("verify", "verify, over the application's own start and stop (and those)", verify, 1.00),
 )

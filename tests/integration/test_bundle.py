@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs_text import PROJECT as PROJECT_FOLDER
+from tests.docs_text import runnable
 from tests.integration.container_lab import Wherry
 
 pytestmark = pytest.mark.requires("root", "runc", "busybox")
@@ -177,3 +180,24 @@ def test_what_can_not_be_done_is_one_clear_error(
     assert said in done.stderr
     assert len(done.stderr.splitlines()) <= 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.requires("skopeo", "oras")
+def test_the_page_works_from_its_first_command_to_its_last(wherry: Wherry, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    script = f'#!/bin/sh\nexec {shlex.join(wherry.argv())} "$@"\n'
+    (tmp_path / "bin" / "wherry").write_text(script)
+    (tmp_path / "bin" / "wherry").chmod(0o755)
+    wherry("model", "pack", "-q", str(weights(tmp_path / "iris", 1000)), "iris:1")
+    (tmp_path / "compose.yaml").write_text("name: shop\nservices: {api: {image: busybox}}\n")
+    page = "\n".join(runnable(PROJECT_FOLDER / "docs" / "bundle.md"))
+    done = subprocess.run(
+        ["bash", "-euxc", page], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Loaded project: shop (1 file in " in done.stdout
+    assert "shop.bundle.001: OK" in done.stdout
+    assert "are left out, which earlier bundles have" in done.stderr
+    assert (tmp_path / "shop" / "compose.yaml").exists()
+    wherry("model", "rm", "iris:1")

@@ -202,7 +202,8 @@ def _say_project(engine: Engine, loaded: Loaded, out: Output) -> None:
     project = loaded.bundle.project
     if not project or not loaded.folder:
         return
-    out.line(f"Loaded project: {project.name} ({len(loaded.files)} files in {loaded.folder})")
+    noun = "file" if len(loaded.files) == 1 else "files"
+    out.line(f"Loaded project: {project.name} ({len(loaded.files)} {noun} in {loaded.folder})")
     words = ["wherry", "compose"]
     if project.files not in (("compose.yaml",), ("compose.yml",), ("docker-compose.yml",), ("docker-compose.yaml",)):
         words += [word for file in project.files for word in ("-f", file)]

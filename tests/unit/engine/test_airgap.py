@@ -36,6 +36,7 @@ from wherry.oci.reference import Reference
 from wherry.registry.watch import Silent
 from wherry.settings import Paths, Settings
 from wherry.store.images import ImageRecord
+from wherry.store.save import tar_header
 from wherry.trust.referrer import IN_TOTO, Payload
 
 Make = Callable[[], Engine]
@@ -263,6 +264,20 @@ def test_any_byte_and_any_length_matters(make: Make, tmp_path: Path) -> None:
             take(there, tmp_path / "broken")
     assert state(there) == ([], [], [])
     check(there, [str(tmp_path / "b")], Silent())
+
+
+def test_a_document_of_huge_files_is_a_bundle_that_is_cut_off(make: Make, tmp_path: Path) -> None:
+    here = make()
+    image(here, tmp_path, "a:1", b"base")
+    found = bundle(here, tmp_path / "b", "a:1").bundle
+    huge = found._replace(files=(*found.files[:-1], found.files[-1]._replace(size=1 << 60)))
+    data = huge.to_bytes()
+    own = f"{Digest.of(data).hex}  bundle.json\n".encode()
+    parts = tar_header("bundle.json", len(data)) + data + bytes(-len(data) % 512)
+    parts += tar_header("bundle.json.sha256", len(own)) + own + bytes(-len(own) % 512)
+    (tmp_path / "huge").write_bytes(parts)
+    with pytest.raises(InvalidSpec, match=r"huge is cut off: it has \d+ bytes of 11529215046068"):
+        take(make(), tmp_path / "huge")
 
 
 def test_an_incremental_bundle_needs_what_it_left_out(make: Make, tmp_path: Path) -> None:
