@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -74,14 +75,20 @@ def fix(text: str, findings: Sequence[Finding]) -> tuple[str, tuple[Finding, ...
     taken: list[Edit] = []
     done: list[Finding] = []
     for finding in findings:
-        if finding.edits and not any(_overlap(one, other) for one in finding.edits for other in taken):
-            taken += finding.edits
+        if finding.edits and not any(_overlaps(one, taken) for one in finding.edits):
+            for one in finding.edits:
+                insort(taken, one)
             done.append(finding)
-    for edit in sorted(taken, reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return text, tuple(done)
+    parts, at = [], 0
+    for edit in taken:
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]]), tuple(done)
 
 
-def _overlap(one: Edit, other: Edit) -> bool:
-    """Insertions at the same place count: which comes first would be chance."""
-    return one.start == other.start or (one.start < other.end and other.start < one.end)
+def _overlaps(one: Edit, taken: Sequence[Edit]) -> bool:
+    """`taken` is sorted and has no overlaps, so its neighbours decide. Insertions at the same place count: which comes
+    first would be chance."""
+    place = bisect_left(taken, one.start, key=lambda edit: edit.start)
+    near = taken[max(0, place - 1) : place + 1]
+    return any(one.start == other.start or (one.start < other.end and other.start < one.end) for other in near)

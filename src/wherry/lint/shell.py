@@ -16,7 +16,7 @@ _ENDS = frozenset(";&|\n()")
 _BEFORE = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec"})
 _HEADS = frozenset({"for", "case", "select", "function"})
 _TAILS = frozenset({"fi", "done", "esac", "}", "in"})
-_DEEPEST = 20
+_DEEPEST = 10
 
 
 class Word(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -143,6 +143,30 @@ class Subject:
                 if isinstance(inner, Run):
                     found.append(self._script(stage, inner, shell, is_trigger=inner is not one))
         return tuple(found)
+
+    @cached_property
+    def _by_stage(self) -> Mapping[int, list[Script]]:
+        found: dict[int, list[Script]] = {}
+        for script in self.scripts:
+            found.setdefault(script.stage.number, []).append(script)
+        return found
+
+    def scripts_of(self, stage: Stage) -> Sequence[Script]:
+        """Its RUNs, also behind ONBUILD."""
+        return self._by_stage.get(stage.number, ())
+
+    @cached_property
+    def chain(self) -> tuple[Stage, ...]:
+        """The last stage and those that it is built on, the lowest first: what becomes the image."""
+        found = [self.stages[-1]]
+        while (below := self.file.stage(found[-1].image, before=found[-1].number, by_index=False)) is not None:
+            found.append(below)
+        return tuple(reversed(found))
+
+    @cached_property
+    def bases(self) -> frozenset[str]:
+        """What FROM names, in small letters."""
+        return frozenset(stage.image.lower() for stage in self.stages)
 
     def runs(self, *, triggers: bool = True) -> Iterator[Script]:
         return (script for script in self.scripts if triggers or not script.is_trigger)

@@ -62,17 +62,18 @@ def undefined_var(subject: Subject) -> Iterator[Hit]:
     for stage in subject.stages:
         scope = _start(subject, stage, ends)
         names = set(scope.names)
-        args: set[str] = set()
+        env = dict.fromkeys(names, "x")  # those of ARG too; each counts as set to something
         for one in stage.instructions:
-            for name in sorted(_missing(subject, one, names | args)):
-                near = suggestion(name, names | args)
+            for name in sorted(_missing(subject, one, env)):
+                near = suggestion(name, env)
                 if near or scope.is_whole:
                     said = f"Usage of undefined variable '${name}'"
                     yield Hit(one.span, f"{said} (did you mean ${near}?)" if near else said)
             if isinstance(one, Env):
                 names.update(pair.key for pair in one.pairs)
+                env.update((pair.key, "x") for pair in one.pairs)
             elif isinstance(one, Arg):
-                args.update(pair.name for pair in one.pairs)
+                env.update((pair.name, "x") for pair in one.pairs)
         if stage.name:
             ends[stage.name] = _Scope(frozenset(names), scope.is_whole)
 
@@ -87,9 +88,7 @@ def _start(subject: Subject, stage: Stage, ends: Mapping[str, _Scope]) -> _Scope
     return _Scope(path | frozenset(base.env), is_whole=True) if base else _Scope(path, is_whole=False)
 
 
-def _missing(subject: Subject, one: Instruction, known: set[str]) -> set[str]:
-    """`known` are the names; each counts as set to something."""
-    env = dict.fromkeys(known, "x")
+def _missing(subject: Subject, one: Instruction, env: Mapping[str, str]) -> set[str]:
     found: set[str] = set()
     for word in _words(one):
         try:

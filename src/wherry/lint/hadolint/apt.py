@@ -13,6 +13,7 @@ __all__ = ["apt", "lists", "recommends", "versions", "yes"]
 
 _LISTS = "/var/lib/apt/lists"
 _WITH_VALUE = ("t", "target-release", "default-release", "o", "option", "c", "config-file", "a", "host-architecture")
+_APT = ("apt-get", "apt", "apt-cache")
 _SAME_WORDS = frozenset({"install", "update", "upgrade", "remove", "purge", "autoremove", "clean", "autoclean"})
 
 
@@ -35,19 +36,17 @@ def _is_pinned(word: str) -> bool:
 
 @rule("DL3009", "info", "The package lists of apt-get stay in the image")
 def lists(subject: Subject) -> Iterator[Hit]:
+    users = [script.span.first for script in subject.scripts if any(one.name in _APT for one in script.commands)]
     for script in subject.runs():
         if not is_kept(subject, script.stage) or keeps_outside(script, _LISTS) or removes(script, _LISTS):
             continue
         if any(True for name in ("apt-get", "apt") for _ in calls(script, name, "update")):
-            yield Hit(script.span, edits=_cleaned(subject, script))
+            yield Hit(script.span, edits=_cleaned(subject, script, users[-1]))
 
 
-def _cleaned(subject: Subject, script: Script) -> tuple[Edit, ...]:
+def _cleaned(subject: Subject, script: Script, last_user: int) -> tuple[Edit, ...]:
     """Removes the lists, when nothing after it in the file needs them."""
-    later = [other for other in subject.scripts if other.span.first > script.span.first]
-    if script.is_trigger or any(
-        one.name in ("apt-get", "apt", "apt-cache") for other in later for one in other.commands
-    ):
+    if script.is_trigger or last_user > script.span.first:
         return ()
     return appended(subject, script, f"rm -rf {_LISTS}/*")
 

@@ -58,7 +58,12 @@ def sudo(subject: Subject) -> Iterator[Hit]:
 @rule("DL3010", "info", "An archive is copied and unpacked by a later step: ADD does both and keeps no copy")
 def archives(subject: Subject) -> Iterator[Hit]:
     for stage in subject.stages:
-        scripts = [one for one in subject.scripts if one.stage is stage and not one.is_trigger]
+        unpacked = {  # name -> the last line that unpacks it
+            name: script.span.first
+            for script in subject.scripts_of(stage)
+            if not script.is_trigger
+            for name in _unpacks(script)
+        }
         for one in stage.instructions:
             if not isinstance(one, Copy) or one.from_stage:
                 continue
@@ -68,19 +73,18 @@ def archives(subject: Subject) -> Iterator[Hit]:
                 here = name if target.endswith("/") or target == "." else posixpath.basename(target)
                 if not _ARCHIVE.fullmatch(name):
                     continue
-                if any(_unpacks(script, here) for script in scripts if script.span.first > one.span.first):
+                if unpacked.get(here, 0) > one.span.first:
                     yield Hit(
                         one.span, f"{name} stays in the image beside what is unpacked from it: ADD unpacks by itself"
                     )
                     break
 
 
-def _unpacks(script: Script, name: str) -> bool:
+def _unpacks(script: Script) -> Iterator[str]:
     for command in script.commands:
         is_tar = command.name == "tar" and _is_extract(command) and not command.has_flag("strip-components", "strip")
-        if (is_tar or command.name in _UNPACKERS) and any(posixpath.basename(one) == name for one in command.texts):
-            return True
-    return False
+        if is_tar or command.name in _UNPACKERS:
+            yield from (posixpath.basename(one) for one in command.texts)
 
 
 def _is_extract(tar: Command) -> bool:
@@ -151,8 +155,8 @@ def _is_alike(one: Run, other: Run) -> bool:
 def downloads(subject: Subject) -> Iterator[Hit]:
     for stage in subject.stages:
         seen: set[str] = set()
-        for script in subject.runs(triggers=False):
-            if script.stage is stage:
+        for script in subject.scripts_of(stage):
+            if not script.is_trigger:
                 used = {one.name for one in script.commands} & {"wget", "curl"}
                 seen |= used
                 if used and len(seen) == 2:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from wherry.dockerfile.stages import Stage
 from wherry.lint.rule import Edit, Hit
-from wherry.lint.shell import Command
+from wherry.lint.shell import Command, parse_commands
 from wherry.lint.subject import Script, Subject
 
 __all__ = ["appended", "calls", "is_kept", "keeps_outside", "removes", "with_flag", "words"]
@@ -52,9 +52,7 @@ def removes(script: Script, *folders: str) -> bool:
 
 def is_kept(subject: Subject, stage: Stage) -> bool:
     """The stage's files reach an image: it is the last one, or another is built on it."""
-    return stage is subject.stages[-1] or any(
-        other.image.lower() == stage.name for other in subject.stages if stage.name
-    )
+    return stage is subject.stages[-1] or bool(stage.name and stage.name in subject.bases)
 
 
 def with_flag(subject: Subject, script: Script, command: Command, verb: str, flag: str) -> Hit:
@@ -73,4 +71,6 @@ def appended(subject: Subject, script: Script, text: str) -> tuple[Edit, ...]:
     line = script.text.rstrip()
     if not is_chain or line.endswith("&") or any(sign in line for sign in "(){}`;|#\n"):
         return ()
+    if parse_commands(f"{line} && {text}")[-1].texts != parse_commands(text)[-1].texts:
+        return ()  # a quote or a backslash at the end takes it in
     return subject.word(script.span, script, len(line), f" && {text}")

@@ -77,8 +77,8 @@ def cache(subject: Subject) -> Iterator[Hit]:
             switched[one.span.first] = is_off
         if stage.name:
             off[stage.name] = is_off
-        for script in subject.runs():
-            if script.stage is stage and not switched.get(script.span.first, is_off) and not _is_clean(script):
+        for script in subject.scripts_of(stage):
+            if not switched.get(script.span.first, is_off) and not _is_clean(script):
                 for command in installs(script):
                     if not command.has_flag("no-cache-dir"):
                         yield with_flag(subject, script, command, "install", "--no-cache-dir")

@@ -138,13 +138,13 @@ def python_version(subject: Subject) -> Iterator[Hit]:
 @rule("PY012", "info", "The code is copied before the dependencies are installed")
 def source_first(subject: Subject) -> Iterator[Hit]:
     for stage in subject.stages:
-        copied = ""
+        copied, of_run = "", {script.span.first: script for script in subject.scripts_of(stage)}
         for one in stage.instructions:
             if isinstance(one, Copy | Add) and not getattr(one, "from_stage", ""):
                 if is_whole(one):
                     copied = copied or f"line {one.span.first}"
             elif isinstance(one, Run):
-                script = next((each for each in subject.scripts if each.run is one), None)
+                script = of_run.get(one.span.first)
                 if script and _installs_declared(script):
                     if copied:
                         said = f"Each edit of the code installs everything again, since {copied} copies it first"

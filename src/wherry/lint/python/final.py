@@ -25,10 +25,7 @@ _PYTHON = re.compile(r"python[0-9.]*")
 
 def chain(subject: Subject) -> tuple[Stage, ...]:
     """The last stage and those that it is built on, the lowest first."""
-    found = [subject.stages[-1]]
-    while (below := subject.file.stage(found[0].image, before=found[0].number, by_index=False)) is not None:
-        found.insert(0, below)
-    return tuple(found)
+    return subject.chain
 
 
 def image(subject: Subject) -> str:
@@ -44,8 +41,7 @@ def image(subject: Subject) -> str:
 
 def scripts(subject: Subject) -> Iterator[Script]:
     """The RUNs of `chain`."""
-    stages = chain(subject)
-    return (script for script in subject.scripts if any(script.stage is stage for stage in stages))
+    return (script for stage in chain(subject) for script in subject.scripts_of(stage))
 
 
 def environment(subject: Subject) -> dict[str, str]:
