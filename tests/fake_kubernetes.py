@@ -36,6 +36,8 @@ class FakeKubernetes:
         """Answers of the next writes: (code, reason, message)."""
         self.throttle = 0
         """How many of the next requests get 429."""
+        self.drop = 0
+        """How many of the next requests find their connection closed."""
         self.bad_images: dict[str, str] = {}
         self.conflicts: set[str] = set()
         self.url = ""
@@ -187,6 +189,10 @@ def _handler(fake: FakeKubernetes) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if fake.drop:
+                fake.drop -= 1
+                self.close_connection = True
+                return
             status, found = fake.answer(self.command, self.path, self.headers.get("Authorization", ""), body)
             data = found.encode() if isinstance(found, str) else json.dumps(found).encode()
             self.send_response(status)

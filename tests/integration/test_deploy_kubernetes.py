@@ -59,6 +59,7 @@ class Lab(NamedTuple):
         chosen = Chosen({"kubeconfig": str(self.kubeconfig), **options})
         found = KubernetesTarget().connect(chosen, self.around)
         found._poll_s, found._stuck_s = 0.01, 0.03
+        found._cluster.api._pause_s = 0.001
         return found
 
     def deploy(self, app: Application = APP, verify: Callable[[str], str] | None = None, **options: str) -> Deployed:
@@ -185,6 +186,30 @@ def test_throttling_is_waited_out(lab: Lab) -> None:
         lab.plan()
     assert told.value.retryable
     lab.fake.throttle = 0
+
+
+def test_throttling_is_waited_out_though_the_cluster_says_at_once(lab: Lab) -> None:
+    """Retry-After: 0 six times is a moment; a cluster is throttled for seconds."""
+    waited: list[float] = []
+
+    class Clock(Cancel):
+        def wait(self, timeout_s: float) -> bool:
+            waited.append(timeout_s)
+            return False
+
+    session = lab.session()
+    session._cluster.api._pause_s, session._cluster.api.cancel = 1.0, Clock()
+    lab.fake.throttle = 5
+    session.plan(APP)
+    assert waited == [1, 2, 4, 8, 16]
+
+
+def test_a_connection_that_is_lost_is_made_again(lab: Lab) -> None:
+    session = lab.session()
+    session.plan(APP)
+    lab.fake.drop = 2
+    assert len(session.plan(APP).steps) == 3
+    assert lab.fake.drop == 0
 
 
 @pytest.mark.parametrize(

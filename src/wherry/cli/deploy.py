@@ -204,10 +204,10 @@ def _job(engine: Engine, session: Any, asked: _Asked, args: Args, out: Output, c
     from wherry.cli.transfer import choose
     from wherry.deploy.work import Job
 
-    verify = None if args.on("no-verify") else verifier(engine, asked.contract, args.text("verify-url"), cancel)
+    verify = None if args.on("no-verify") else verifier(engine, asked.contract, cancel)
     return Job(
         engine, session, Lines(out), lambda: choose(out, engine.settings.env, on_stderr=True), verify,
-        _timeout_s(args), not args.on("no-rollback"),
+        args.text("verify-url"), _timeout_s(args), not args.on("no-rollback"),
     )  # fmt: skip
 
 

@@ -43,19 +43,17 @@ class Lines:
         self._out.error(line)
 
 
-def verifier(engine: Engine, contract: Contract | None, url: str, cancel: Cancel) -> Callable[[str], str]:
-    """Asks what answers at a URL: by the contract, or (None) only whether it answers. `url` is asked instead of
-    the one that the deployment has, unless it is "".
-    """
+def verifier(engine: Engine, contract: Contract | None, cancel: Cancel) -> Callable[[str], str]:
+    """Asks what answers at a URL: by the contract, or (None) only whether it answers."""
 
-    def ask(found: str) -> str:
+    def ask(url: str) -> str:
         from wherry.engine.verify import VerifyRequest, verify
 
-        request = VerifyRequest(url or found, contract=contract)
+        request = VerifyRequest(url, contract=contract)
         verified = verify(engine, request, cancel=cancel)
         if verified.is_good:
             return verified.summary
         faults = [f"{one.name}: {fault}" for one in verified.results if not one.is_good for fault in one.faults]
-        raise Unhealthy(f"what answers at {url or found} breaks its contract: {verified.summary}", reasons=faults)
+        raise Unhealthy(f"what answers at {url} breaks its contract: {verified.summary}", reasons=faults)
 
     return ask

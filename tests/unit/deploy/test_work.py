@@ -76,11 +76,11 @@ class Quiet:
 NO_ENGINE = cast("Engine", None)
 
 
-def deploy(session: Session, verify: Callable[[str], str]) -> None:
+def deploy(session: Session, verify: Callable[[str], str], verify_at: str = "") -> None:
     def no_push() -> Any:
         raise AssertionError
 
-    job = Job(NO_ENGINE, session, Quiet(), no_push, verify)
+    job = Job(NO_ENGINE, session, Quiet(), no_push, verify, verify_at)
     carry_out(job, preview(NO_ENGINE, session, APP, Cancel()), Cancel())
 
 
@@ -124,3 +124,18 @@ def test_an_interruption_while_it_goes_back_is_one() -> None:
     session.going_back = interrupted
     with pytest.raises(Cancelled):
         deploy(session, raising(Unhealthy("it answers 7")))
+
+
+def test_where_a_url_is_given_no_tunnel_is_needed() -> None:
+    session, asked = Session(), []
+
+    def reach(app: Application, deployed: Deployed) -> AbstractContextManager[str]:
+        raise Unreachable("no tunnels here")
+
+    def verify(url: str) -> str:
+        asked.append(url)
+        return "good"
+
+    session.reach = reach  # type: ignore[method-assign]
+    deploy(session, verify, "https://iris.example.com/v1")
+    assert asked == ["https://iris.example.com/v1"]

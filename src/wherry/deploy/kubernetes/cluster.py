@@ -40,6 +40,7 @@ class Api:
     def __init__(self, client: Any, cancel: Cancel, *, pause_s: float = 1.0) -> None:
         """`pause_s` is the first wait after a refusal to be asked so often; it doubles."""
         self._client, self.cancel, self._pause_s = client, cancel, pause_s
+        self._has_answered = False
 
     @property
     def host(self) -> str:
@@ -51,10 +52,16 @@ class Api:
         """Status and body. Throttled and overloaded is asked again. Raises: DeployError, Cancelled."""
         pause_s = self._pause_s
         for left in reversed(range(_TRIES)):
-            status, data, after = self._once(method, path, query, body, media_type)
-            if status not in {429, 500, 502, 503, 504} or not left:
-                return status, data
-            self.cancel.wait(min(float(after), _LONGEST_PAUSE_S) if after.isdecimal() else pause_s)
+            after = ""
+            try:
+                status, data, after = self._once(method, path, query, body, media_type)
+                if status not in {429, 500, 502, 503, 504} or not left:
+                    return status, data
+            except DeployError:
+                # One that has answered is the right one, and has lost a connection. All that is sent is idempotent
+                if not self._has_answered or not left:
+                    raise
+            self.cancel.wait(min(max(float(after) if after.isdecimal() else 0, pause_s), _LONGEST_PAUSE_S))
             self.cancel.check()
             pause_s *= 2
         raise AssertionError("unreachable")
@@ -82,6 +89,7 @@ class Api:
             raise DeployError(f"the cluster at {self.host} can't be reached: {fault}",
                               hint="is it the right --context, and is this machine in its network?",
                               retryable=True) from None  # fmt: skip
+        self._has_answered = True
         return answer.status, data, str(answer.headers.get("Retry-After", ""))
 
 
