@@ -10,8 +10,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,32 @@ def test_a_secret_that_is_not_asked_for_any_more_is_removed(
     assert one.plan(LOCAL_APP).is_empty
 
 
+def test_it_is_ready_when_its_path_answers(session: Callable[..., ComposeSshSession]) -> None:
+    answers = [500, 404, 200]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(answers.pop(0))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        one = session(replace(HERE, publish=f"127.0.0.1:{server.server_port}"))
+        app = replace(APP, health=Health("/ready"))
+        deploy(one, app)
+        assert one.wait(app, Told(), Cancel()).url == ""
+        assert answers == []
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def test_the_first_deployment_has_nothing_to_go_back_to(session: Callable[..., ComposeSshSession]) -> None:
     one = session()
     deploy(one, replace(APP, env={"BECOMES": "exited"}))
@@ -271,7 +299,11 @@ def test_it_ends_when_it_is_told_to(sandbox: Sandbox, session: Callable[..., Com
     sandbox.install("docker", "#!/bin/sh\nsleep 60\n")
     with pytest.raises(Cancelled):
         one._machine.remote.run("sleep 60", Cancel(0.2))
-    assert list(one._machine.remote.lines("echo one; sleep 60", Cancel(0.5))) == ["one"]
+    heard = Cancel()
+    lines = one._machine.remote.lines("echo one; sleep 60", heard)
+    assert next(lines) == "one"
+    heard.set()
+    assert list(lines) == []
 
 
 @pytest.mark.requires("docker-compose")
@@ -353,9 +385,10 @@ def test_wherry_deploys_to_a_machine_that_has_wherry(
         again = run(*asked)
         assert (again.returncode, "3 to leave" in again.stderr) == (0, True), again.stderr
         assert "State:     running" in run("deploy", "status", "compose-ssh", "iris").stdout
-        bad = run(*asked, "--env", "A=b", "--health", "/missing", "--timeout", "3s")
+        # It ends at once, again and again: no clock says when that is enough
+        bad = run(*asked, "--command", "/bin/busybox false")
         assert bad.returncode == 1
-        assert "/missing answers 404" in bad.stderr
+        assert "iris did not get healthy: its container is" in bad.stderr
         assert "is in force again" in bad.stderr
         gone = run("deploy", "destroy", "compose-ssh", "iris", "--yes")
         assert gone.returncode == 0, gone.stderr

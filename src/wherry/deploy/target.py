@@ -169,7 +169,8 @@ class Session(Protocol):
     def push_to(self, app: Application) -> PushTo | None:
         """None: the platform can pull `app.image.reference` as it is, or `apply` carries the image itself.
 
-        It changes nothing; what must be made for it is in the plan, and made by `make_registry`.
+        It changes nothing; what must be made for it is in the plan, and made by `make_registry`. It is asked again
+        after that: a registry that was not there gives no login before.
         """
 
     def make_registry(self, app: Application, watch: Watch, cancel: Cancel) -> None:
