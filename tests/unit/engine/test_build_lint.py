@@ -35,3 +35,8 @@ def test_what_dockerignore_hides_is_told_where_it_is_asked_for(tmp_path: Path) -
     text = b"FROM a\nCOPY secret /\n"
     assert names(text, str(tmp_path)) == []
     assert names(b"# check=experimental=CopyIgnoredFile\n" + text, str(tmp_path)) == ["CopyIgnoredFile"]
+
+
+def test_a_comment_for_hadolint_silences_the_check_of_the_same_meaning() -> None:
+    assert names(b"FROM a:1\nCMD run\n") == ["JSONArgsRecommended"]
+    assert names(b"FROM a:1\n# hadolint ignore=DL3025\nCMD run\nRUN sudo x\n") == []
