@@ -7,6 +7,7 @@ from typing import NamedTuple
 from wherry.errors import Conflict, InputError, NotFound, nearest
 from wherry.track.folder import folders, runs_home
 from wherry.track.record import Record
+from wherry.track.shape import is_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from wherry.store.images import ImageRecord
 
 __all__ = ["Artifact", "Runs", "home"]
-
-
-_NEEDED = {"id", "name", "experiment", "started_ms"}
 
 
 class Artifact(NamedTuple):
@@ -47,8 +45,13 @@ class Runs:
         return home(self._engine)
 
     def list(self) -> Sequence[Record]:
-        """The newest first. Reads nothing but what each was begun with; a folder with a broken run.json is no run."""
-        known = [one for one in map(Record, folders(self.home)) if set(one.start) >= _NEEDED]
+        """The newest first. Reads nothing but what each was begun with; a folder with a broken run.json is no run.
+
+        Of one id the one that lies least deep: what a container writes below its run takes nobody's place.
+        """
+        found = [one for one in map(Record, folders(self.home)) if is_start(one.start)]
+        found.sort(key=lambda one: -one.folder.count("/"))
+        known = list({one.id: one for one in found}.values())
         for one in known:
             if "container" in one.start:
                 from wherry.engine.runs_container import settle

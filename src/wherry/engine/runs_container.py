@@ -12,7 +12,7 @@ import os
 from wherry.engine.containers_rows import TRACKED
 from wherry.engine.runs_record import Recording, Request, end
 from wherry.engine.runs_seal import seal
-from wherry.errors import HostError, NotFound, WherryError
+from wherry.errors import Conflict, HostError, NotFound, WherryError
 from wherry.lean import suppress
 from wherry.runtime.options import MountRequest
 from wherry.track import folder as folders
@@ -66,9 +66,9 @@ def began(row: ContainerRow) -> None:
     """It is about to start, for the first time or again: the same run goes on."""
     folder = folder_of(row)
     if folder:
-        with suppress(FileNotFoundError):
+        # A full disk must not keep a container from starting, nor what it left in its folder
+        with suppress(OSError):
             os.unlink(folder + "/end.json")
-        # A full disk must not keep a container from starting
         with suppress(OSError):
             folders.append(folder, {"type": "container", "value": {"id": row.id, "name": row.name}})
 
@@ -94,8 +94,9 @@ def settle(engine: Engine, record: Record) -> None:
         return
     if folders.is_held(record.folder):
         return
-    ids = [one["value"]["id"] for one in folders.events(record.folder) if one.get("type") == "container"]
-    with suppress(NotFound):
+    said = [one.get("value") for one in folders.events(record.folder) if one.get("type") == "container"]
+    ids = [str(one.get("id", "")) for one in said if isinstance(one, dict)]
+    with suppress(NotFound, Conflict):
         if ids:
             over(engine, engine.containers.find(ids[-1]))
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO, NamedTuple, cast
 
 from wherry.errors import InvalidSpec
 from wherry.fs.atomic import write_all
 from wherry.image.tar.compress import reader, zstd_writer
 from wherry.oci.digest import Digest
+from wherry.track.folder import open_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def write_points(folder: str, path: str, cancel: Cancel) -> Points:
         packer = zstd_writer(write)
         with tarfile.open(fileobj=cast(BinaryIO, _Sink(packer.write)), mode="w|", format=tarfile.PAX_FORMAT) as tar:
             for name in names:
-                with open(f"{folder}/{name}", "rb") as file:
+                with open(open_inside(folder, name, os.O_RDONLY), "rb") as file:
                     entry = tarfile.TarInfo(name)
                     entry.size, entry.mode = os.fstat(file.fileno()).st_size, 0o644
                     tar.addfile(entry, file)
@@ -74,12 +77,14 @@ class _Sink:
 def _names(folder: str) -> Iterator[str]:
     """Of files with points, sorted."""
     try:
-        found = sorted(os.listdir(f"{folder}/metrics"))
+        found = sorted(os.listdir(f"{folder}/metrics")) if not os.path.islink(f"{folder}/metrics") else []
     except FileNotFoundError:
         found = []
-    yield from (f"metrics/{name}" for name in found if _NAME.fullmatch(f"metrics/{name}"))
-    if os.path.exists(f"{folder}/metrics.jsonl"):
-        yield "metrics.jsonl"
+    for name in (*(f"metrics/{one}" for one in found if _NAME.fullmatch(f"metrics/{one}")), "metrics.jsonl"):
+        # Not what a container put there in the place of a file
+        with suppress(FileNotFoundError):
+            if stat.S_ISREG(os.lstat(f"{folder}/{name}").st_mode):
+                yield name
 
 
 def read_points(stream: Reader, folder: str, cancel: Cancel) -> None:

@@ -122,10 +122,13 @@ def _place(run: Record, names: Sequence[str], chosen: Sequence[Chosen], folder: 
     """A tree with the artifacts, each with the digest that the run recorded."""
     os.mkdir(folder)
     for name, one in zip(names, chosen, strict=True):
-        source, target = run.artifact(one.name), f"{folder}/{name}"
-        if os.path.relpath(target, folder).startswith(".."):
+        source, target = run.artifact(one.name), os.path.normpath(f"{folder}/{name}")
+        if not target.startswith(f"{folder}/") or "\0" in name:
             raise InputError(f"artifact {one.name[:80]!r} can't be a file in a folder")
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"artifact {one.name[:80]!r} is in a folder that another artifact is") from None
         try:
             digest = _copy(run.folder, source, target)
         except FileNotFoundError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from wherry.cancel import Cancel
 from wherry.errors import Conflict, IntegrityError, InvalidSpec, NotFound, Unsupported
@@ -243,7 +243,7 @@ def _is_copied(to: _Pull, layer: Descriptor, path: str) -> bool:
 
     part = f"{path}.copy"
     for source in _elsewhere(to, layer.digest):
-        with suppress(OSError, IntegrityError, NotFound), open(source, "rb") as file, open(part, "w+b") as copy:
+        with suppress(OSError, IntegrityError, NotFound), source as file, open(part, "w+b") as copy:
             if os.fstat(file.fileno()).st_size != layer.size:
                 continue
             clone_or_copy(file.fileno(), copy.fileno(), lambda _: to.cancel.check())
@@ -256,13 +256,17 @@ def _is_copied(to: _Pull, layer: Descriptor, path: str) -> bool:
     return False
 
 
-def _elsewhere(to: _Pull, digest: Digest) -> Iterator[str]:
+def _elsewhere(to: _Pull, digest: Digest) -> Iterator[BinaryIO]:
+    """Open files, which the caller closes."""
+    from wherry.track.folder import open_inside
+
     if to.engine.blobs.has(digest):
-        yield to.engine.blobs.path(digest)
+        with suppress(OSError):
+            yield open(to.engine.blobs.path(digest), "rb")  # noqa: SIM115
     for run in to.engine.runs.list():
-        path = f"{run.folder}/artifacts/sha256/{digest.hex}"
-        if os.path.exists(path):
-            yield path
+        with suppress(OSError):
+            fd = open_inside(run.folder, f"artifacts/sha256/{digest.hex}", os.O_RDONLY)
+            yield open(fd, "rb")  # noqa: SIM115
 
 
 def partial_bytes(engine: Engine) -> int:

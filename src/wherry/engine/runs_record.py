@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wherry.engine.runs import home
+from wherry.engine.runs_outputs import OUTPUTS, keep_outputs
 from wherry.engine.runs_python import environment_of
 from wherry.errors import CommandNotFound, HostError, InputError, NotExecutable
 from wherry.host import Command
@@ -22,11 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wherry.engine import Engine
 
-__all__ = ["OUTPUTS", "Recording", "Request", "end", "record"]
-
-OUTPUTS = "/outputs"
-"""Below a run's folder: what a program without `wherry.track` leaves there becomes artifacts at the end."""
-
+__all__ = ["Recording", "Request", "end", "record"]
 
 _PASSED = (signal.SIGTERM, signal.SIGHUP)
 
@@ -67,8 +63,8 @@ class Recording:
             start["environment"] = environment_of(engine, words)
         try:
             self.folder = begin(home(engine), start, mode)
-            os.mkdir(self.folder + OUTPUTS)
-            os.chmod(self.folder + OUTPUTS, mode)
+            os.mkdir(f"{self.folder}/{OUTPUTS}")
+            os.chmod(f"{self.folder}/{OUTPUTS}", mode)
             self._lock = folders.hold(self.folder)
         except (TrackError, OSError) as fault:
             raise HostError(str(fault)) from None
@@ -88,7 +84,7 @@ class Recording:
 
 
 def end(folder: str, code: int, *, is_killed: bool = False, error: str = "", ended_ns: int = 0) -> None:
-    """Write the end of a run in `folder`, with what its metrics came to; files in OUTPUTS become artifacts.
+    """Write the end of a run in `folder`, with what its metrics came to; files in its outputs become artifacts.
 
     `ended_ns` is since 1970; 0: now.
 
@@ -98,7 +94,7 @@ def end(folder: str, code: int, *, is_killed: bool = False, error: str = "", end
 
     status = "killed" if is_killed else "failed" if code else "finished"
     try:
-        _keep_outputs(folder)
+        error = "; ".join(filter(None, (error, keep_outputs(folder))))
         metrics = {name: one.document() for name, one in summaries(folder).items()}
         ended_ms = (ended_ns or time.time_ns()) // 1_000_000
         document = {"status": status, "exit_code": code, "ended_ms": ended_ms, "metrics": metrics}
@@ -106,34 +102,6 @@ def end(folder: str, code: int, *, is_killed: bool = False, error: str = "", end
     except OSError as fault:
         what = "its folder is gone" if not os.path.isdir(folder) else str(fault.strerror)
         raise HostError(f"the end of run {os.path.basename(folder)[:12]} is not recorded: {what}") from None
-
-
-def _keep_outputs(folder: str) -> None:
-    """They move: a file is in the run once. Links and what is no plain file are left alone, wherever they lead."""
-    from wherry.track.artifacts import keep_fd
-
-    try:
-        top = folders.open_inside(folder, OUTPUTS[1:], os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return  # none, or something else under its name
-    try:
-        for place, _, names, fd in os.fwalk(".", dir_fd=top):
-            for name in sorted(names):
-                try:
-                    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
-                except OSError:
-                    continue
-                try:
-                    if not stat.S_ISREG(os.fstat(source).st_mode):
-                        continue
-                    digest, size = keep_fd(folder, source)
-                finally:
-                    os.close(source)
-                called = os.path.normpath(f"{place}/{name}")
-                folders.append(folder, {"type": "artifact", "name": called, "digest": digest, "size": size})
-                os.unlink(name, dir_fd=fd)
-    finally:
-        os.close(top)
 
 
 def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[int, int, int]) -> int:

@@ -16,7 +16,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.runs.document import check_name, decode, encode
 
-__all__ = ["ARTIFACT", "CONFIG", "FILE", "METRICS", "Packed", "Run", "check", "files_of", "pack", "unpack"]
+__all__ = ["ARTIFACT", "CONFIG", "CREATED", "FILE", "METRICS", "Packed", "Run", "check", "files_of", "pack", "unpack"]
 
 ARTIFACT = "application/vnd.wherry.run.v1+json"
 CONFIG = "application/vnd.wherry.run.config.v1+json"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from wherry.errors import InvalidSpec, Unsupported
 from wherry.track.points import number_out
 from wherry.track.record import STATUSES
+from wherry.track.shape import shaped
 
 __all__ = ["Parts", "check_name", "decode", "encode", "split"]
 
@@ -59,16 +60,19 @@ def decode(data: bytes, what: str) -> dict[str, Any]:
     if len(data) > _LIMIT_BYTES:
         raise InvalidSpec(f"{what}: a run document of {len(data)} bytes is too much")
     try:
-        found = json.loads(data)
+        document: Any = _plain(json.loads(data))
     except (ValueError, RecursionError) as fault:
         raise InvalidSpec(f"{what}: the run document is no JSON: {fault}") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise InvalidSpec(f"{what}: the run document is no JSON object")
-    if isinstance(found.get("schema"), int) and found["schema"] > _SCHEMA:
-        raise Unsupported(f"{what}: a run document of schema {found['schema']}", hint="a later wherry reads it")
-    document: dict[str, Any] = _plain(found)
+    if isinstance(document.get("schema"), int) and document["schema"] > _SCHEMA:
+        raise Unsupported(f"{what}: a run document of schema {document['schema']}", hint="a later wherry reads it")
     _check_types(document, what)
     _check_values(document, what)
+    # As its folder will give it back
+    kept = shaped(document, document["id"])
+    if other := [key for key in document if document[key] != kept.get(key)]:
+        raise InvalidSpec(f"{what}: {_shown(other[0])} of the run document can't be right")
     files = ({key: one[key] for key in ("name", "digest", "size")} for one in document["artifacts"])
     document["artifacts"] = sorted(files, key=lambda one: str(one["name"]))
     # Of one machine, and never in a document that wherry sent

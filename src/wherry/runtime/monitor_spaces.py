@@ -39,12 +39,19 @@ def hold(path: str) -> int:
     if not path:
         return -1
     import fcntl
+    import stat
 
     try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return -1  # what the container made of it when it ran before
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.flock(fd, fcntl.LOCK_SH)
     except OSError:
-        return -1  # removed, or a file system without locks: the container runs all the same
+        return -1  # removed: the container runs all the same
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return -1  # a file system without locks, or somebody else's
     return fd
 
 

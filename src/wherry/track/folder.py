@@ -69,7 +69,9 @@ def open_inside(folder: str, name: str, flags: int, mode: int = 0o666) -> int:
             below = os.open(one, _FOLDER | os.O_NOFOLLOW, dir_fd=base)
             os.close(base)
             base = below
-        # Not blocking: a fifo would wait for its other end
+        # Looked at first: a device may act on being opened. Not blocking: a fifo would wait for its other end
+        if not flags & os.O_DIRECTORY and not _is_plain_or_none(last, base):
+            raise OSError(EINVAL, "not a plain file", folder + "/" + name)
         fd = os.open(last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=base)
     finally:
         os.close(base)
@@ -77,6 +79,13 @@ def open_inside(folder: str, name: str, flags: int, mode: int = 0o666) -> int:
         os.close(fd)
         raise OSError(EINVAL, "not a plain file", folder + "/" + name)
     return fd
+
+
+def _is_plain_or_none(name: str, dir_fd: int) -> bool:
+    try:
+        return S_ISREG(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def save(path: str, document: Mapping[str, Any]) -> None:

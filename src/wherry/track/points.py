@@ -22,6 +22,8 @@ __all__ = ["Curve", "Summary", "batches", "last", "number_in", "number_out", "po
 
 _CHUNK = RECORD_BYTES << 12
 _LINE_LIMIT = 1 << 20
+_NAME_LIMIT = 4096  # 250 letters, each of them escaped
+_MOST_NAMES = 100_000
 _NAN = float("nan")
 _WORDS = {"nan": _NAN, "inf": float("inf"), "infinity": float("inf"), "+infinity": float("inf"), "-inf": -float("inf"),
           "-infinity": -float("inf")}  # fmt: skip
@@ -274,11 +276,11 @@ def _names(path: str) -> list[str]:
     names: list[str] = []
     try:
         with _open(path[:-4] + ".names") as file:
-            for line in file:
+            while len(names) < _MOST_NAMES:
                 try:
-                    names.append(str(json.loads(line)))
-                except ValueError:
-                    break
+                    names.append(str(json.loads(file.readline(_NAME_LIMIT))))
+                except (ValueError, RecursionError):
+                    break  # its end, too
     except OSError:
         pass
     return names
@@ -310,6 +312,8 @@ def _chunks(path: str, tail: bool) -> Iterator[bytes]:
             file.seek(_tail(file))
         while True:
             chunk = file.read(_CHUNK)
+            if not chunk.strip(b"\0"):
+                return  # nothing comes after what was never written: of a terabyte of holes one chunk is read
             whole = len(chunk) // RECORD_BYTES * RECORD_BYTES
             yield chunk[:whole] if whole < len(chunk) else chunk
             if len(chunk) < _CHUNK:

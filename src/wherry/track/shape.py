@@ -8,7 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["is_digest", "is_id", "shaped"]
+__all__ = ["is_digest", "is_id", "is_start", "shaped"]
+
+_LATEST_MS = 253_402_300_799_999  # the end of the year 9999: what a calendar has
+_DEEPEST = 8
 
 _TEXTS = ("boot_id", "error", "folder", "parent")
 _NUMBERS = ("ended_ms", "exit_code", "pid", "schema")
@@ -38,15 +41,23 @@ def is_id(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 32 and not value.strip(_HEX)
 
 
+def is_start(start: dict[str, Any]) -> bool:
+    """Whether it says what each run has said since it began."""
+    is_named = is_id(start.get("id")) and _is(start.get("name"), str) and _is(start.get("experiment"), str)
+    return is_named and _is_moment(start.get("started_ms"))
+
+
 def shaped(document: dict[str, Any], called: str) -> dict[str, Any]:
     """`called` is the folder's name: when it is an id the run has that one, whatever it says."""
-    found = dict(document)
+    found = {name: one for name, one in document.items() if _is_shallow(one, _DEEPEST)}
     id = called if is_id(called) else str(found.get("id", ""))
     found["id"] = id
     found["name"] = found["name"] if _is(found.get("name"), str) and found["name"] else id[:12]
     experiment = found.get("experiment")
     found["experiment"] = experiment if isinstance(experiment, str) and experiment else "default"
-    found["started_ms"] = found["started_ms"] if _is(found.get("started_ms"), int) else 0
+    found["started_ms"] = found["started_ms"] if _is_moment(found.get("started_ms")) else 0
+    if not _is_moment(found.get("ended_ms", 0)):
+        del found["ended_ms"]
     for name in (*_TEXTS, *_NUMBERS):
         if name in found and not _is(found[name], str if name in _TEXTS else int):
             del found[name]
@@ -55,7 +66,7 @@ def shaped(document: dict[str, Any], called: str) -> dict[str, Any]:
     for name, members in _MAPPINGS.items():
         if name in found:
             found[name] = _mapping(found[name], members)
-    found["params"] = _texted(found.get("params"))
+    found["params"] = {name: one for name, one in _texted(document.get("params")).items() if _is_shallow(one, _DEEPEST)}
     found["tags"] = {name: str(value) for name, value in _texted(found.get("tags")).items()}
     found["metrics"] = {name: _metric(one) for name, one in _texted(found.get("metrics")).items() if _is(one, dict)}
     for name, is_good in (("artifacts", _is_file), ("data", _is_file), ("promoted", _is_promotion)):
@@ -66,7 +77,21 @@ def shaped(document: dict[str, Any], called: str) -> dict[str, Any]:
 
 
 def _is(value: Any, kind: Any) -> bool:
+    """Integers of 64 bits: others have no place in a table, nor in most programs that read JSON."""
+    if kind is int and isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return False
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _is_moment(value: Any) -> bool:
+    return _is(value, int) and 0 <= value <= _LATEST_MS
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    """Whether whoever walks through it comes back."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (levels > 0 and all(_is_shallow(one, levels - 1) for one in value))
 
 
 def _texted(value: Any) -> dict[str, Any]:
@@ -100,4 +125,4 @@ def _is_file(value: Any) -> bool:
 def _is_promotion(value: Any) -> bool:
     one = _texted(value)
     image = _texted(one.get("image"))
-    return _is(image.get("name"), str) and _is(image.get("id"), str) and _is(one.get("at_ms"), int)
+    return _is(image.get("name"), str) and _is(image.get("id"), str) and _is_moment(one.get("at_ms"))

@@ -13,7 +13,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.platform import Platform
-from wherry.runs.artifact import ARTIFACT, CONFIG, FILE, METRICS, TITLE, check, pack, unpack
+from wherry.runs.artifact import ARTIFACT, CONFIG, CREATED, FILE, METRICS, TITLE, check, pack, unpack
 
 POINTS = Descriptor(METRICS, Digest.of(b"points"), 6)
 IMAGE = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(b"image"), 5, {"a": "b"},
@@ -43,7 +43,8 @@ def test_the_manifest_is_as_the_page_says() -> None:
 
 
 def test_a_run_of_nothing_has_the_empty_layer() -> None:
-    packed = pack(WHOLE | {"artifacts": [], "started_ms": 10**18}, None, None)
+    assert pack(WHOLE | {"started_ms": 10**18}, None, None).manifest.annotations[CREATED].startswith("1970-")
+    packed = pack(WHOLE | {"artifacts": []}, None, None)
     assert packed.is_empty
     assert packed.manifest.layers[0].media_type == "application/vnd.oci.empty.v1+json"
     assert unpack(packed.manifest, packed.config, "it").files == ()

@@ -63,6 +63,8 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("git", {"commit": 1}, "git.commit of the run document is 1"), ("image", {"id": []}, r"image.id of .* is \[\]"),
     ("environment", {"gpus": [1]}, "environment.gpus"), ("data", [{"name": "x"}], "data or promotions"),
     ("promoted", [{"image": {"name": "x"}, "at_ms": 1}], "data or promotions"), ("data", {}, "not a JSON array"),
+    ("started_ms", 10**18, "'started_ms' of the run document can't be right"), ("exit_code", 10**40, "'exit_code'"),
+    ("params", {"a": json.loads("[" * 50 + "]" * 50)}, "'params'"), ("x", json.loads("[" * 50 + "]" * 50), "'x'"),
     ("git", "abc", "git of the run document"), ("artifacts", [{"name": "x"}], "no name or no digest"),
     ("artifacts", [{"name": "../x", "digest": "sha256:" + "0" * 64, "size": 1}], "an artifact is named '../x'"),
     ("artifacts", [{"name": "x", "digest": "sha256:" + "0" * 63, "size": 1}], "artifact 'x'"),
