@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wherry.deploy.application import Gpu, Weights
+from wherry.deploy.settle import asked_path
 from wherry.deploy.wishes import Wishes
 from wherry.errors import InputError, NotFound, nearest
 
@@ -17,7 +18,10 @@ __all__ = ["of_service", "pick"]
 _LOST = (
     ("privileged", "privileged"), ("network_mode", "network_mode"), ("pid", "pid"), ("ipc", "ipc"),
     ("devices", "devices"), ("cap_add", "cap_add"), ("sysctls", "sysctls"), ("extra_hosts", "extra_hosts"),
-    ("secrets", "secrets"), ("configs", "configs"), ("depends_on", "depends_on"),
+    ("secrets", "secrets"), ("configs", "configs"), ("depends_on", "depends_on"), ("user", "user"),
+    ("working_dir", "working_dir"),
+    # They are for what runs beside it (a proxy, an updater), and few clouds take them
+    ("labels", "labels"),
 )  # fmt: skip
 
 
@@ -55,10 +59,13 @@ def of_service(project: Project, service: Service, warn: Callable[[str], None]) 
     cpus = (limits.cpus if limits else 0) or service.cpus
     memory = (limits.memory if limits else 0) or service.mem_limit
     count = service.replicas
+    path = _path(service)
     return Wishes(
         image=service.image or f"{project.name}-{service.name}",
         name=service.name.replace("_", "-").lower(),
         ports=tuple(sorted({one.target for one in service.ports if one.protocol in {"", "tcp"}})) or None,
+        ready=path,
+        live=path,
         env={name: value for name, value in service.environment.items() if value is not None} or None,
         cpu_m=round(cpus * 1000) or None,
         memory_bytes=memory or None,
@@ -67,9 +74,16 @@ def of_service(project: Project, service: Service, warn: Callable[[str], None]) 
         entrypoint=None if service.entrypoint is None else tuple(service.entrypoint),
         command=None if service.command is None else tuple(service.command),
         weights=tuple(Weights(one.source, one.target) for one in service.volumes if one.type == "image") or None,
-        labels=dict(service.labels) or None,
         grace_s=None if service.stop_grace_period is None else -(-service.stop_grace_period // 10**9),
     )
+
+
+def _path(service: Service) -> str | None:
+    """What its own health check asks, "" where that is no URL; None: the image's holds."""
+    check = service.healthcheck
+    if check is None or not (check.test or check.disable):
+        return None
+    return "" if check.disable else asked_path(tuple(check.test))
 
 
 def _gpu(service: Service) -> Gpu | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from wherry.deploy.application import Application, Health, ImageFacts, plain_name
@@ -11,7 +12,7 @@ from wherry.deploy.wishes import Wishes
 from wherry.errors import InputError
 from wherry.oci.reference import Reference
 
-__all__ = ["common_problems", "default_name", "health_of", "settle", "suspicious"]
+__all__ = ["asked_path", "common_problems", "default_name", "health_of", "settle", "suspicious"]
 
 _DEFAULT_PORT = 8000
 _MOST_INSTANCES = 10_000
@@ -81,13 +82,17 @@ def _port(wishes: Wishes, image: ImageFacts) -> int:
 _URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::[^/'\"\s]*)?(/[^'\"\s)}]*)?")
 
 
+def asked_path(test: Sequence[str]) -> str:
+    """The path that a health check's command asks over HTTP, "" where it asks otherwise, or not at all."""
+    if not test or test[0] == "NONE":
+        return ""
+    found = _URL.search(" ".join(test[1:]))
+    return found.group(1) or "/" if found else ""
+
+
 def health_of(image: ImageFacts) -> Health:
     """The path that the image's own HEALTHCHECK asks over HTTP. A platform asks itself, and runs no command for it."""
-    check = image.healthcheck
-    if check is None or check.test[:1] in {(), ("NONE",)}:
-        return Health()
-    found = _URL.search(" ".join(check.test[1:]))
-    path = found.group(1) or "/" if found else ""
+    path = asked_path(image.healthcheck.test if image.healthcheck else ())
     return Health(path, path)
 
 

@@ -103,7 +103,10 @@ def port_number(text: str) -> int:
     """Raises: InputError."""
     value = text.strip().removesuffix("/tcp")
     if not re.fullmatch(r"\d{1,5}", value) or not 0 < int(value) < 65536:
-        raise InputError(f"port: {text[:40]!r} is no TCP port")
+        hint = (
+            "the port in the container alone: where it answers from outside is the platform's" if ":" in text else None
+        )
+        raise InputError(f"port: {text[:40]!r} is no TCP port", hint=hint)
     return int(value)
 
 

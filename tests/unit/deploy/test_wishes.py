@@ -8,7 +8,7 @@ import pytest
 
 from wherry.deploy import secrets, wishes
 from wherry.deploy.application import Gpu, Secret, Weights
-from wherry.deploy.wishes import Wishes, over
+from wherry.deploy.wishes import Wishes, over, port_number
 from wherry.errors import InputError
 
 
@@ -113,3 +113,9 @@ def test_a_secret_that_no_store_takes_is_refused_without_its_value(value: str, w
         with pytest.raises(InputError, match=words) as told:
             secrets.value_of(secret, env, str(tmp_path))
         assert "a\0b" not in f"{told.value.message} {told.value.hint}"
+
+
+def test_dockers_two_ports_are_one_here() -> None:
+    with pytest.raises(InputError, match="no TCP port") as told:
+        port_number("8080:8000")
+    assert "the port in the container alone" in (told.value.hint or "")
