@@ -6,6 +6,7 @@ Nothing in it depends on the time or the machine: the same content gives the sam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ LIMIT_BYTES = 32 << 20
 FIRST = "bundle.json"
 _FIXED = ("oci-layout", "index.json", "manifest.json")
 _MOST_FILES = 100_000
+_PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -236,12 +238,19 @@ def _attached(value: Any, at: str) -> Attached:
 def _project(value: Mapping[str, Any]) -> Project:
     at = "project"
     return Project(
-        _path(_decode.get_required(value, "name", str, at), at),
+        _project_name(_decode.get_required(value, "name", str, at), at),
         _get_digest(value, "manifest", at),
         _decode.get_sequence(value, "files", at, _path) or (),
         _decode.get_sequence(value, "folders", at, _path) or (),
         _decode.get_sequence(value, "executable", at, _path) or (),
     )
+
+
+def _project_name(text: str, at: str) -> str:
+    """As compose has them. It becomes a folder where the bundle is loaded, which in a home must not be .ssh."""
+    if len(text) > 255 or not _PROJECT_NAME.fullmatch(text):
+        raise InvalidSpec(f"{at}: {text[:80]!r} is no project's name", hint="nothing was written")
+    return text
 
 
 def _since(value: Any, at: str) -> Since:

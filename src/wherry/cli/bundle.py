@@ -242,7 +242,7 @@ def _inspect(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _facts(shown: Mapping[str, Any], out: Output) -> None:
-    from wherry.cli.render import human_size
+    from wherry.cli.render import clean, human_size
 
     parts = f" in {shown['Parts']} parts" if shown["Parts"] > 1 else ""
     out.line(f"Bundle:   {shown['ID']}")
@@ -250,6 +250,6 @@ def _facts(shown: Mapping[str, Any], out: Output) -> None:
     if shown["Here"] < shown["Size"]:
         out.line(f"Here:     {human_size(shown['Here'])}: parts are missing")
     if project := shown["Project"]:
-        out.line(f"Project:  {project['Name']} ({', '.join(project['Files'])})")
+        out.line(f"Project:  {project['Name']} ({clean(', '.join(project['Files']))})")
     for one in shown["Since"]:
         out.line(f"Needs:    {one['Name']} ({one['ID'][7:19]}), which has {human_size(one['Size'])} of it")

@@ -151,12 +151,13 @@ def _inspect(engine: Engine, args: Args, out: Output) -> int:
 
 
 def _compare(engine: Engine, args: Args, out: Output) -> int:
+    from wherry.cli.render import clean
     from wherry.errors import InputError
     from wherry.runs.compare import compare
 
     documents = [engine.runs.find(one).document for one in args.rest]
     rows = compare(documents, all=args.on("all"))
-    names = [one["name"] for one in documents]
+    names = [clean(one["name"]) for one in documents]
     if args.text("format") == "json":
         for row in rows:
             out.json({"kind": row.kind, "name": row.name, "values": list(row.values), "differs": row.differs})

@@ -56,7 +56,7 @@ def run(name: str, engine: Engine, args: Args, out: Output) -> int:
 
 
 def _plot(engine: Engine, records: list[Record], args: Args, out: Output) -> int:
-    from wherry.cli.render import width
+    from wherry.cli.render import clean, width
     from wherry.runs.braille import draw
     from wherry.runs.png import png
     from wherry.runs.svg import svg
@@ -77,8 +77,9 @@ def _plot(engine: Engine, records: list[Record], args: Args, out: Output) -> int
     for metric in metrics:
         curves = [_curve(one, metric, weight) for one in records]
         if not target:
-            out.line(metric)
-            out.write(draw(curves, width=width(), log=args.on("log"), color=out.color))
+            out.line(clean(metric))
+            shown = [one._replace(label=clean(one.label)) for one in curves]
+            out.write(draw(shown, width=width(), log=args.on("log"), color=out.color))
         elif target == "-":
             out.write(svg(curves, metric, log=args.on("log")))
         else:

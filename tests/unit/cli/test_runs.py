@@ -199,3 +199,16 @@ def test_metrics_are_exported_and_drawn(lab: Lab) -> None:
         lab.runs("plot", "-o", "x.gif", "first")
     with pytest.raises(InputError, match="--smooth must be"):
         lab.runs("plot", "--smooth", "1", "first")
+
+
+def test_no_name_steers_the_terminal(lab: Lab) -> None:
+    with wherry.track.run(
+        "e\x1b[2J", name="na\x1b]0;x\x07me", params={"p\x1b": "v\x1b\n"}, tags={"t\x1b": "\n"}
+    ) as run:
+        run.tag("t\x1b", "\n")
+        run.log({"lo\x1b[31mss": 1.0, "n\nl": 2.0})
+    for words in (("ls",), ("ls", "--no-trunc"), ("show", "latest"), ("compare", "-a", "latest", "latest"),
+                  ("plot", "latest")):  # fmt: skip
+        shown = lab.runs(*words)
+        assert shown.replace("\n", "").isprintable(), words
+        assert "na�]0;x�me" in shown
