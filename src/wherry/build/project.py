@@ -33,7 +33,7 @@ class Project(NamedTuple):
 
 
 # Each is read by what it is for; a build only says when there is another
-_TABLES = ["build", "deploy", "lint", "track", "verify"]
+_TABLES = ["build", "deploy", "lint", "verify"]
 _SWITCHES = {name.replace("_", "-"): name for name in Project._fields}
 
 
