@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Event
 
-__all__ = ["Cancel"]
+__all__ = ["Cancel", "Within"]
 
 
 class Cancel:
@@ -55,3 +55,23 @@ class Cancel:
         if self._is_set:
             event.set()
         return event
+
+
+class Within(Cancel):
+    """A deadline of its own, that ends with the outer one too."""
+
+    def __init__(self, outer: Cancel, timeout_s: float) -> None:
+        super().__init__(timeout_s)
+        self._outer = outer
+
+    def is_set(self) -> bool:
+        if self._outer.is_set():
+            self.set(self._outer.reason)
+        return super().is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        # In slices: the outer one wakes nobody who waits here
+        while timeout_s > 0 and not self.is_set():
+            super().wait(min(timeout_s, 0.2))
+            timeout_s -= 0.2
+        return self.is_set()

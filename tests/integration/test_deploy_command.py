@@ -75,6 +75,7 @@ def test_documents_are_written_for_each_target(wherry: Wherry, image: str, tmp_p
         (["logs", "ecs", "iris", "--tail", "9" * 5000], 1, "--tail takes a number or all"),
         (["logs", "ecs", "iris", "--since", "yesterday"], 1, "yesterday"),
         (["ecs", "--image", "iris:3", "--contract", "nowhere.yaml", "--yes"], 1, "cannot read"),
+        (["ecs", "--image", "iris:3", "--verify-url", "https://u:secret@a.example.com"], 1, "takes no credentials"),
         (["status", "ecs", "../iris"], 1, "is no name for a deployment"),
         (["ecs", "--nonsense"], 125, "unknown flag: --nonsense"),
     ],

@@ -6,7 +6,7 @@ from threading import Semaphore, Thread
 
 import pytest
 
-from wherry.cancel import Cancel
+from wherry.cancel import Cancel, Within
 from wherry.errors import Cancelled
 
 
@@ -44,3 +44,18 @@ def test_all_that_wait_are_woken_once_it_is_set() -> None:
     for thread in threads:
         thread.join(30)
     assert woken == [True] * len(threads)
+
+
+def test_a_deadline_inside_of_another_operation_ends_with_it() -> None:
+    outer = Cancel()
+    inner = Within(outer, 3600)
+    assert not inner.wait(0.001)
+    outer.set("canceled")
+    assert inner.wait(3600)
+    assert inner.reason == "canceled"
+
+
+def test_the_deadline_inside_leaves_the_operation_alone() -> None:
+    outer = Cancel()
+    assert Within(outer, 0).is_set()
+    assert not outer.is_set()

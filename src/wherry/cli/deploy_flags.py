@@ -71,6 +71,10 @@ def check(args: Args) -> None:
     if args.given("verify-url") and not re.fullmatch(r"https?://[^/\s]\S*", url):
         raise FlagError(f'invalid argument "{url[:80]}" for "--verify-url" flag: '
                         "it must be a URL as https://iris.example.com")  # fmt: skip
+    if url:
+        from wherry.engine.verify_http import base_url
+
+        base_url(url)
     try:
         duration_ns(args.text("timeout"))
     except InputError as fault:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wherry.cancel import Cancel
+from wherry.cancel import Cancel, Within
 from wherry.deploy import settle, ship
 from wherry.deploy.application import Application
 from wherry.deploy.plan import Plan, Step
@@ -134,7 +134,7 @@ class _explained:  # noqa: N801 - a context manager, read like a function
 
 def _healthy(job: Job, app: Application, cancel: Cancel) -> Deployed:
     try:
-        return job.session.wait(app, job.watch, _Within(cancel, job.healthy_within_s))
+        return job.session.wait(app, job.watch, Within(cancel, job.healthy_within_s))
     except Unhealthy as fault:
         raise _gone_back(job, app, fault, cancel) from None
     except Cancelled:
@@ -143,26 +143,6 @@ def _healthy(job: Job, app: Application, cancel: Cancel) -> Deployed:
         late = Unhealthy(f"{app.name} did not get healthy within {job.healthy_within_s:g} s",
                          hint="--timeout gives it longer", reasons=_last_words(job, app))  # fmt: skip
         raise _gone_back(job, app, late, cancel) from None
-
-
-class _Within(Cancel):
-    """A deadline of its own, that ends with the outer one too."""
-
-    def __init__(self, outer: Cancel, timeout_s: float) -> None:
-        super().__init__(timeout_s)
-        self._outer = outer
-
-    def is_set(self) -> bool:
-        if self._outer.is_set():
-            self.set(self._outer.reason)
-        return super().is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        # In slices: the outer one wakes nobody who waits here
-        while timeout_s > 0 and not self.is_set():
-            super().wait(min(timeout_s, 0.2))
-            timeout_s -= 0.2
-        return self.is_set()
 
 
 def _last_words(job: Job, app: Application) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from wherry.cancel import Cancel
+from wherry.cancel import Cancel, Within
 from wherry.contract.call import Answer, Call, NoAnswer
 from wherry.errors import Cancelled, InputError, RegistryError, UntrustedCertificate
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from typing import Self
 
     from wherry.engine import Engine
+    from wherry.registry.transport_url import Url
 
-__all__ = ["HttpCaller"]
+__all__ = ["HttpCaller", "base_url"]
 
 
-class _Within(Cancel):
-    """A deadline of one's own inside somebody's cancellation."""
+def base_url(text: str) -> Url:
+    """What requests' paths are put behind. Raises: InputError for what is no URL, or has more than a path."""
+    from wherry.registry.transport_url import Url
 
-    def __init__(self, timeout_s: float, outer: Cancel) -> None:
-        super().__init__(timeout_s)
-        self._outer = outer
-
-    def is_set(self) -> bool:
-        if self._outer.is_set():
-            self.set(self._outer.reason)
-        return super().is_set()
+    bare, mark, _ = text.partition("?")
+    if mark or "#" in text:
+        # Not shown: a token may stand there
+        said = f"the URL {bare.partition('#')[0]} has a query or a fragment, which no request would keep"
+        raise InputError(said, hint="a secret goes by --header or --token-env, the rest into the contract's paths")
+    return Url.parse(text.rstrip("/"))
 
 
 class HttpCaller:
@@ -42,9 +42,8 @@ class HttpCaller:
         from wherry.registry.proxies import Proxies
         from wherry.registry.tls import TlsSettings
         from wherry.registry.transport import Transport
-        from wherry.registry.transport_url import Url
 
-        self.base = Url.parse(base.rstrip("/"))
+        self.base = base_url(base)
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._cancel = cancel
         env = engine.settings.env
@@ -60,12 +59,12 @@ class HttpCaller:
         """See `wherry.contract.call.Caller`. Raises: UntrustedCertificate too, which no repetition cures."""
         from wherry.registry.transport import Body, Request
 
-        prefix = self.base.target.partition("?")[0].rstrip("/")
+        prefix = self.base.target.rstrip("/")
         url = self.base._replace(target=prefix + call.path)
         body = Body.of(call.body) if call.body or call.method in {"POST", "PUT", "PATCH"} else None
         headers = {"accept": "*/*", **call.headers, **self._headers}
         request = Request(call.method, url, headers, body)
-        within = _Within(call.timeout_s, self._cancel)
+        within = Within(self._cancel, call.timeout_s)
         began = time.perf_counter()
         try:
             with self._transport.open(request, within) as response:
