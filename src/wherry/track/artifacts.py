@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EINVAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def _hashed(path: str) -> tuple[str, int]:
     from hashlib import sha256
 
     hash, size = sha256(), 0
+    if not os.path.isfile(path) and os.path.exists(path):
+        raise OSError(EINVAL, "not a plain file", path)  # a FIFO would wait, a device may never end
     with open(path, "rb") as file:
         while True:
             chunk = file.read(_CHUNK)

@@ -241,10 +241,21 @@ def begin(home: str, start: dict[str, Any], mode: int = 0o755) -> str:
             os.chmod(folder + name, mode & 0o666)
         folders.save(folder + "/run.json", document)
     except OSError as fault:
+        _unmade(folder)
         raise TrackError(
             f"cannot make a run in {home}: {fault.strerror}; set WHERRY_RUNS to a folder that you may write"
         ) from None
     return folder
+
+
+def _unmade(folder: str) -> None:
+    """What a full disk left of it."""
+    for name, remove in (("lock", os.unlink), ("events.jsonl", os.unlink), ("run.json", os.unlink),
+                         ("metrics", os.rmdir), ("artifacts", os.rmdir), ("", os.rmdir)):  # fmt: skip
+        try:
+            remove(folder + "/" + name)
+        except OSError:
+            pass
 
 
 def join(folder: str, is_joined: bool = True) -> Run:

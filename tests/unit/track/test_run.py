@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import threading
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ from wherry.track import facts
 from wherry.track import folder as folders
 from wherry.track.names import name_of
 from wherry.track.record import read
+from wherry.track.run import begin
 
 SOURCES = sorted(Path(track.__file__).parent.glob("*.py"))
 
@@ -203,3 +205,23 @@ def test_data_is_recorded_by_digest_and_not_kept(tmp_path: Path) -> None:
     assert [(one["name"], one["size"], one["files"]) for one in found] == [(str(folder), 4, 2), ("train", 2, 1)]
     assert found[1]["digest"] == one
     assert not (Path(run.folder) / "artifacts" / "sha256").exists()
+
+
+def test_data_that_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with track.run() as run, pytest.raises(OSError, match="not a plain file"):
+        run.data(tmp_path / "pipe")
+    with track.run() as run:
+        run.data(tmp_path)  # in a folder it is passed over
+    assert read(run.folder)["data"][0]["files"] == 0
+
+
+def test_a_run_that_found_no_room_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(track.TrackError, match="cannot make a run"):
+            begin(str(tmp_path / "runs"), {"experiment": "x"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "runs").iterdir())
