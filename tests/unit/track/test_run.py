@@ -208,11 +208,12 @@ def test_data_is_recorded_by_digest_and_not_kept(tmp_path: Path) -> None:
 
 
 def test_data_that_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "set").mkdir()
+    os.mkfifo(tmp_path / "set" / "pipe")
     with track.run() as run, pytest.raises(OSError, match="not a plain file"):
-        run.data(tmp_path / "pipe")
+        run.data(tmp_path / "set" / "pipe")
     with track.run() as run:
-        run.data(tmp_path)  # in a folder it is passed over
+        run.data(tmp_path / "set")  # in a folder it is passed over
     assert read(run.folder)["data"][0]["files"] == 0
 
 
