@@ -154,17 +154,11 @@ def _of_compose(engine: Engine, path: str, service: str, out: Output) -> Any:
 
 
 def _write(engine: Engine, asked: _Asked, args: Args, out: Output) -> int:
-    from wherry.fs.atomic import replace_file
+    from wherry.deploy.documents import save
 
     folder = os.path.join(engine.settings.cwd, args.text("output"))
-    try:
-        os.makedirs(folder, exist_ok=True)
-        for document in asked.target.documents(asked.app, asked.chosen):
-            path = os.path.join(folder, document.name)
-            replace_file(path, document.text.encode(), 0o644)
-            out.line(path)
-    except OSError as fault:
-        raise InputError(f"cannot write to {folder}: {fault.strerror}") from None
+    for path in save(folder, asked.target.documents(asked.app, asked.chosen)):
+        out.line(path)
     return 0
 
 
