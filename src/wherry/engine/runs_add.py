@@ -8,6 +8,7 @@ from wherry.errors import Conflict, HostError, InputError, IntegrityError
 from wherry.track import folder as folders
 from wherry.track.metrics import Writer
 from wherry.track.record import STATUSES, Record
+from wherry.track.shape import is_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _checked(document: Mapping[str, Any]) -> str:
     if not all(isinstance(one, str) and one for one in texts) or not isinstance(document.get("started_ms"), int):
         raise InputError("this is no run: id, name, experiment and started_ms are needed")
     assert isinstance(id, str)
-    if len(id) != 32 or set(id) - set("0123456789abcdef"):
+    if not is_id(id):
         raise InputError(f"a run's id is 32 hexadecimal digits, not {id[:40]!r}")
     return id
 

@@ -82,9 +82,13 @@ def over(engine: Engine, row: ContainerRow) -> None:
     if state.is_running or state.status == "created":
         return
     error = "out of memory" if state.oom_killed else state.error
-    with suppress(HostError):  # a full disk, or removed meanwhile: neither may keep the container from going
+    # A full disk, a folder or image removed meanwhile, packages that nobody can read: nothing of it may keep the
+    # container from going, nor one step the next
+    with suppress(HostError):
         seal(folder)
+    with suppress(WherryError, OSError):
         _add_packages(engine, row, folder)
+    with suppress(HostError):
         end(folder, state.exit_code, is_killed=_is_killed(state), error=error, ended_ns=state.finished_ns)
 
 
@@ -155,7 +159,7 @@ def _environment(engine: Engine, config: ImageConfig, options: RunOptions) -> di
 
 
 def _add_packages(engine: Engine, row: ContainerRow, folder: str) -> None:
-    """What the image has installed, when nothing inside said what it had."""
+    """What the image has installed, when nothing inside said what it had. Raises: NotFound and others, OSError."""
     from wherry.image.packages.merged import Merged
     from wherry.oci.digest import Digest
     from wherry.track.record import read
@@ -163,11 +167,7 @@ def _add_packages(engine: Engine, row: ContainerRow, folder: str) -> None:
     known = read(folder).get("environment", {})
     if "packages" in known:
         return
-    try:
-        image = engine.image_store.get(Digest(row.image_id))
-        with Merged([engine.layers.path(one) for one in image.layers]) as merged:
-            packages = {one.package.name: one.package.version for one in merged.installed()}
-        event = {"type": "environment", "value": {**known, "packages": dict(sorted(packages.items()))}}
-        folders.append(folder, event)
-    except (OSError, NotFound) as fault:
-        raise HostError(f"the packages of {row.image_name} can't be read: {fault}") from None
+    image = engine.image_store.get(Digest(row.image_id))
+    with Merged([engine.layers.path(one) for one in image.layers]) as merged:
+        packages = {one.package.name: one.package.version for one in merged.installed()}
+    folders.append(folder, {"type": "environment", "value": {**known, "packages": dict(sorted(packages.items()))}})

@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 from wherry.errors import InvalidSpec, Unsupported
 from wherry.track.points import number_out
 from wherry.track.record import STATUSES
-from wherry.track.shape import shaped
+from wherry.track.shape import is_digest, is_id, shaped
 
 __all__ = ["Parts", "check_name", "decode", "encode", "split"]
 
 _LIMIT_BYTES = 64 << 20
 _SCHEMA = 1
-_ID = re.compile(r"[0-9a-f]{32}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REQUIRED = {"id": str, "name": str, "experiment": str, "started_ms": int, "status": str, "params": dict, "tags": dict,
              "metrics": dict, "artifacts": list}  # fmt: skip
 _OPTIONAL = {"ended_ms": int, "exit_code": int, "error": str, "command": list, "git": dict, "image": dict,
@@ -118,7 +116,7 @@ _KINDS = {str: "string", int: "integer", dict: "object", list: "array"}
 
 
 def _check_values(document: Mapping[str, Any], what: str) -> None:
-    if not _ID.fullmatch(document["id"]):
+    if not is_id(document["id"]):
         raise InvalidSpec(f"{what}: a run's id is 32 hexadecimal digits, not {_shown(document['id'])}")
     if document["status"] not in STATUSES:
         raise InvalidSpec(f"{what}: a run's status is not {_shown(document['status'])}")
@@ -128,7 +126,7 @@ def _check_values(document: Mapping[str, Any], what: str) -> None:
             raise InvalidSpec(f"{what}: an artifact of the run document has no name or no digest")
         check_name(one["name"], what)
         is_size = isinstance(one.get("size"), int) and one["size"] >= 0
-        if not _DIGEST.fullmatch(one["digest"]) or not is_size or one["name"] in seen:
+        if not is_digest(one["digest"]) or not is_size or one["name"] in seen:
             raise InvalidSpec(f"{what}: artifact {_shown(one['name'])} of the run document can't be right")
         seen.add(one["name"])
 

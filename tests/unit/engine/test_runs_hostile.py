@@ -7,17 +7,20 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from wherry.cancel import Cancel
 from wherry.engine import Engine
+from wherry.engine.containers_rows import TRACKED, ContainerRow
+from wherry.engine.runs_container import RUN_TARGET, over
 from wherry.engine.runs_points import write_points
 from wherry.engine.runs_promote import _place
 from wherry.engine.runs_push import _opened
 from wherry.engine.runs_record import end
-from wherry.errors import HostError, InputError, IntegrityError, NotFound
+from wherry.errors import HostError, InputError, IntegrityError, InvalidSpec, NotFound
 from wherry.host.fake import FakeHost
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -247,6 +250,21 @@ def test_a_lock_that_is_none_starts_the_container_all_the_same(folder: Path, out
 
 def put_lock(place: Path) -> None:
     place.symlink_to(place.parents[2] / "etc" / "passwd")
+
+
+@pytest.mark.parametrize("fault", [NotFound("image"), InvalidSpec("METADATA"), OSError("layer")], ids=repr)
+def test_packages_that_nobody_can_read_take_no_end(folder: Path, fault: Exception) -> None:
+    def get(_: object) -> None:
+        raise fault
+
+    state = SimpleNamespace(is_running=False, status="exited", exit_code=3, oom_killed=False, error="",
+                            unrecorded=False, finished_ns=0)  # fmt: skip
+    mount = SimpleNamespace(target=RUN_TARGET, type="bind", source=str(folder))
+    row = SimpleNamespace(id="c", labels={TRACKED: ""}, image_id="sha256:" + HASH,
+                          options=lambda: SimpleNamespace(mounts=[mount]))  # fmt: skip
+    engine = SimpleNamespace(containers=SimpleNamespace(state=lambda _: state), image_store=SimpleNamespace(get=get))
+    over(cast("Engine", engine), cast("ContainerRow", row))
+    assert (read(str(folder))["status"], read(str(folder))["exit_code"]) == ("failed", 3)
 
 
 def test_a_disk_that_is_full_leaves_the_outputs_where_they_are(folder: Path) -> None:
