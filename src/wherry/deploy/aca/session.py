@@ -47,6 +47,7 @@ class AcaSession:
         self._azure, self._choice, self._read_secret, self._login = azure, choice, read_secret, login
         self._poll_s = poll_s
         self._tries_left = 0
+        self._is_put = False
         self.where = f"subscription {azure.subscription}" + (f", {choice.group}" if choice.group else "")
 
     def push_to(self, app: Application) -> PushTo | None:
@@ -174,6 +175,7 @@ class AcaSession:
             there = self._settled(group, app.name, cancel)
             ready = (there.get("properties") or {}).get("latestReadyRevisionName")
             doc["tags"] = {**doc["tags"], **({_BEFORE: ready} if ready else {})}
+        self._is_put = True
         self._azure.put_app(group, app.name, doc, is_new=is_new)
 
     def _settled(self, group: str, name: str, cancel: Cancel) -> Doc:
@@ -235,6 +237,8 @@ class AcaSession:
 
     def rollback(self, app: Application, watch: Watch, cancel: Cancel) -> str:
         """The template of the revision before, as a new revision; secrets keep their new values."""
+        if not self._is_put:
+            return "its revision is the one that ran before: there is nothing to go back to"
         group = self._group(app.name)
         there = self._settled(group, app.name, cancel)
         before = (there.get("tags") or {}).get(_BEFORE, "")

@@ -254,23 +254,35 @@ def test_what_looks_final_is_given_a_minute(becomes: str, said: str) -> None:
 def test_going_back_deploys_the_template_of_before_again() -> None:
     world = World()
     deploy(world)
-    assert session(world).rollback(PLAIN, Told(), Cancel()) == ""
     world.becomes = "failed"
     deploy(world, replace(PLAIN, env={"A": "b"}))
-    deploy(world, replace(PLAIN, env={"A": "c"}))  # a second try that fails too
+    one, second = session(world), replace(PLAIN, env={"A": "c"})  # a second try that fails too
+    one.apply(second, one.plan(second), Told(), Cancel())
     world.becomes = "ready"
-    assert "iris--0000001" in session(world).rollback(PLAIN, Told(), Cancel())
+    assert "iris--0000001" in one.rollback(PLAIN, Told(), Cancel())
     known = app_of(world)["properties"]
     assert known["template"] == world.made[-1]["properties"]["template"]
     assert known["latestReadyRevisionName"] == "iris--0000004"
     assert session(world).plan(PLAIN).is_empty
 
 
+def test_an_app_that_was_left_alone_does_not_go_back() -> None:
+    """The tag with the revision before is of an earlier deployment: that one was replaced for good."""
+    world = World()
+    deploy(world)
+    deploy(world, replace(PLAIN, env={"A": "b"}))
+    calls = list(world.calls)
+    assert "nothing to go back to" in session(world).rollback(PLAIN, Told(), Cancel())
+    assert world.calls == calls
+
+
 def test_the_first_deployment_has_nothing_to_go_back_to() -> None:
     world = World()
     world.becomes = "failed"
-    deploy(world)
-    assert session(world).rollback(PLAIN, Told(), Cancel()) == ""
+    one = session(world)
+    one.make_registry(PLAIN, Told(), Cancel())
+    one.apply(PLAIN, one.plan(PLAIN), Told(), Cancel())
+    assert one.rollback(PLAIN, Told(), Cancel()) == ""
     assert session(world).plan(PLAIN).steps[-1].changes == ("its state is Failed: the same again",)
 
 
