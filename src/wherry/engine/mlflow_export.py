@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from wherry.engine.runs import open_artifact
 from wherry.runs.document import check_name, decode, encode
 from wherry.runs.mlflow import DOCUMENT, ORIGIN_ID, ORIGIN_URI, file_of, identity, key_of, millis, outgoing
 
@@ -103,7 +104,9 @@ def _artifacts(engine: Engine, server: Server, run_id: str, run: Record, *, is_n
         before = {} if is_new else _sent(server, run_id, scratch)
         wanted = [one for one in kept if before.get(one.name) != one.digest]
         for number, one in enumerate(wanted):
-            _upload(server, run_id, f"{scratch}/{number}", file_of(one.name), one.path)
+            with open_artifact(run, one) as file:
+                path = f"/proc/self/fd/{file.fileno()}"
+                _upload(server, run_id, f"{scratch}/{number}", file_of(one.name), path)
         whole = f"{scratch}/document"
         with open(whole, "wb") as file:
             file.write(encode(document))

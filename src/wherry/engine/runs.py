@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from typing import BinaryIO, NamedTuple
 
-from wherry.errors import Conflict, InputError, NotFound, nearest
-from wherry.track.folder import folders, runs_home
+from wherry.errors import Conflict, InputError, IntegrityError, NotFound, nearest
+from wherry.track.folder import folders, open_inside, runs_home
 from wherry.track.record import Record
 from wherry.track.shape import is_start
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from wherry.engine import Engine
     from wherry.store.images import ImageRecord
 
-__all__ = ["Artifact", "Runs", "home"]
+__all__ = ["Artifact", "Runs", "home", "open_artifact"]
 
 
 class Artifact(NamedTuple):
@@ -27,6 +28,23 @@ class Artifact(NamedTuple):
     digest: str
     size: int
     path: str
+
+
+def open_artifact(run: Record, one: Artifact) -> BinaryIO:
+    """The file itself, to be sent elsewhere: a container had the folder in its hands. The caller closes it.
+
+    Raises: NotFound (it is gone, or something else than a file), IntegrityError (another length).
+    """
+    try:
+        fd = open_inside(run.folder, f"artifacts/sha256/{one.digest.rpartition(':')[2]}", os.O_RDONLY)
+    except OSError as fault:
+        raise NotFound(f"artifact {one.name} of run {run.id[:12]} is not there any more: {fault.strerror}") from None
+    size = os.fstat(fd).st_size
+    if size != one.size:
+        os.close(fd)
+        raise IntegrityError(f"artifact {one.name} was changed after the run kept it", expected=f"{one.size} bytes",
+                             actual=f"{size}")  # fmt: skip
+    return open(fd, "rb")
 
 
 def home(engine: Engine) -> str:

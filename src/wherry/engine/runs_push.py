@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from wherry.cancel import Cancel
 from wherry.engine.artifact_push import finish, open_there, send_file, side_by_side
+from wherry.engine.runs import Artifact, open_artifact
 from wherry.errors import Conflict, InputError, IntegrityError, InvalidSpec, NotFound, RegistryError
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -95,7 +95,7 @@ def _send(there: There, run: Record, packed: Packed, points_path: str) -> int:
             sent.append(send_file(there, "metrics", layer, points_path))
             return
         name = layer.annotations["org.opencontainers.image.title"]
-        with _opened(run, name, layer) as file:
+        with open_artifact(run, Artifact(name, str(layer.digest), layer.size, "")) as file:
             # The very file that was looked at, whatever its name leads to by now
             path = f"/proc/self/fd/{file.fileno()}"
             try:
@@ -106,23 +106,6 @@ def _send(there: There, run: Record, packed: Packed, points_path: str) -> int:
 
     side_by_side(range(len(layers)), one, there.cancel)
     return sum(sent)
-
-
-def _opened(run: Record, name: str, layer: Descriptor) -> BinaryIO:
-    """Raises: NotFound (it is gone, or something else than a file), IntegrityError (another length)."""
-    from wherry.track.folder import open_inside
-
-    try:
-        fd = open_inside(run.folder, f"artifacts/sha256/{layer.digest.hex}", os.O_RDONLY)
-    except OSError as fault:
-        raise NotFound(f"artifact {name} of run {run.id[:12]} is not there any more: {fault.strerror}") from None
-    file = open(fd, "rb")  # noqa: SIM115  # the caller closes it
-    size = os.fstat(fd).st_size
-    if size != layer.size:
-        file.close()
-        raise IntegrityError(f"artifact {name} was changed after the run kept it", expected=f"{layer.size} bytes",
-                             actual=f"{size}")  # fmt: skip
-    return file
 
 
 def _check(path: str, name: str, layer: Descriptor) -> None:

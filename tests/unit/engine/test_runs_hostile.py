@@ -15,15 +15,13 @@ import pytest
 from wherry.cancel import Cancel
 from wherry.engine import Engine
 from wherry.engine.containers_rows import TRACKED, ContainerRow
+from wherry.engine.runs import Runs, open_artifact
 from wherry.engine.runs_container import RUN_TARGET, over
 from wherry.engine.runs_points import write_points
 from wherry.engine.runs_promote import _place
-from wherry.engine.runs_push import _opened
 from wherry.engine.runs_record import end
 from wherry.errors import HostError, InputError, IntegrityError, InvalidSpec, NotFound
 from wherry.host.fake import FakeHost
-from wherry.oci.descriptor import Descriptor
-from wherry.oci.digest import Digest
 from wherry.runs.promotion import choose
 from wherry.runtime.monitor_spaces import hold as monitor_hold
 from wherry.settings import Paths, Settings
@@ -210,16 +208,18 @@ def test_an_artifact_lies_where_it_was_asked_for(folder: Path, kept: Path, tmp_p
 
 
 @pytest.mark.parametrize("put", PLACED.values(), ids=PLACED)
-def test_only_what_the_run_kept_is_pushed(folder: Path, outside: Path, kept: Path, put: Callable[[Path], None]) -> None:
-    layer = Descriptor("x", Digest("sha256:" + HASH), 8)
-    with _opened(Record(str(folder)), "model.bin", layer) as file:
+def test_only_what_it_kept_is_sent_elsewhere(
+    folder: Path, outside: Path, kept: Path, put: Callable[[Path], None]
+) -> None:
+    (one,) = Runs(cast("Engine", None)).artifacts(Record(str(folder)))
+    with open_artifact(Record(str(folder)), one) as file:
         assert file.read() == b"password"
     kept.unlink()
     put(kept)
     if put is PLACED["other content"]:
         kept.write_bytes(b"more than it was")
     with pytest.raises((NotFound, IntegrityError), match=r"model\.bin"):
-        _opened(Record(str(folder)), "model.bin", layer)
+        open_artifact(Record(str(folder)), one)
 
 
 def test_a_fifo_among_its_points_is_not_pushed(folder: Path, tmp_path: Path) -> None:
