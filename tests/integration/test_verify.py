@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -168,3 +169,14 @@ def test_what_is_recorded_is_kept(wherry: Wherry, build: Callable[..., str], tmp
     assert "is there already" in wherry(*argv, "--", "true", code=1).stderr
     assert not containers(wherry)
     assert os.stat(path).st_mode & 0o777 == 0o644
+
+
+def test_the_validator_comes_without_the_grammars_of_formats() -> None:
+    """They would be compiled at each start where rfc3987_syntax is installed, as it is for these tests."""
+    pytest.importorskip("rfc3987_syntax", reason="nothing to leave out")
+    code = (
+        "import sys; from wherry.contract.openapi import require_validator as v; v(); "
+        "assert 'jsonschema' in sys.modules and 'lark' not in sys.modules"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": source})

@@ -6,6 +6,7 @@ Spec: https://spec.openapis.org/oas/v3.1.1.html (3.0's schemas are translated: n
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -123,12 +124,27 @@ def require_validator() -> None:
 def _validator(schema: Json) -> Any:
     """It fetches nothing: a reference out of the document is what it is, and not what this machine could reach."""
     try:
-        from jsonschema import Draft202012Validator
+        with _without_grammars():
+            from jsonschema import Draft202012Validator
         from referencing import Registry
     except ImportError:
         raise HostError("checking answers against their schema needs the Python package jsonschema",
                         hint="pip install 'wherry[verify]'") from None  # fmt: skip
     return Draft202012Validator(schema, registry=Registry())
+
+
+@contextmanager
+def _without_grammars() -> Iterator[None]:
+    """jsonschema takes rfc3987_syntax in where somebody installed it, which compiles 39 grammars for half a second, for
+    formats that nobody checks here."""
+    if "jsonschema" in sys.modules or "rfc3987_syntax" in sys.modules:
+        yield
+        return
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["rfc3987_syntax"]
 
 
 def _modern(value: Any) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ LABEL = "wherry.verify.owner"
 ANY_USER = "1000650000:0"
 CPUS, MEMORY = "1", "2g"
 _STEP_S = 0.01
+# /proc/PID/net/tcp is the walk of a table as large as the machine: 20 ms each, taken from the application that starts
+_LOOK_S = 0.5
 _LINES = 20
 _LISTEN = "0A"
 _PORT, _OTHER_PORT = 8080, 8081
@@ -107,12 +110,18 @@ def _health(config: ContainerConfig, app: App) -> Healthcheck | None:
 
 
 @contextmanager
-def started(engine: Engine, image: ImageRecord, where: Place, cancel: Cancel) -> Iterator[Running]:
-    """Removed at the end, whatever happens. Raises: NotReady, RuntimeFailure, Cancelled."""
+def started(
+    engine: Engine, image: ImageRecord, where: Place, cancel: Cancel, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[Running]:
+    """Removed at the end, whatever happens. `meanwhile` is called once while it starts.
+
+    Raises: NotReady, RuntimeFailure, Cancelled.
+    """
     began = time.monotonic()
     row = engine.containers.create(str(image.id), where.options)
     try:
         engine.containers.start(row.id)
+        meanwhile()
         yield _ready(engine, row.id, where, began, cancel)
     finally:
         with suppress(NotFound):
@@ -134,12 +143,16 @@ def _ready(engine: Engine, id: str, where: Place, began: float, cancel: Cancel) 
     joined = engine.networks.of(id)
     address = joined.endpoint.address if joined and joined.endpoint else "127.0.0.1"
     lacks = "it listens on no TCP port"
+    next_look = began
     while True:
         cancel.check()
         state = engine.containers.state(id)
         if not state.is_running:
             raise _ended(engine, id)
-        ports = listening(state.pid)
+        ports: dict[int, bool] = {}
+        if time.monotonic() >= next_look or any(_accepts(address, one) for one in (where.port, where.own_port)):
+            ports = listening(state.pid)
+            next_look = time.monotonic() + _LOOK_S
         port = _port(where, ports)
         if port:
             now = time.monotonic()
@@ -150,6 +163,16 @@ def _ready(engine: Engine, id: str, where: Place, began: float, cancel: Cancel) 
             raise NotReady(f"it is not ready after {where.app.timeout_s:g} s: {lacks}{_last_lines(engine, id)}",
                            hint="a slower start needs app: timeout in the contract, or --timeout")  # fmt: skip
         cancel.wait(_STEP_S)
+
+
+def _accepts(address: str, port: int) -> bool:
+    if not port:
+        return False
+    try:
+        socket.create_connection((address, port), timeout=0.1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _port(where: Place, ports: dict[int, bool]) -> int:

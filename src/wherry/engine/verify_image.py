@@ -7,6 +7,7 @@ import re
 import time
 
 from wherry.contract.call import NoAnswer
+from wherry.contract.openapi import require_validator
 from wherry.contract.report import FAILED, PASSED, WARNED, Check
 from wherry.engine.verify_container import NotReady, Running, lines, place, started
 from wherry.engine.verify_http import HttpCaller
@@ -45,7 +46,8 @@ def in_container(
     where = place(config, contract.app, writable=writable, host=(os.cpu_count() or 1, pages))
     watch.phase(f"starting {image.tags[0] if image.tags else image.id.short}")
     try:
-        with started(engine, image, where, cancel) as running:
+        load = require_validator if contract.schema else lambda: None
+        with started(engine, image, where, cancel, load) as running:
             watch.phase("asking it")
             results, checks = _asked(engine, running, contract, told)
             checks += _looks(engine, running, config.user, has_faults=not all(one.is_good for one in results))
