@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -119,15 +120,7 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
     before = {number: signal.signal(number, lambda got, _: _pass_on(child, got)) for number in _PASSED}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        try:
-            command = Command(tuple(words), env=env)
-            child.append(engine.host.spawn(command, stdin=stdio[0], stdout=stdio[1], stderr=stdio[2]))
-        except HostError as fault:
-            recording.end(127, error=str(fault))
-            raise CommandNotFound(f"{words[0]}: no such command") from None
-        except OSError as fault:
-            recording.end(126, error=str(fault.strerror))
-            raise NotExecutable(f"{words[0]}: {fault.strerror}") from None
+        child.append(_spawn(engine, recording, Command(tuple(words), env=env), stdio))
         status = os.waitpid(child[0], 0)[1]
     finally:
         for number, handler in before.items():
@@ -140,6 +133,27 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
         # The command's exit code counts, whatever became of the record
         engine.notices.append(fault.message)
     return code
+
+
+def _spawn(engine: Engine, recording: Recording, command: Command, stdio: tuple[int, int, int]) -> int:
+    """The pid. Raises: CommandNotFound, NotExecutable."""
+    name = command.argv[0]
+    try:
+        return engine.host.spawn(command, stdin=stdio[0], stdout=stdio[1], stderr=stdio[2])
+    except HostError as fault:
+        missing = str(fault)
+    except OSError as fault:
+        # execvp also says "Permission denied" when it may not enter some folder of PATH: to a shell it is missing then
+        if fault.errno != errno.EACCES or "/" in name or _is_in_path(name, command.env or {}):
+            recording.end(126, error=str(fault.strerror))
+            raise NotExecutable(f"{name}: {fault.strerror}") from None
+        missing = f"no such command: {name}"
+    recording.end(127, error=missing)
+    raise CommandNotFound(f"{name}: no such command")
+
+
+def _is_in_path(name: str, env: Mapping[str, str]) -> bool:
+    return any(os.path.isfile(os.path.join(one, name)) for one in env.get("PATH", os.defpath).split(os.pathsep))
 
 
 def _described(text: str, cwd: str) -> dict[str, Any]:
