@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.integration.container_lab import Wherry, add_busybox
+from tests.integration.container_lab import _ENV, Wherry, add_busybox
+from tests.integration.forks import Answer, ask
 from wherry.cli import table
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
@@ -29,7 +29,7 @@ ACT_ALONE = {
 }  # fmt: skip
 
 
-def ask(wherry: Wherry, argv: Sequence[str | bytes], **options: object) -> subprocess.CompletedProcess[bytes]:
+def typed(wherry: Wherry, argv: Sequence[str | bytes], **options: object) -> subprocess.CompletedProcess[bytes]:
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     whole: list[str | bytes] = [*wherry.argv(), *argv]
     return subprocess.run(whole, timeout=60, check=False, **options)  # type: ignore[call-overload,no-any-return]
@@ -41,12 +41,12 @@ def shell(wherry: Wherry, argv: Sequence[str], redirection: str) -> subprocess.C
     return subprocess.run(whole, capture_output=True, timeout=60, check=False)
 
 
-def fault(done: subprocess.CompletedProcess[bytes], codes: Set[int] = CODES) -> str:
+def fault(answer: Answer, codes: Set[int] = CODES) -> str:
     """Empty when it ended as a command line may end."""
-    said = done.stderr.decode("utf-8", "replace")
-    if "Traceback" in said or "Exception ignored" in said or done.returncode not in codes:
-        return f"{done.returncode}: {said[-600:]}"
-    return "" if done.returncode == 0 or said.strip() else f"{done.returncode} without a word"
+    code, _, said = answer
+    if "Traceback" in said or "Exception ignored" in said or code not in codes:
+        return f"{code}: {said[-600:]}"
+    return "" if code == 0 or said.strip() else f"{code} without a word"
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +57,14 @@ def playground(make_root: Callable[[], Wherry]) -> Wherry:
 
 @pytest.mark.parametrize("verb", sorted([*table.SUMMARIES, *table.GROUPS, "nonsense", ""]))
 def test_nonsense_is_answered_in_words(playground: Wherry, verb: str, tmp_path: Path) -> None:
-    def one(argv: tuple[str | bytes, ...]) -> str:
-        codes = COMPOSE_CODES if verb.startswith("compose") else CODES
-        found = fault(ask(playground, [*verb.split(), *argv], cwd=tmp_path), codes)
-        return f"{verb} {argv!r:.120}: {found}" if found else ""
-
     if "busybox" not in playground("images").stdout:
         add_busybox(playground)
-
-    asked = ANYTHING[1:] if verb in ACT_ALONE else ANYTHING
-    with ThreadPoolExecutor(2) as pool:
-        assert not [text for text in pool.map(one, asked) if text]
+    codes = COMPOSE_CODES if verb.startswith("compose") else CODES
+    asked = [[os.fsdecode(word) for word in argv] for argv in (ANYTHING[1:] if verb in ACT_ALONE else ANYTHING)]
+    lines = [[*verb.split(), *words] for words in asked]
+    answers = ask(lines, root=str(playground.root), cwd=tmp_path, env=_ENV)
+    found = [(words, fault(answer, codes)) for words, answer in zip(asked, answers, strict=True)]
+    assert not [f"{verb} {words!r:.120}: {text}" for words, text in found if text]
 
 
 CLOSED = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
@@ -102,7 +99,7 @@ def test_an_output_that_is_full_is_said(wherry: Wherry, argv: list[str], code: i
     done = shell(wherry, argv, ">/dev/full")
     assert done.returncode == code
     assert b"No space left on device" in done.stderr
-    assert not fault(done)
+    assert not fault((done.returncode, "", done.stderr.decode()))
 
 
 def test_an_error_output_that_is_full_does_not_change_the_exit_code(wherry: Wherry) -> None:
@@ -187,15 +184,15 @@ def test_a_root_that_can_be_no_folder_is_named(tmp_path: Path, place: str) -> No
 def test_a_poor_environment_will_do(wherry: Wherry, env: dict[str, str]) -> None:
     """`su` without a login, cron and CI leave no PATH, or one that leads to neither nft nor runc."""
     for argv in (["ps", "-a"], ["images"], ["info"], ["bootstrap", "--list"]):
-        done = ask(wherry, argv, env=env)
+        done = typed(wherry, argv, env=env)
         assert done.returncode == 0, done.stderr
-    done = ask(wherry, ["run", "--rm", "-p", "127.0.0.1::80", "busybox", "echo", "é"], env=env)
+    done = typed(wherry, ["run", "--rm", "-p", "127.0.0.1::80", "busybox", "echo", "é"], env=env)
     assert (done.stdout, done.returncode) == ("é\n".encode(), 0), done.stderr
 
 
 def test_a_locale_that_lacks_a_letter_stops_nothing(wherry: Wherry) -> None:
     wherry("create", "--network", "none", "--name", "accents", "busybox", "echo", "é😀")
-    done = ask(wherry, ["ps", "-a"], env={"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii"})
+    done = typed(wherry, ["ps", "-a"], env={"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert b"accents" in done.stdout
 
@@ -247,12 +244,12 @@ def test_each_mistake_has_one_error_and_leaves_nothing(
     (tmp_path / "binary.env").write_bytes(b"A=1\nB=\xff\xfe\n")
     argv = [argv[0], *ALONE[1:], *argv[1:]] if argv[0] == "run" and "--network" not in argv else argv
     before = wherry("volume", "ls", "-q").stdout
-    done = ask(wherry, argv, cwd=tmp_path)
+    done = typed(wherry, argv, cwd=tmp_path)
     said = done.stderr.decode()
     assert done.returncode == code, said
     assert says in said
     assert said.count("wherry: ") + said.count("unknown flag") == 1, said
-    assert not fault(done)
+    assert not fault((done.returncode, "", done.stderr.decode()))
     assert os.listdir(wherry.root / "tmp") == []
     assert wherry("volume", "ls", "-q").stdout == before
     assert not wherry("ps", "-aq", "--filter", "status=running").stdout
