@@ -237,7 +237,7 @@ def test_a_killed_command_leaves_nothing_after_the_next_sweep(lab: Lab) -> None:
         os.killpg(child.pid, signal.SIGKILL) if with_group else child.kill()
         child.wait()
         # What it had started goes on without it, and a link made after the sweep is for the one after that
-        assert settled(lambda: not _group(child.pid)), "its ip or nft ends"
+        assert settled(lambda group=child.pid: not _group(group)), "its ip or nft ends"
         box.kill()
         lab.networks.sweep(lambda _: False)
         assert settled(lambda: not lab.leftovers()), lab.leftovers()

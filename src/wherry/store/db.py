@@ -53,10 +53,11 @@ class Database:
 
     def close(self) -> None:
         """Idempotent. Closes the connections of all threads."""
+        opened, self._open = self._open, {}
         if self._pid == os.getpid():
-            for one in self._open.values():
+            # A copy: a thread that ^C did not end yet may be about to add its own
+            for one in list(opened.values()):
                 one.connection.close()
-        self._open = {}
 
     def _mine(self) -> _Open:
         if self._pid != os.getpid():

@@ -202,3 +202,17 @@ def test_threads_may_make_the_file_at_once(tmp_path: Path) -> None:
             thread.join()
         db.close()
         assert faults == []
+
+
+def test_it_can_be_closed_while_threads_open_it(tmp_path: Path) -> None:
+    """^C closes it while the threads that follow logs begin."""
+    for _ in range(60):
+        db = Database(str(tmp_path / "state.db"))
+        threads = [threading.Thread(target=db.read) for _ in range(8)]
+        for one in threads:
+            one.start()
+        for _ in range(20):
+            db.close()
+        for one in threads:
+            one.join()
+        db.close()
