@@ -114,14 +114,14 @@ def record(engine: Engine, request: Request, words: Sequence[str], stdio: tuple[
     """
     recording = Recording(engine, request, words)
     env = {**engine.settings.env, "WHERRY_RUN": recording.folder}
-    child: list[int] = []
+    child = _Child()
     # Handlers, not SIG_IGN, which the command would inherit. ^C goes to the whole group: the command decides what
     # becomes of it, and the run is ended by how it ends
-    before = {number: signal.signal(number, lambda got, _: _pass_on(child, got)) for number in _PASSED}
+    before = {number: signal.signal(number, lambda got, _: child.hear(got)) for number in _PASSED}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        child.append(_spawn(engine, recording, Command(tuple(words), env=env), stdio))
-        status = os.waitpid(child[0], 0)[1]
+        child.begin(_spawn(engine, recording, Command(tuple(words), env=env), stdio))
+        status = child.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -168,9 +168,30 @@ def _described(text: str, cwd: str) -> dict[str, Any]:
         raise InputError(f"cannot read data {path}: {fault.strerror}") from None
 
 
-def _pass_on(child: Sequence[int], number: int) -> None:
-    for pid in child:
-        os.kill(pid, number)
+class _Child:
+    """The command, to which signals go on; one that comes before its pid is known is not lost."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._early: list[int] = []
+
+    def hear(self, number: int) -> None:
+        if self._pid:
+            os.kill(self._pid, number)
+        else:
+            self._early.append(number)
+
+    def begin(self, pid: int) -> None:
+        self._pid = pid
+        for number in self._early:
+            os.kill(pid, number)
+
+    def wait(self) -> int:
+        """Its status, as of waitpid. Once it is reaped its number may be another's: nothing goes there then."""
+        pid = self._pid
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self._pid = 0
+        return os.waitpid(pid, 0)[1]
 
 
 def _value(text: str) -> Any:

@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -89,6 +89,21 @@ def test_how_the_command_ends_is_how_the_run_ends(lab: Lab, script: str, code: i
     assert lab.track("sh", "-c", script) == code
     document = lab.engine.runs.find("latest").document
     assert (document["status"], document["exit_code"]) == (status, code)
+
+
+class Hasty(LinuxHost):
+    """Somebody sends SIGTERM before we know the pid of what was started."""
+
+    def spawn(self, *args: Any, **options: Any) -> int:
+        pid = super().spawn(*args, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return pid
+
+
+def test_a_signal_that_comes_at_once_is_passed_on_too(lab: Lab) -> None:
+    lab.engine.host = Hasty(lab.engine.settings.env)
+    assert lab.track("sleep", "60") == 128 + signal.SIGTERM
+    assert lab.engine.runs.find("latest").document["status"] == "killed"
 
 
 def test_a_command_of_another_kind_says_nothing_of_python(lab: Lab) -> None:
