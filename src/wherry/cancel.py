@@ -58,9 +58,9 @@ class Cancel:
 
 
 class Within(Cancel):
-    """A deadline of its own, that ends with the outer one too."""
+    """Ends with `outer`, and alone when it is set or its own deadline (None: it has none) is over."""
 
-    def __init__(self, outer: Cancel, timeout_s: float) -> None:
+    def __init__(self, outer: Cancel, timeout_s: float | None = None) -> None:
         super().__init__(timeout_s)
         self._outer = outer
 

@@ -51,7 +51,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     from wherry.build.evict import Policy
     from wherry.engine import builder_cache, containers_list
     from wherry.engine.filters import parse_filters
-    from wherry.engine.runs_pull import sweep_partial
+    from wherry.engine.partial import sweep_partial
 
     filters = parse_filters(args.all("filter"), ("until", "label", "label!"))
     if not args.on("force") and not out.confirm(_warning(args, has_models=bool(engine.models.list()))):
@@ -68,7 +68,7 @@ def run(engine: Engine, args: Args, out: Output) -> int:
     # Differs from docker: models without a name go with the dangling images, those that nobody mounts with the unused
     models, gone = engine.models.prune(everything=args.on("all"))
     _section(out, "Deleted Models:", models)
-    freed += gone.freed_bytes + sweep_partial(engine)
+    freed += gone.freed_bytes + sweep_partial(f"{engine.runs.home}/.partial")
     cache = builder_cache.prune(engine, Policy(everything=args.on("all")))
     engine.events.prune("builder", cache.freed_bytes)
     _section(out, "Deleted build cache objects:", [one.id for one in cache.entries])

@@ -302,14 +302,14 @@ class Builds:
         from wherry.build.split.rules import Rules
         from wherry.build.travel_cache import LayersAway
         from wherry.build.underway import HERE
+        from wherry.cancel import Within
         from wherry.engine.build_tracer import HostTracer
         from wherry.engine.builder_folders import BuilderFolders
-        from wherry.engine.pull_layers import Ends
 
         engine, jobs = self._engine, request.jobs or self._engine.settings.jobs
         split = Rules() if request.options.split_packages else None
         tracer = HostTracer(engine.host) if request.options.traced_cache else None
-        attempt = Ends(cancel) if request.cache_from else cancel
+        attempt = Within(cancel) if request.cache_from else cancel
         bench = Bench(engine.host, engine.layers, cache.lease, request.options.clamp_ns, attempt, split, tracer, HERE)
         hashes = FileHashes(engine.db if request.remember else None, jobs)
         solver = Solver(bench, cache, hashes, steps, progress, context, BuilderFolders(engine))

@@ -124,7 +124,8 @@ class Imports:
         return all(map(layers.has, diff_ids))
 
     def _bring(self, carrier: Carrier, parts: Sequence[Part]) -> None:
-        from wherry.engine.pull_layers import Ends, LayerPull
+        from wherry.cancel import Within
+        from wherry.engine.pull_layers import LayerPull
         from wherry.registry.watch import Silent
         from wherry.store.compressed import CompressedForms
         from wherry.store.known_blobs import KnownBlobs
@@ -137,7 +138,7 @@ class Imports:
         size = sum(part.blob.size for part in parts)
         self._progress.start(key, f"fetching {what} of {size / 1e6:.1f} MB from the cache {carrier.name}")
         pull = LayerPull(
-            engine.layers, CompressedForms(engine.db), carrier.sources, self._lease, Silent(), Ends(self._cancel)
+            engine.layers, CompressedForms(engine.db), carrier.sources, self._lease, Silent(), Within(self._cancel)
         )
         try:
             pull.run(parts, engine.settings.paths.root, max(engine.settings.jobs, 3))

@@ -152,11 +152,11 @@ class Models:
 
     def prune(self, *, everything: bool) -> tuple[Lines, Collected]:
         """Those without a name, with `everything` all that no container mounts; and what broken pulls left."""
-        from wherry.engine.models_fetch import sweep_partial
+        from wherry.engine.partial import sweep_partial
 
         dead = [one for one in self.list() if not self.users(one.id) and (everything or not one.names)]
         lines, gone = self._delete(dead)
-        return lines, gone._replace(freed_bytes=gone.freed_bytes + sweep_partial(self._engine))
+        return lines, gone._replace(freed_bytes=gone.freed_bytes + sweep_partial(f"{self.folder}/partial"))
 
     def _delete(self, records: Sequence[ModelRecord]) -> tuple[Lines, Collected]:
         from wherry.engine.models_tree import sweep

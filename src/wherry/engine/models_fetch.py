@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wherry.oci.descriptor import Descriptor
     from wherry.registry.watch import TransferWatch
 
-__all__ = ["fetch_blob", "fetch_to", "sweep_partial"]
+__all__ = ["fetch_blob", "fetch_to"]
 
 _CHUNK = 1 << 20
 
@@ -108,23 +108,3 @@ def _rest(fd: int, at: int, hashed: Hash, blob: Blob, layer: Descriptor, name: s
             raise IntegrityError(f"blob {layer.digest.short}", expected=f"{layer.size} bytes", actual=f"{at}")
     finally:
         blob.close()
-
-
-def sweep_partial(engine: Engine) -> int:
-    """Remove what broken pulls left, and nobody is at; how many bytes. For `prune`: a pull that goes on wants it."""
-    from wherry.errors import Locked
-
-    folder = f"{engine.settings.paths.models}/partial"
-    freed = 0
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return 0
-    for name in {name.removesuffix(".lock") for name in names}:
-        path = f"{folder}/{name}"
-        with suppress(Locked), temporary_lock(f"{path}.lock", timeout_s=0):
-            with suppress(FileNotFoundError):
-                freed += os.stat(path).st_size
-                os.unlink(path)
-            os.unlink(f"{path}.lock")
-    return freed

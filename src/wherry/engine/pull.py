@@ -164,7 +164,8 @@ class _Pull(NamedTuple):
     def _store(
         self, sources: Sources, top: FetchedManifest, selected: Selected, config: bytes, parsed: ImageConfig
     ) -> ImageRecord:
-        from wherry.engine.pull_layers import Ends, LayerPull, Part
+        from wherry.cancel import Within
+        from wherry.engine.pull_layers import LayerPull, Part
         from wherry.store.compressed import CompressedForms
 
         engine, manifest = self.engine, selected.manifest
@@ -174,7 +175,7 @@ class _Pull(NamedTuple):
         with engine.leases.hold(f"pull {self.reference.familiar}") as lease:
             lease.add_layer(*parsed.diff_ids)
             forms = CompressedForms(engine.db)
-            layers = LayerPull(engine.layers, forms, sources, lease, self.watch, Ends(self.cancel))
+            layers = LayerPull(engine.layers, forms, sources, lease, self.watch, Within(self.cancel))
             # The same image under another name: docker too says nothing of its layers
             if not (self._is_known(manifest.config.digest) and all(map(engine.layers.has, parsed.diff_ids))):
                 layers.run(parts, engine.settings.paths.root, min(max(engine.settings.jobs, _LEAST_JOBS), _MOST_JOBS))

@@ -10,7 +10,7 @@ import os
 from contextlib import closing
 from typing import NamedTuple
 
-from wherry.cancel import Cancel
+from wherry.cancel import Cancel, Within
 from wherry.errors import Cancelled, DiskFull
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wherry.store.layers import LayerStore
     from wherry.store.lease import Lease
 
-__all__ = ["Counted", "Ends", "LayerPull", "Part", "Whole", "limits_of", "require_room"]
+__all__ = ["Counted", "LayerPull", "Part", "Whole", "limits_of", "require_room"]
 
 _GIB = 1 << 30
 _MOST_BYTES = 1 << 40
@@ -68,25 +68,6 @@ def require_room(folder: str, parts: Sequence[Part]) -> None:
             f"the image needs more than {needed} bytes, and the disk of {folder} has {free} left",
             hint="df shows which disk is full; wherry system prune frees what wherry holds",
         )
-
-
-class Ends(Cancel):
-    """Ends with `outer`, and alone when a layer failed: whoever pulls may go on with something else."""
-
-    def __init__(self, outer: Cancel) -> None:
-        super().__init__()
-        self._outer = outer
-
-    def is_set(self) -> bool:
-        if self._outer.is_set():
-            self.set(self._outer.reason)
-        return super().is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        while timeout_s > 0 and not self.is_set():
-            super().wait(min(timeout_s, 0.2))
-            timeout_s -= 0.2
-        return self.is_set()
 
 
 class LayerPull(NamedTuple):
@@ -155,7 +136,7 @@ class LayerPull(NamedTuple):
     def _extract(self, source: Source, part: Part) -> None:
         from wherry.image.tar import compress
 
-        stop = Ends(self.cancel)
+        stop = Within(self.cancel)
 
         def again() -> Reader:
             # A tar that writes a file twice can't be described by a recipe: it is fetched once more, and kept

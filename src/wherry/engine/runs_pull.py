@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wherry.registry.watch import TransferWatch
     from wherry.runs.artifact import Run
 
-__all__ = ["Pulled", "of_image", "partial_bytes", "pull", "sweep_partial"]
+__all__ = ["Pulled", "of_image", "partial_bytes", "pull"]
 
 _LARGEST_CONFIG = 64 << 20
 _DOWNLOADS = 3
@@ -278,26 +278,3 @@ def partial_bytes(engine: Engine) -> int:
             return sum(disk_usage(one.path) for one in entries if one.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return 0
-
-
-def sweep_partial(engine: Engine) -> int:
-    """Remove what broken pulls left, and nobody is at; how many bytes. For `prune`: a pull that goes on wants it."""
-    from wherry.errors import Locked
-    from wherry.fs.lock import temporary_lock
-    from wherry.fs.remove import remove_tree
-    from wherry.fs.tree import disk_usage
-
-    folder = f"{engine.runs.home}/.partial"
-    freed = 0
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return 0
-    for name in {name.removesuffix(".lock") for name in names}:
-        path = f"{folder}/{name}"
-        with suppress(Locked), temporary_lock(f"{path}.lock", timeout_s=0):
-            if os.path.isdir(path):
-                freed += disk_usage(path)
-                remove_tree(path)
-            os.unlink(f"{path}.lock")
-    return freed
