@@ -163,7 +163,7 @@ def test_two_pulls_of_one_run_make_one(here: Engine, there: Engine, registry: Fa
     run = trained(here, tmp_path)
     push(here, run, name(registry), Silent())
     # Made once: of four that threads make at once three would be lost, with their connections
-    assert there.registries
+    assert there.registries.client
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: pull(there, name(registry), Silent()), range(4)))
     assert [one.run.document for one in found] == [run.document] * 4
