@@ -230,3 +230,72 @@ def test_a_look_takes_away_what_a_killed_start_made(wherry: Wherry) -> None:
     assert not Path(folder).exists()
     assert wherry("start", "-a", "early").returncode == 0
     assert wherry("ps", "-aq").stdout == ""
+
+
+class SlowRuntime:
+    """runc that waits before it begins (`mark` says that it was asked) and then does what it does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.mark, self.path = folder / "asked", folder / "slow-runc"
+        self.path.write_text(
+            f'#!/bin/sh\ncase " $* " in *" run "*) echo $$ > {self.mark}; sleep 1.5;; esac\nexec runc "$@"\n'
+        )
+        self.path.chmod(0o755)
+
+    def await_asked(self) -> int:
+        """Its pid, from the moment on when it was asked to run something."""
+        eventually(lambda: self.mark.exists() and self.mark.read_text(), "the runtime is asked to run it")
+        return int(self.mark.read_text())
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> SlowRuntime:
+    return SlowRuntime(tmp_path)
+
+
+def kill_in_the_runtime(wherry: Wherry, slow: SlowRuntime, *words: str) -> int:
+    """The command line is killed while its monitor waits for the runtime; the runtime's pid."""
+    process = wherry.spawn("--runtime", str(slow.path), *words)
+    pid = slow.await_asked()
+    process.kill()
+    process.communicate()
+    return pid
+
+
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_start_whose_command_line_is_killed_is_waited_for_by_the_next(
+    wherry: Wherry, slow: SlowRuntime, verb: str
+) -> None:
+    """Its monitor goes on; a second start beside it would find the runtime's state half made."""
+    wherry("create", "--name", "twice", "busybox", "sleep", "100")
+    kill_in_the_runtime(wherry, slow, verb, "twice")
+    wherry("start", "twice")
+    pid = wherry.pid("twice")
+    assert wherry.status("twice") == "running"
+    wherry("start", "twice")
+    assert wherry.pid("twice") == pid
+
+
+def test_a_container_that_is_started_by_nobody_any_more_is_removed_whole(wherry: Wherry, slow: SlowRuntime) -> None:
+    wherry("create", "--name", "gone", "busybox", "sleep", "100")
+    kill_in_the_runtime(wherry, slow, "start", "gone")
+    wherry("rm", "-f", "gone")
+    eventually(lambda: not traces(wherry.paths), "nothing is left")
+
+
+def test_a_killed_run_is_rolled_forward(wherry: Wherry, slow: SlowRuntime) -> None:
+    kill_in_the_runtime(wherry, slow, "run", "-d", "--name", "forward", "busybox", "sleep", "100")
+    eventually(lambda: wherry("ps").stdout.count("forward"), "it is seen once it runs")
+    wherry("start", "forward")
+    assert wherry.status("forward") == "running"
+
+
+def test_a_runtime_that_outlives_its_monitor_stands_in_no_way(wherry: Wherry, slow: SlowRuntime) -> None:
+    wherry("create", "--name", "orphan", "busybox", "sleep", "100")
+    monitor_of = kill_in_the_runtime(wherry, slow, "start", "orphan")
+    pid = wherry.monitor_pid("orphan")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{monitor_of}").exists(), "the runtime has made it")
+    assert wherry.status("orphan") == "created"
+    wherry("start", "orphan")
+    assert wherry.status("orphan") == "running"

@@ -48,6 +48,8 @@ class Containers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # The locks that this process holds, by the containers' ids: a start lends its own to the monitor
+        self.locks: dict[str, int] = {}
 
     def bundle(self, id: str) -> str:
         """The folder of the container with this whole id."""

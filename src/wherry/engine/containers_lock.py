@@ -31,11 +31,14 @@ def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> 
         with locked(path, timeout_s=timeout_s, what=f"container {row.name}") as fd:
             if not _is_at(fd, path):
                 continue  # removed while we waited: who comes next would hold another file
+            engine.containers.locks[row.id] = fd
             try:
                 yield
             except NotFound:
                 _drop_if_gone(engine, row.id, path)
                 raise
+            finally:
+                engine.containers.locks.pop(row.id, None)
             return
 
 

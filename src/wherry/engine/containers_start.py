@@ -92,7 +92,8 @@ def launch_locked(
     monitor = monitor or launch.spawn(engine.host, engine.containers.tool_env)
     bundle = engine.containers.bundle(row.id)
     try:
-        if records.read_run(bundle):
+        # The second: what a monitor began that was killed before it could record it
+        if records.read_run(bundle) or os.path.exists(engine.containers.run_folder_path(row.id)):
             from wherry.engine.containers_remove import clean
 
             clean(engine, row)
@@ -142,7 +143,8 @@ def _launch(engine: Engine, row: ContainerRow, streams: Streams | None, monitor:
 
             runs_container.began(row)
         listeners = [(one.fd, one.protocol, one.address, one.port) for one in attachment.listeners]
-        monitor.go(listeners, _load_what_the_end_needs if streams else None, mounts)
+        lock = engine.containers.locks.get(row.id, -1)
+        monitor.go(listeners, _load_what_the_end_needs if streams else None, mounts, lock=lock)
     except launch.Failed as fault:
         raise _explained(fault) from None
     finally:

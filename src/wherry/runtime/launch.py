@@ -79,15 +79,16 @@ class Monitor:
         listeners: Sequence[tuple[int, str, str, int]],
         meanwhile: Callable[[], object] | None = None,
         mounts: Sequence[int] = (),
+        lock: int = -1,
     ) -> int:
         """The pid of the container's first process. `listeners` are (fd, protocol, address, port). Raises: Failed.
 
         `meanwhile` is done while the runtime works, which takes 30 ms. `mounts` are detached ones, to be attached at
-        BUNDLE/mounts/0, /1, ...
+        BUNDLE/mounts/0, /1, ... `lock` is the container's, which stays held until it runs, even if we are killed.
         """
         told = {"listeners": [one[1:] for one in listeners], "mounts": len(mounts)}
         self._goes = True
-        self._send(b"G", told, [*(one[0] for one in listeners), *mounts])
+        self._send(b"G", told, [*(one[0] for one in listeners), *mounts, *([lock] if lock >= 0 else [])])
         if meanwhile:
             meanwhile()
         pid = int(self._expect(b"s")["pid"])

@@ -4,8 +4,9 @@ It runs as `python -I -S -c BOOT CONTROL_FD` and imports nothing of wherry but i
 engine talks to it over a SEQPACKET socket; the first byte of a packet is its kind, JSON follows, and fds where named:
   engine → `P` the plan below, with the fd of the root file system (a detached mount) unless it adopts
   monitor → `r` {"pid"}: the namespaces are ready, the root is attached
-  engine → `G` {"listeners": [[protocol, address, port], ...], "mounts": N}, with a listening fd for each of these, and
-           N fds of detached mounts, for BUNDLE/mounts/0, /1, ...
+  engine → `G` {"listeners": [[protocol, address, port], ...], "mounts": N}, with a listening fd for each of these,
+           N fds of detached mounts, for BUNDLE/mounts/0, /1, ..., and maybe one of the container's lock, held by
+           both until the container runs: who finds it free finds no start that goes on
   monitor → `s` {"pid"}: it runs   or   `f` {"log", "error"}: the runtime's complaint or its own, and it ends
 From then on the engine's socket is an attached client like any other (protocol in monitor_streams.py), the `owner`.
 
@@ -378,8 +379,9 @@ def main(control_fd: int = -1) -> None:
         _, go, fds = receive(control)
         monitor = Monitor(plan, control, host_spaces)
         monitor.clients.listen(plan["socket"])
-        listening = len(fds) - go.get("mounts", 0)
-        for number, fd in enumerate(fds[listening:]):
+        listening = len(go["listeners"])
+        mounts, lock = fds[listening : listening + go["mounts"]], fds[listening + go["mounts"] :]
+        for number, fd in enumerate(mounts):
             kernel.attach(fd, f"{plan['bundle']}/mounts/{number}")
             os.close(fd)
         monitor.serve([(fd, *where) for fd, where in zip(fds[:listening], go["listeners"], strict=True)])
@@ -391,5 +393,7 @@ def main(control_fd: int = -1) -> None:
         fail(control, "", f"{fault.filename or 'monitor'}: {fault.strerror}")
     if complaint is not None:
         fail(control, complaint, "")
+    for fd in lock:
+        os.close(fd)
     monitor.tell(b"s", {"pid": monitor.pid})
     monitor.run()
