@@ -292,10 +292,10 @@ def test_a_killed_run_is_rolled_forward(wherry: Wherry, slow: SlowRuntime) -> No
 
 def test_a_runtime_that_outlives_its_monitor_stands_in_no_way(wherry: Wherry, slow: SlowRuntime) -> None:
     wherry("create", "--name", "orphan", "busybox", "sleep", "100")
-    monitor_of = kill_in_the_runtime(wherry, slow, "start", "orphan")
+    runtime = kill_in_the_runtime(wherry, slow, "start", "orphan")
     pid = wherry.monitor_pid("orphan")
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not Path(f"/proc/{monitor_of}").exists(), "the runtime has made it")
+    eventually(lambda: not Path(f"/proc/{runtime}").exists(), "the runtime has made it")
     assert wherry.status("orphan") == "created"
     wherry("start", "orphan")
     assert wherry.status("orphan") == "running"
