@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.container_lab import Wherry, eventually, traces
+from wherry.fs.lock import locked
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 ALONE = ("--network", "none")
@@ -230,6 +231,20 @@ def test_a_look_takes_away_what_a_killed_start_made(wherry: Wherry) -> None:
     assert not Path(folder).exists()
     assert wherry("start", "-a", "early").returncode == 0
     assert wherry("ps", "-aq").stdout == ""
+
+
+def test_the_lock_of_a_container_that_never_came_to_be_is_swept(wherry: Wherry) -> None:
+    """A `run` killed between its lock and its row leaves the file; one that somebody holds is at work."""
+    wherry("run", "--rm", *ALONE, "busybox", "true")
+    locks = Path(wherry.paths.run) / "locks"
+    dead, busy = locks / ("d" * 64), locks / ("b" * 64)
+    dead.touch()
+    with locked(str(busy)):
+        wherry("ps", "-a")
+        assert not dead.exists()
+        assert busy.exists()
+    wherry("ps")
+    assert not busy.exists()
 
 
 class SlowRuntime:

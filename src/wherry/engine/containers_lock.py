@@ -11,7 +11,7 @@ from wherry.lean import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from wherry.engine import Engine
     from wherry.engine.containers_rows import ContainerRow
@@ -42,12 +42,15 @@ def held(engine: Engine, row: ContainerRow, *, timeout_s: float | None = 60) -> 
             return
 
 
-def sweep(engine: Engine) -> None:
-    """Remove the files of containers that are no more, or never came to be: what a kill -9 leaves. Not those in use."""
+def sweep(engine: Engine, known: Collection[str] = ()) -> None:
+    """Remove the files of containers that are no more, or never came to be: what a kill -9 leaves. Not those in use.
+
+    `known` ids are not looked up. Raises: OSError.
+    """
     with suppress(FileNotFoundError):
         for id in os.listdir(os.path.dirname(lock_path(engine, ""))):
             path = lock_path(engine, id)
-            if not _has_row(engine, id):
+            if id not in known and not _has_row(engine, id):
                 with suppress(Locked), locked(path, timeout_s=0):
                     _drop_if_gone(engine, id, path)
 

@@ -9,7 +9,7 @@ import os
 import time
 
 from wherry.engine import containers_rows
-from wherry.engine.containers_lock import held
+from wherry.engine.containers_lock import held, sweep
 from wherry.errors import HostError, Locked, NotFound, WherryError
 from wherry.lean import suppress
 from wherry.runtime import records
@@ -28,7 +28,13 @@ __all__ = ["repair", "repair_all", "repair_some"]
 
 def repair_all(engine: Engine) -> list[tuple[ContainerRow, ContainerState]]:
     """Every container with its state, newest first, after repairs. One that another process works on is left to it."""
-    return repair_some(engine, containers_rows.every(engine.db))
+    rows = containers_rows.every(engine.db)
+    try:
+        # A `run` that is killed before its row is written leaves no more than this file
+        sweep(engine, {row.id for row in rows})
+    except OSError as fault:
+        _note(engine, "the locks of containers", fault)
+    return repair_some(engine, rows)
 
 
 def repair_some(engine: Engine, rows: Sequence[ContainerRow]) -> list[tuple[ContainerRow, ContainerState]]:
