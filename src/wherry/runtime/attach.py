@@ -260,7 +260,7 @@ class _Client:
         if not events & (select.POLLIN | select.POLLHUP | select.POLLERR):
             return None
         try:
-            packet = self._sock.recv(1 << 17)
+            packet = kernel.receive(self._sock, 1 << 17)
         except BlockingIOError:
             return None
         except OSError:

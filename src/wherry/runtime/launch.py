@@ -108,7 +108,7 @@ class Monitor:
     def _expect(self, kind: bytes) -> dict[str, Any]:
         # Output can come before the word that it runs: what a fast container wrote stays in the socket's order
         try:
-            packet = self.sock.recv(1 << 20)
+            packet = kernel.receive(self.sock, 1 << 20)
         except OSError as fault:
             raise Failed(f"its monitor does not answer: {fault.strerror}", "") from None
         if packet[:1] == kind:
@@ -127,7 +127,7 @@ class Monitor:
             self.sock.settimeout(_PATIENCE_S)
             try:
                 # Neither the end nor a failure; the word itself may have been lost with an interruption
-                self._is_started = self.sock.recv(1 << 20)[:1] not in (b"", b"f")
+                self._is_started = kernel.receive(self.sock, 1 << 20)[:1] not in (b"", b"f")
             except TimeoutError:
                 self._is_started = True
             except OSError:

@@ -23,7 +23,7 @@ except ImportError:  # an interpreter without the C halves
     from json.encoder import encode_basestring as _quote
     from json.scanner import py_make_scanner as make_scanner  # type: ignore[no-redef,attr-defined]
 
-__all__ = ["Socket", "decode", "encode", "quote", "replace", "signal", "socket", "start_time", "syscall"]
+__all__ = ["Socket", "decode", "encode", "quote", "receive", "replace", "signal", "socket", "start_time", "syscall"]
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_SLAVE = 0x4000, 0x80000
@@ -87,6 +87,17 @@ def unlink(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def receive(sock: Socket, size: int) -> bytes:
+    """The next packet of a SEQPACKET unix socket; b"" when its other end is closed. Raises: OSError.
+
+    An end that closes before it has read all of ours gives us one ECONNRESET, ahead of what it sent us.
+    """
+    try:
+        return sock.recv(size)
+    except ConnectionResetError:
+        return sock.recv(size)
 
 
 def _checked(result: int, what: str) -> int:

@@ -111,7 +111,7 @@ class Clients:
             return
         if events & (IN | GONE):
             try:
-                packet = client.sock.recv(1 << 16)
+                packet = kernel.receive(client.sock, 1 << 16)
             except OSError as fault:
                 packet = b"" if fault.errno != EAGAIN else b"?"
             if not packet:
@@ -143,8 +143,8 @@ class Clients:
                 client.sock.send(client.queue[0])
             except OSError as fault:
                 if fault.errno != EAGAIN:
-                    self.drop(client)
-                    return
+                    # It reads no more; what it has said before is still to be heard, and then that it is gone
+                    client.queue, client.size = [], 0
                 break
             client.size -= len(client.queue.pop(0))
         if client.alive:

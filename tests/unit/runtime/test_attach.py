@@ -1,13 +1,17 @@
-"""Detach keys."""
+"""Detach keys, and the last words of a monitor."""
 
 from __future__ import annotations
+
+import socket
+import tempfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.errors import InputError
-from wherry.runtime.attach import DetachKeys, Streams
+from wherry.runtime import monitor_kernel as kernel
+from wherry.runtime.attach import DetachKeys, Streams, pump
 
 
 def test_the_default_is_ctrl_p_ctrl_q() -> None:
@@ -58,3 +62,17 @@ def test_without_the_sequence_nothing_is_lost(pieces: list[bytes], spec: str) ->
 def test_wants_names_the_joined_streams() -> None:
     assert Streams().wants == ""
     assert Streams(0, -1, 2).wants == "ie"
+
+
+def test_the_end_is_heard_though_the_monitor_left_our_input_unread() -> None:
+    ours, theirs = kernel.socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.send(b"I")
+    theirs.send(b"Oout")
+    theirs.send(b'x{"code":7,"again_ns":0}')
+    theirs.close()
+    with tempfile.TemporaryFile() as out:
+        ending = pump(ours, Streams(stdout=out.fileno()), lambda signo: None)
+        out.seek(0)
+        assert out.read() == b"out"
+    assert ending.record is not None
+    assert ending.record["code"] == 7
