@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -54,6 +59,43 @@ def test_it_leaves_what_pip_alone_leaves(lesson: Lesson, build: object, flags: t
     for turn in range(2):
         build(f"fast{turn}", f"{PIP} demo", "--no-cache", *flags)  # type: ignore[operator]
         assert lesson.must("image", "diff", "alone", f"fast{turn}") == "no difference\n"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of the folder; what "demo" needs comes late, so that its modules are compiled meanwhile."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
+
+        def do_GET(self) -> None:
+            if "/other-" in self.path:
+                time.sleep(2)
+            super().do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-traced-cache",)], ids=" ".join)
+def test_what_is_compiled_while_pip_works_is_the_same(
+    lesson: Lesson, wheels: Path, build: object, flags: tuple[str, ...]
+) -> None:
+    with served(wheels) as address:
+        command = f"pip install --no-index --trusted-host 127.0.0.1 --find-links {address} demo"
+        build("net-alone", f"{command}{ALONE}", "--network", "host", "--no-cache", *flags)  # type: ignore[operator]
+        build("net", command, "--network", "host", "--no-cache", *flags)  # type: ignore[operator]
+    assert lesson.must("image", "diff", "net-alone", "net") == "no difference\n"
 
 
 def test_nothing_that_was_compiled_is_kept_for_another_build(lesson: Lesson, build: object) -> None:
