@@ -18,6 +18,7 @@ CODE = """
 import os, sys, time
 sys.path.insert(0, SRC)
 from wherry.build.ops import bytecode_step as step
+step.AHEAD_BYTES = int(sys.argv.pop(1))
 ahead = step.Ahead()
 time.sleep(float(sys.argv[1]))
 print(sorted(map(os.path.basename, ahead.claim(sys.argv[2:]))), ahead.is_done())
@@ -47,14 +48,14 @@ class Place:
         target.write_bytes(data)
         return target
 
-    def claims(self, expected: str, *paths: Path, **env: str) -> None:
+    def claims(self, expected: str, *paths: Path, limit: int = 1 << 27, **env: str) -> None:
         """What the process says that it has, and whether it wrote that; it gets more time when it has not yet seen
         the wheels.
         """
         code = CODE.replace("SRC", repr(str(Path(step.__file__).parents[3])))
         env = {"PATH": os.environ["PATH"], "TMPDIR": str(self.temporary), **env}
         for wait_s in ("0.2", "0.4", "2", "10"):
-            argv = [str(self.python), "-B", "-c", code, wait_s, *map(str, paths)]
+            argv = [str(self.python), "-B", "-c", code, str(limit), wait_s, *map(str, paths)]
             done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
             assert done.stderr == ""
             if done.stdout.strip() == expected:
@@ -97,6 +98,14 @@ def test_other_bytes_than_the_wheels_are_left_to_the_compiler(place: Place) -> N
     ]  # fmt: skip
     place.claims("['same.py'] True", *paths)
     assert [path.stem for path in paths if pyc(path).exists()] == ["same"]
+
+
+def test_one_large_wheel_is_not_kept_whole(place: Place) -> None:
+    source = b"x = '" + b"y" * 50_000 + b"'\n"
+    place.fetch("demo", {f"m{number}.py": source for number in range(4)})
+    paths = [place.install(f"m{number}.py", source) for number in range(4)]
+    # Two modules, source and code, are more than this
+    place.claims("['m0.py', 'm1.py'] True", *paths, limit=150_000)
 
 
 def broken(place: Place) -> None:

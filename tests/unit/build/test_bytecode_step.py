@@ -84,7 +84,8 @@ def test_of_two_wheels_with_one_file_the_first_is_kept_and_serves_only_the_same_
     ("source", "is_ready"),
     [
         (b"x = 1\n", True), (b"# -*- coding: utf-8 -*-\nx = 1\n", True), (b"\xef\xbb\xbfx = 1\n", True), (b"", True),
-        (b"x = '\\w'\n", True), (b"# coding: latin-1\nx = 1\n", False), (b"#!/bin/sh\n# vim: encoding=big5\n", False),
+        (b"x = '\\w'\n", True), (b"# coding: latin-1\nx = 1\n", False), (b"# coding: big5 (no utf-8)\n", False),
+        (b"# vim: fileencoding=utf-8\n", True), (b"#!/bin/sh\n# vim: encoding=big5\n", False),
         (b"def (:\n", False), (b"x = 1\0\n", False), (b"x = '\xff'\n", False), (b"(" * 5000, False),
         (b"return 1\n", False),
     ],

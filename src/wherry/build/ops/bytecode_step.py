@@ -116,7 +116,7 @@ def run_ahead(orders: int, answers: int) -> None:
     while not waits.poll(50):
         for wheel, name, source in fetched(seen) if shelf.size < AHEAD_BYTES else ():
             shelf.put(wheel, name, source)
-            if waits.poll(0):
+            if shelf.size >= AHEAD_BYTES or waits.poll(0):
                 break
         shelf.write_early()
     with open(orders, "rb") as order:
@@ -244,7 +244,7 @@ def compiled(path: str, source: bytes) -> bytes:
     import marshal
 
     head = b"".join(source.split(b"\n", 2)[:2]).lower()
-    if b"coding" in head and b"utf-8" not in head:
+    if head.count(b"coding") != sum(head.count(b"coding" + one) for one in (b": utf-8", b":utf-8", b"=utf-8")):
         return b""
     try:
         return marshal.dumps(compile(source, path, "exec", dont_inherit=True))
