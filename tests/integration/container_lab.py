@@ -6,6 +6,7 @@ each test that used one, every mount, link, nft table, cgroup and process that n
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pty
@@ -16,6 +17,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -169,6 +171,20 @@ def eventually(check: Callable[[], object], what: str, timeout_s: float = 20) ->
     while not check():
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.02)
+
+
+def remove_cgroup(top: str) -> None:
+    """With those below it. One whose last process was killed just now is busy until that has ended in every part."""
+
+    def goes(folder: str) -> bool:
+        try:
+            os.rmdir(folder)
+        except OSError as error:
+            return error.errno == errno.ENOENT
+        return True
+
+    for folder, _, _ in os.walk(top, topdown=False):
+        eventually(partial(goes, folder), f"nobody is in {folder}")
 
 
 def traces(paths: Paths) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.container_lab import Wherry, add_busybox, eventually, traces
+from tests.integration.container_lab import Wherry, add_busybox, eventually, remove_cgroup, traces
 from wherry.errors import DiskFull
 from wherry.oci.digest import DiffID
 from wherry.runtime.options import RunOptions
@@ -335,8 +335,7 @@ def test_after_the_machine_was_switched_off_everything_is_seen_as_it_is(wherry: 
         if kind == "link":
             subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
         elif kind == "cgroup":
-            for folder, _, _ in os.walk(name, topdown=False):
-                os.rmdir(folder)
+            remove_cgroup(name)
         elif kind == "nft":
             subprocess.run(["nft", "delete", *name.split()], check=True)
     shutil.rmtree(wherry.paths.run)

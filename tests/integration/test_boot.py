@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.container_lab import Wherry, eventually, traces
+from tests.integration.container_lab import Wherry, eventually, remove_cgroup, traces
 
 pytestmark = pytest.mark.requires("root", "runc", "nft", "ip", "busybox")
 ALONE = ("--network", "none")
@@ -42,8 +42,7 @@ def switch_off(wherry: Wherry, *names: str) -> None:
         if kind == "link":
             subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
         elif kind == "cgroup":
-            for folder, _, _ in os.walk(name, topdown=False):
-                os.rmdir(folder)
+            remove_cgroup(name)
         elif kind == "nft":
             subprocess.run(["nft", "delete", *name.split()], check=True)
     shutil.rmtree(wherry.paths.run)
