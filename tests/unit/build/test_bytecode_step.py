@@ -1,8 +1,9 @@
-"""Modules are compiled ahead of pip, and written where it put the same bytes."""
+"""Modules are compiled ahead of pip, and count where it put the same bytes."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -15,69 +16,45 @@ def pyc(path: Path) -> Path:
     return Path(importlib.util.cache_from_source(str(path)))
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+def test_nothing_is_written_for_what_pip_did_not_install(tmp_path: Path) -> None:
+    """What a wheel holds may be there from before: a build requirement that pip fetched, and put elsewhere."""
+    path = tmp_path / "lib.py"
+    path.write_bytes(b"x = 1\n")
+    pyc(path).parent.mkdir()
+    pyc(path).write_bytes(b"from before")
     shelf = Shelf(str(tmp_path))
-    for name in ("one.py", "two.py", "three.py"):
-        shelf.put("a.whl", name, b"x = 1\n")
-    return shelf
+    shelf.put("lib.py", b"x = 1\n")
+    assert shelf.good([str(tmp_path / "other.py")]) == {}
+    assert pyc(path).read_bytes() == b"from before"
 
 
-def test_what_is_unpacked_is_written_at_once_in_the_wheels_order(shelf: Shelf, tmp_path: Path) -> None:
-    one, two, three = (tmp_path / f"{name}.py" for name in ("one", "two", "three"))
-    three.write_bytes(b"x = 1\n")
-    shelf.write_early()
-    assert not pyc(three).exists()
-    one.write_bytes(b"x = 1\n")
-    two.write_bytes(b"x =")  # pip is in the middle of it
-    shelf.write_early()
-    assert [pyc(path).exists() for path in (one, two, three)] == [True, False, False]
-    two.write_bytes(b"x = 1\n")
-    shelf.write_early()
-    assert [pyc(path).exists() for path in (one, two, three)] == [True, True, True]
+def test_a_fifo_in_a_modules_place_is_not_waited_for(tmp_path: Path) -> None:
+    shelf = Shelf(str(tmp_path))
+    shelf.put("one.py", b"x = 1\n")
+    os.mkfifo(tmp_path / "one.py")
+    assert shelf.good([str(tmp_path / "one.py")]) == {}
 
 
-def test_nothing_is_written_early_that_holds_the_sources_time(
-    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SOURCE_DATE_EPOCH")
-    (tmp_path / "one.py").write_bytes(b"x = 1\n")
-    shelf.write_early()
-    assert not pyc(tmp_path / "one.py").exists()
-
-
-def test_what_was_written_for_a_file_that_changed_or_went_is_taken_back(shelf: Shelf, tmp_path: Path) -> None:
-    paths = [tmp_path / f"{name}.py" for name in ("one", "two", "three")]
-    for path in paths:
-        path.write_bytes(b"x = 1\n")
-    shelf.write_early()
-    paths[0].write_bytes(b"x = 2\n")
-    paths[1].unlink()
-    pyc(paths[1]).unlink()
-    assert shelf.good([str(path) for path in (paths[0], paths[2])]) == [str(paths[2])]
-    assert [pyc(path).exists() for path in paths] == [False, False, True]
-
-
-def test_a_pyc_that_the_wheel_brings_later_is_replaced_at_the_end(shelf: Shelf, tmp_path: Path) -> None:
+def test_what_is_no_file_is_not_replaced_and_a_file_is_at_once(tmp_path: Path) -> None:
     path = tmp_path / "one.py"
     path.write_bytes(b"x = 1\n")
-    shelf.write_early()
-    made = pyc(path).read_bytes()
+    pyc(path).parent.mkdir()
+    os.mkfifo(pyc(path))
+    step.write_pyc(str(path), b"x = 1\n", b"code")
+    assert pyc(path).is_fifo()
     pyc(path).unlink()
     pyc(path).write_bytes(b"of another machine")
-    good = shelf.good([str(path)])
-    assert (good, pyc(path).read_bytes()) == ([str(path)], b"of another machine")
-    step.write_pyc(good[0], *shelf.rest(good)[good[0]])
-    assert pyc(path).read_bytes() == made
+    step.write_pyc(str(path), b"x = 1\n", b"code")
+    assert pyc(path).read_bytes().endswith(b"code")
+    assert [one.name for one in pyc(path).parent.iterdir()] == [pyc(path).name]
 
 
 def test_of_two_wheels_with_one_file_the_first_is_kept_and_serves_only_the_same_bytes(tmp_path: Path) -> None:
     shelf = Shelf(str(tmp_path))
-    shelf.put("a.whl", "one.py", b"x = 1\n")
-    shelf.put("b.whl", "one.py", b"x = 2\n")
+    shelf.put("one.py", b"x = 1\n")
+    shelf.put("one.py", b"x = 2\n")
     (tmp_path / "one.py").write_bytes(b"x = 2\n")
-    assert shelf.good([str(tmp_path / "one.py")]) == []
+    assert shelf.good([str(tmp_path / "one.py")]) == {}
 
 
 @pytest.mark.parametrize(

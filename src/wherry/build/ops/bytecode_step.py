@@ -56,8 +56,12 @@ def side_by_side(count: int, work: "Callable[[int], object]") -> bool:
             finally:
                 os._exit(1)
         children.append(child)
-    work(0)
-    return sum([os.waitpid(child, 0)[1] for child in children]) == 0
+    try:
+        work(0)
+    finally:
+        # Whatever happens here, nobody goes on writing behind our back
+        ends = [os.waitpid(child, 0)[1] for child in children]
+    return not any(ends)
 
 
 class Ahead:
@@ -114,84 +118,53 @@ def run_ahead(orders: int, answers: int) -> None:
     waits.register(orders, select.POLLIN)
     # Each look at a path is a message to the builder that traces the step: few of them
     while not waits.poll(50):
-        for wheel, name, source in fetched(seen) if shelf.size < AHEAD_BYTES else ():
-            shelf.put(wheel, name, source)
+        for name, source in fetched(seen) if shelf.size < AHEAD_BYTES else ():
+            shelf.put(name, source)
             if shelf.size >= AHEAD_BYTES or waits.poll(0):
                 break
-        shelf.write_early()
     with open(orders, "rb") as order:
         good = shelf.good([os.fsdecode(one) for one in order.read().split(b"\0")])
     with open(answers, "wb") as answer:
         answer.write(os.fsencode("\0".join(good)))
-    write_rest(shelf.rest(good))
+    write_all(good)
 
 
 class Shelf:
-    """Compiled modules, by the paths that they are for below `top`: the source of each, and its code."""
+    """Compiled modules, by the paths that they are for below `top`: the source of each, and its code.
+
+    Nothing is written while pip works: a wheel that pip has fetched need not be one that it installs.
+    """
 
     def __init__(self, top: str) -> None:
         self._top = top
         self._ready: dict[str, tuple[bytes, bytes]] = {}
-        # By wheel, in the order in which pip unpacks it, the last one first
-        self._waiting: dict[str, list[str]] = {}
-        self._written: dict[str, tuple[int, ...]] = {}
-        self._begun: set[str] = set()
-        self._changed = 0
         self.size = 0
 
-    def put(self, wheel: str, name: str, source: bytes) -> None:
+    def put(self, name: str, source: bytes) -> None:
         path = os.path.join(self._top, name)
         code = compiled(path, source)
         # Two wheels with one file: which one pip leaves there is known at the end
         if code and path not in self._ready:
             self._ready[path] = source, code
-            self._waiting.setdefault(wheel, []).insert(0, path)
             self.size += len(source) + len(code)
 
-    def write_early(self) -> None:
-        """What pip has unpacked by now, where a .pyc file does not hold its source's time."""
-        if not os.environ.get("SOURCE_DATE_EPOCH"):  # noqa: TID251
-            return
-        changed = os.stat(self._top).st_mtime_ns
-        for wheel, paths in self._waiting.items():
-            # A wheel that pip begins changes the folder, or one in it that others have begun
-            if wheel not in self._begun and changed == self._changed:
-                continue
-            while paths and self._holds(paths[-1]):
-                path = paths.pop()
-                self._written[path] = write_pyc(path, *self._ready[path])
-                self._begun.add(wheel)
-        self._changed = changed
-
-    def _holds(self, path: str) -> bool:
-        """Whether pip installed the very bytes that were compiled."""
-        source = self._ready[path][0]
-        try:
-            with open(path, "rb") as file:
-                return file.read(len(source) + 1) == source
-        except OSError:
-            return False
-
-    def good(self, paths: "list[str]") -> "list[str]":
-        """Those of them that are here; what was written for anything else goes."""
-        import importlib.util
-
-        found = [path for path in paths if path in self._ready and self._holds(path)]
-        for path in [*self._written]:
-            target = importlib.util.cache_from_source(path)
-            # A wheel may bring a .pyc of its own, which came later
-            if not os.path.lexists(target) or signature(os.lstat(target)) != self._written[path]:
-                del self._written[path]
-        for path in {*self._written}.difference(found):
-            os.unlink(importlib.util.cache_from_source(path))
-        return found
-
-    def rest(self, paths: "list[str]") -> "dict[str, tuple[bytes, bytes]]":
-        """Source and code of those whose .pyc files are still to be written."""
-        return {path: self._ready[path] for path in paths if path not in self._written}
+    def good(self, paths: "list[str]") -> "dict[str, tuple[bytes, bytes]]":
+        """Source and code of those of them where pip installed the very bytes that were compiled."""
+        return {path: self._ready[path] for path in paths if path in self._ready and holds(path, self._ready[path][0])}
 
 
-def write_rest(rest: "dict[str, tuple[bytes, bytes]]") -> None:
+def holds(path: str, source: bytes) -> bool:
+    """Whether it is a file with these bytes. Nothing else is waited for, a FIFO say."""
+    import stat
+
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(source) + 1) == source
+    except OSError:
+        return False
+
+
+def write_all(rest: "dict[str, tuple[bytes, bytes]]") -> None:
     """By two processes. Raises: OSError."""
     paths = [*rest]
 
@@ -203,8 +176,8 @@ def write_rest(rest: "dict[str, tuple[bytes, bytes]]") -> None:
         raise ChildProcessError
 
 
-def fetched(seen: "set[str]") -> "Iterator[tuple[str, str, bytes]]":
-    """The modules in pip's folders that are not `seen`: the wheel, name and source of each. pip makes a folder for each
+def fetched(seen: "set[str]") -> "Iterator[tuple[str, bytes]]":
+    """The modules in pip's folders that are not `seen`: name and source of each. pip makes a folder for each
     wheel. One that is not whole yet comes the next time.
     """
     import stat
@@ -221,7 +194,7 @@ def fetched(seen: "set[str]") -> "Iterator[tuple[str, str, bytes]]":
                     seen.add(folder)
                     for member in archive.infolist():
                         if is_module(member.filename) and member.file_size <= MODULE_BYTES:
-                            yield wheel, member.filename, archive.read(member)
+                            yield member.filename, archive.read(member)
             except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
                 continue
 
@@ -252,18 +225,13 @@ def compiled(path: str, source: bytes) -> bytes:
         return b""
 
 
-def signature(found: os.stat_result) -> "tuple[int, ...]":
-    """What changes when a file is replaced."""
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def write_pyc(path: str, source: bytes, code: bytes) -> "tuple[int, ...]":
-    """As `py_compile` does; the new file's signature. Raises: OSError. Spec: PEP 552."""
+def write_pyc(path: str, source: bytes, code: bytes) -> None:
+    """As `py_compile` does: whole or not at all, never in place of what is no file. Raises: OSError. Spec: PEP 552."""
     import importlib.util
 
     target, found = importlib.util.cache_from_source(path), os.stat(path)
-    if os.path.islink(target):
-        return ()
+    if os.path.islink(target) or (os.path.exists(target) and not os.path.isfile(target)):
+        return
     if os.environ.get("SOURCE_DATE_EPOCH"):  # noqa: TID251
         head = (3).to_bytes(4, "little") + importlib.util.source_hash(source)
     else:
@@ -271,19 +239,29 @@ def write_pyc(path: str, source: bytes, code: bytes) -> "tuple[int, ...]":
             (one & 0xFFFFFFFF).to_bytes(4, "little") for one in (int(found.st_mtime), len(source))
         )
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    if os.path.lexists(target):
-        os.unlink(target)
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, (found.st_mode | 0o200) & 0o666)
-    with open(fd, "wb") as file:
-        file.write(importlib.util.MAGIC_NUMBER + head + code)
-        file.flush()
-        return signature(os.fstat(fd))
+    fresh = f"{target}.{os.getpid()}"
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, (found.st_mode | 0o200) & 0o666)
+    try:
+        with open(fd, "wb") as file:
+            file.write(importlib.util.MAGIC_NUMBER + head + code)
+        os.replace(fresh, target)
+    except OSError:
+        os.unlink(fresh)
+        raise
+
+
+def ahead_or_none() -> "Ahead | None":
+    """Where there is a processor for it, and room for a process."""
+    try:
+        return Ahead() if len(os.sched_getaffinity(0)) > 1 else None
+    except OSError:
+        return None
 
 
 if __name__ == "__main__":
     _before = records()
     _pip = start(sys.argv[1:])
-    _ahead = Ahead() if len(os.sched_getaffinity(0)) > 1 else None
+    _ahead = ahead_or_none()
     _status = end(_pip)
     _installed = sorted(path for path, seen in records().items() if _before.get(path) != seen)
     if _status or not _installed:
